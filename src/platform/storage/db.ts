@@ -1,0 +1,59 @@
+import knex, { type Knex } from 'knex';
+import pg from 'pg';
+
+/** Where reads go. */
+export type Db = Knex;
+/** Where writes go: only inside a unit of work. */
+export type Tx = Knex.Transaction;
+
+/** How large the pools are and how long anything may wait, in milliseconds. */
+export interface DatabaseLimits {
+  readonly poolSize: number;
+  readonly acquireTimeout: number;
+  readonly statementTimeout: number;
+}
+
+export const DATABASE_LIMITS: DatabaseLimits = {
+  poolSize: 6,
+  acquireTimeout: 2_000,
+  statementTimeout: 5_000,
+};
+
+/** Opens the pool that rooms read and write through. */
+export function openDatabase(url: string, limits: DatabaseLimits = DATABASE_LIMITS): Db {
+  return knex({
+    client: 'pg',
+    connection: {
+      connectionString: url,
+      application_name: 'keyhold',
+      statement_timeout: limits.statementTimeout,
+      keepAlive: true,
+    },
+    acquireConnectionTimeout: limits.acquireTimeout,
+    pool: { min: 0, max: limits.poolSize },
+  });
+}
+
+/**
+ * Opens the pool of the protocol's hot statements: named, planned once, and only by index. The planner would otherwise
+ * plan them while the short-lived tables are empty and keep a sequential scan for the life of the connection.
+ */
+export function openStatementPool(url: string, limits: DatabaseLimits = DATABASE_LIMITS): pg.Pool {
+  const planner = [
+    'plan_cache_mode=force_generic_plan',
+    'enable_seqscan=off',
+    'enable_bitmapscan=off',
+    'enable_hashjoin=off',
+    'enable_mergejoin=off',
+    'jit=off',
+  ];
+  return new pg.Pool({
+    connectionString: url,
+    application_name: 'keyhold',
+    max: limits.poolSize,
+    connectionTimeoutMillis: limits.acquireTimeout,
+    statement_timeout: limits.statementTimeout,
+    keepAlive: true,
+    options: planner.map(setting => `-c ${setting}`).join(' '),
+  });
+}

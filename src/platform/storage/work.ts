@@ -1,0 +1,95 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { Db, Tx } from './db.js';
+
+/** Who does it. `id` is an account id, a client id or an operator's account id. */
+export interface Actor {
+  readonly kind: 'person' | 'client' | 'operator' | 'system';
+  readonly id?: string;
+}
+
+/** Something that happened, in identifiers and codes only: never a secret, never personal data in clear. */
+export interface Fact {
+  /** `<noun>.<past participle>`, as listed in the catalogue of its room. */
+  readonly type: string;
+  readonly accountId?: string;
+  readonly clientId?: string;
+  readonly detail?: Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
+}
+
+/** Something to be done after the commit, at least once. */
+export interface Job {
+  readonly name: string;
+  readonly payload: Readonly<Record<string, unknown>>;
+  /** Not before this time. */
+  readonly runAt?: Date;
+}
+
+/** One transaction, one actor, one instant, and the facts and jobs it leaves. */
+export interface Work {
+  readonly tx: Tx;
+  readonly actor: Actor;
+  readonly at: Date;
+  record(fact: Fact): void;
+  enqueue(job: Job): void;
+}
+
+/** What a fact becomes in the append-only `events` table. */
+export interface EventRow {
+  readonly id: string;
+  readonly at: string;
+  readonly type: string;
+  readonly actor_kind: string;
+  readonly actor_id: string | null;
+  readonly account_id: string | null;
+  readonly client_id: string | null;
+  readonly detail: object;
+}
+
+/** Turns a fact into its row. */
+export function eventRow(fact: Fact, actor: Actor, at: Date): EventRow {
+  return {
+    id: uuidv7(),
+    at: at.toISOString(),
+    type: fact.type,
+    actor_kind: actor.kind,
+    actor_id: actor.id ?? null,
+    account_id: fact.accountId ?? null,
+    client_id: fact.clientId ?? null,
+    detail: fact.detail ?? {},
+  };
+}
+
+/** Turns a job into what `graphile_worker.add_jobs` takes. */
+export function jobSpec(job: Job): object {
+  return { identifier: job.name, payload: job.payload, run_at: job.runAt?.toISOString(), maxAttempts: 12 };
+}
+
+/** The one statement that leaves facts ($1) and jobs ($2), each a JSON array, behind. */
+export const LEAVE_SQL = `
+  WITH written AS (
+    INSERT INTO events (id, at, type, actor_kind, actor_id, account_id, client_id, detail)
+    SELECT id, at, type, actor_kind, actor_id, account_id, client_id, detail
+    FROM jsonb_to_recordset(?::jsonb) AS f(id uuid, at timestamptz, type text, actor_kind text, actor_id text,
+      account_id uuid, client_id text, detail jsonb)
+  )
+  SELECT keyhold_add_jobs(?::jsonb)`;
+
+/** Runs `act` in one transaction; what it recorded and enqueued is written just before the commit, or not at all. */
+export async function openWork<T>(db: Db, actor: Actor, act: (work: Work) => Promise<T>): Promise<T> {
+  const at = new Date();
+  return db.transaction(async tx => {
+    const facts: EventRow[] = [];
+    const jobs: object[] = [];
+    const result = await act({
+      tx,
+      actor,
+      at,
+      record: fact => void facts.push(eventRow(fact, actor, at)),
+      enqueue: job => void jobs.push(jobSpec(job)),
+    });
+    if (facts.length > 0 || jobs.length > 0) {
+      await tx.raw(LEAVE_SQL, [JSON.stringify(facts), JSON.stringify(jobs)]);
+    }
+    return result;
+  });
+}
