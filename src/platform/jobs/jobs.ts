@@ -1,0 +1,132 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { Logger, parseCronItems, type Runner, run, type TaskList } from 'graphile-worker';
+import { openJobPool } from '../storage/job-pool.js';
+import type { JobDefinition } from './job.js';
+import { freeStaleJobs } from './stale.js';
+
+export type { JobDefinition, JobTry } from './job.js';
+
+/** Where the runner reports; a pino logger fits. */
+export interface JobLog {
+  debug(about: object, message: string): void;
+  info(about: object, message: string): void;
+  warn(about: object, message: string): void;
+  error(about: object, message: string): void;
+}
+
+/** What the runner needs. */
+export interface JobOptions {
+  readonly url: string;
+  readonly jobs: readonly JobDefinition[];
+  readonly log: JobLog;
+  readonly concurrency?: number;
+}
+
+/** The running runner. */
+export interface Jobs {
+  /** Takes no further job, lets those under way end (or aborts them after a few seconds), and closes its connections. */
+  stop(): Promise<void>;
+}
+
+/** How long one try may take; what holds a job for longer than STALE_SECONDS is taken for dead. */
+const TRY_SECONDS = 45;
+const STALE_SECONDS = 90;
+const DRAIN_MS = 10_000;
+const RESTART_MS = 2_000;
+
+/** Starts running jobs; throws when the database cannot be reached now, and restarts by itself when that happens later. */
+export async function openJobs(options: JobOptions): Promise<Jobs> {
+  const { log, concurrency = 4 } = options;
+  const pool = openJobPool(options.url, concurrency + 2, error =>
+    log.warn({ err: error }, 'job connection lost'),
+  );
+  const jobs = [...options.jobs, freeStaleJobs(pool, STALE_SECONDS)];
+  const tasks: TaskList = Object.fromEntries(jobs.map(job => [job.name, taskOf(job)]));
+  const start = () =>
+    run({
+      pgPool: pool,
+      concurrency,
+      taskList: tasks,
+      parsedCronItems: cronItemsOf(jobs),
+      noHandleSignals: true,
+      pollInterval: 2_000,
+      gracefulShutdownAbortTimeout: 5_000,
+      logger: loggerOf(log),
+    });
+  const ending = new AbortController();
+  let runner: Runner;
+  try {
+    runner = await start();
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+  const supervised = (async () => {
+    while (!ending.signal.aborted) {
+      await runner.promise.catch(error => log.error({ err: error }, 'job runner broke'));
+      runner = await restarted(start, runner, ending.signal, log);
+    }
+  })();
+  return {
+    stop: async () => {
+      ending.abort();
+      const stopped = Promise.allSettled([runner.stop(), supervised]);
+      await Promise.race([stopped, pause(DRAIN_MS, undefined, { ref: false })]);
+      await Promise.race([pool.end(), pause(1_000, undefined, { ref: false })]);
+    },
+  };
+}
+
+async function restarted(
+  start: () => Promise<Runner>,
+  old: Runner,
+  ending: AbortSignal,
+  log: JobLog,
+): Promise<Runner> {
+  while (!ending.aborted) {
+    try {
+      await pause(RESTART_MS, undefined, { signal: ending });
+      const runner = await start();
+      if (ending.aborted) await runner.stop();
+      return runner;
+    } catch (error) {
+      if (!ending.aborted) log.error({ err: error }, 'job runner cannot start');
+    }
+  }
+  return old;
+}
+
+function taskOf(job: JobDefinition): TaskList[string] {
+  return async (payload, helpers) => {
+    const signal = AbortSignal.any([helpers.abortSignal, AbortSignal.timeout(TRY_SECONDS * 1000)]);
+    const overdue = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(new Error(`job ${job.name} was cut off`)), {
+        once: true,
+      });
+    });
+    const { id, attempts, max_attempts } = helpers.job;
+    await Promise.race([
+      job.run(payload, { id, attempt: attempts, last: attempts >= max_attempts, signal }),
+      overdue,
+    ]);
+  };
+}
+
+/** A schedule that was missed is not made up for, and never waits twice. */
+function cronItemsOf(jobs: readonly JobDefinition[]): ReturnType<typeof parseCronItems> {
+  return parseCronItems(
+    jobs.flatMap(({ name, every }) =>
+      every === undefined
+        ? []
+        : [{ task: name, match: every, options: { backfillPeriod: 0, maxAttempts: 3, jobKey: name } }],
+    ),
+  );
+}
+
+/** What the runner says to its `meta` holds payloads, so only its sentence and its error go to the log. */
+function loggerOf(log: JobLog): Logger {
+  return new Logger(() => (level, message, meta) => {
+    const about = meta?.error instanceof Error ? { err: meta.error } : {};
+    log[level === 'warning' ? 'warn' : level === 'info' ? 'debug' : level](about, message);
+  });
+}

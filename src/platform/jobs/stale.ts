@@ -1,0 +1,18 @@
+import type { JobPool } from '../storage/job-pool.js';
+import type { JobDefinition } from './job.js';
+
+/** Frees the jobs that a killed process left locked; the runner itself would wait four hours. */
+export function freeStaleJobs(pool: JobPool, seconds: number): JobDefinition {
+  return {
+    name: 'free-stale-jobs',
+    every: '* * * * *',
+    run: async () => {
+      await pool.query(
+        `SELECT graphile_worker.force_unlock_workers(array_agg(DISTINCT locked_by))
+         FROM graphile_worker.jobs WHERE locked_at < now() - make_interval(secs => $1)
+         HAVING count(*) > 0`,
+        [seconds],
+      );
+    },
+  };
+}
