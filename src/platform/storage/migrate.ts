@@ -1,0 +1,104 @@
+import { readdir } from 'node:fs/promises';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { runMigrations } from 'graphile-worker';
+import knex, { type Knex } from 'knex';
+import pg from 'pg';
+import { grantAppRole } from './grants.js';
+
+/** What `migrate` takes. */
+export interface MigrateOptions {
+  /** The role that owns the schema. */
+  readonly migrationUrl: string;
+  /** The role the server works under; undefined or the owner itself when there is only one. */
+  readonly appRole?: string | undefined;
+}
+
+/** `dist/src/platform/storage` and `src/platform/storage` lie at different depths below the root. */
+const FOLDER = fileURLToPath(
+  new URL(
+    import.meta.url.includes('/dist/src/') ? '../../../../migrations/' : '../../../migrations/',
+    import.meta.url,
+  ),
+);
+/** A session lock: it ends with its connection, so a killed process never leaves a database locked. */
+const LOCK = 7_203_113;
+
+/** Brings the schema up to date, one process at a time, and gives the lesser role what it needs. */
+export async function migrate(options: MigrateOptions): Promise<void> {
+  await locked(options.migrationUrl, async (db, client) => {
+    await migrateQueue(options.migrationUrl);
+    await db.migrate.latest();
+    await grantAppRole(client, options.appRole || undefined);
+  });
+}
+
+/** Takes every migration back, for the test that runs them up, down and up again. */
+export async function migrateDown(options: MigrateOptions): Promise<void> {
+  await locked(options.migrationUrl, async (db, client) => {
+    await db.migrate.rollback(undefined, true);
+    await client.query('DROP SCHEMA IF EXISTS graphile_worker CASCADE');
+  });
+}
+
+/** The names of the migrations that the database has not seen. */
+export async function pendingMigrations(options: MigrateOptions): Promise<readonly string[]> {
+  const db = openMigrations(options.migrationUrl);
+  try {
+    const listed: unknown = await db.migrate.list();
+    const pending: unknown = Array.isArray(listed) ? listed[1] : [];
+    return Array.isArray(pending) ? pending.map(String) : [];
+  } finally {
+    await db.destroy();
+  }
+}
+
+/** The role named in a database URL. */
+export function roleOf(url: string): string {
+  return decodeURIComponent(new URL(url).username);
+}
+
+async function locked(url: string, act: (db: Knex, client: pg.Client) => Promise<void>): Promise<void> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'keyhold migrate',
+    keepAlive: true,
+  });
+  client.on('error', () => undefined);
+  const db = openMigrations(url);
+  try {
+    await client.connect();
+    await client.query('SELECT pg_advisory_lock($1)', [LOCK]);
+    // Knex's own lock is a row that a killed process leaves behind; under ours it can only be a leftover.
+    await db.migrate.forceFreeMigrationsLock();
+    await act(db, client);
+  } finally {
+    await db.destroy();
+    await client.end().catch(() => undefined);
+  }
+}
+
+function openMigrations(url: string): Knex {
+  return knex({
+    client: 'pg',
+    connection: { connectionString: url, application_name: 'keyhold migrate' },
+    pool: { min: 0, max: 2 },
+    migrations: { tableName: 'keyhold_migrations', migrationSource: migrationFolder },
+  });
+}
+
+const migrationFolder: Knex.MigrationSource<string> = {
+  getMigrations: async () => (await readdir(FOLDER)).filter(name => name.endsWith('.js')).sort(),
+  getMigrationName: name => name,
+  getMigration: async name => await import(new URL(name, pathToFileURL(FOLDER)).href),
+};
+
+async function migrateQueue(url: string): Promise<void> {
+  const pool = new pg.Pool({ connectionString: url, max: 1, application_name: 'keyhold migrate' });
+  pool.on('error', () => undefined);
+  pool.on('connect', client => void client.on('error', () => undefined));
+  try {
+    await runMigrations({ pgPool: pool, schema: 'graphile_worker', noHandleSignals: true });
+  } finally {
+    await pool.end();
+  }
+}

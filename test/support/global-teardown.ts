@@ -1,0 +1,8 @@
+import { rm } from 'node:fs/promises';
+
+/** Stops the run's Postgres and removes its folder. */
+export default async function tearDown(): Promise<void> {
+  const { embedded, dataDir } = globalThis.keyholdTestCluster;
+  await embedded?.stop();
+  if (dataDir) await rm(dataDir, { recursive: true, force: true });
+}
