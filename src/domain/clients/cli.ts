@@ -1,0 +1,169 @@
+import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
+import { Refusal } from '../../platform/errors.js';
+import type { Db } from '../../platform/storage/db.js';
+import { openWork, type Work } from '../../platform/storage/work.js';
+import {
+  type Client,
+  type ClientRules,
+  checkMetadata,
+  disableClient,
+  enableClient,
+  getClient,
+  listClients,
+  registerClient,
+  removeClient,
+  rotateSecret,
+  toRegistrationAnswer,
+} from './clients.js';
+
+/** What a command needs of the shell it runs in. */
+export interface CommandContext {
+  readonly db: Db;
+  readonly config: ClientRules;
+  /** Writes to standard output: JSON and nothing else. */
+  readonly print: (text: string) => void;
+  /** Writes one problem to standard error. */
+  readonly fail: (text: string) => void;
+}
+
+export const CLIENTS_USAGE = `keyhold clients add FILE.json [--first-party] [--verified]   register a client (- reads standard input)
+keyhold clients list                                         all clients
+keyhold clients show ID                                      one client
+keyhold clients rotate-secret ID [--keep-old MINUTES]        a new secret, the old one good for a while
+keyhold clients disable ID | enable ID | remove ID`;
+
+/** A command line that makes no sense. */
+class Usage extends Error {}
+
+type Verb = (words: readonly string[], context: CommandContext) => Promise<unknown>;
+
+const VERBS: Readonly<Record<string, Verb>> = {
+  add,
+  list: async (words, { db }) => {
+    only(words, 0);
+    return listAll(db);
+  },
+  show: async (words, { db }) => present(await getClient(db, idOf(words))),
+  'rotate-secret': rotate,
+  disable: (words, context) => change(words, context, disableClient),
+  enable: (words, context) => change(words, context, enableClient),
+  remove: async (words, { db }) => {
+    const id = idOf(words);
+    await asOperator(db, work => removeClient(work, id));
+    return { client_id: id, state: 'removed' };
+  },
+};
+
+/** Runs `keyhold clients …` and gives the exit code: 0 done, 1 refused, 2 not understood. */
+export async function runClients(argv: readonly string[], context: CommandContext): Promise<number> {
+  const [name = '', ...words] = argv;
+  try {
+    const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
+    if (!verb) throw new Usage(name === '' ? 'Say what to do with clients.' : `There is no verb ${name}.`);
+    context.print(`${JSON.stringify(await verb(words, context), null, 2)}\n`);
+    return 0;
+  } catch (problem) {
+    if (problem instanceof Usage) {
+      context.fail(`${problem.message}\n${CLIENTS_USAGE}`);
+      return 2;
+    }
+    if (!(problem instanceof Refusal)) throw problem;
+    for (const line of problem.message.split('\n')) context.fail(line);
+    return 1;
+  }
+}
+
+async function add(words: readonly string[], { db, config }: CommandContext): Promise<unknown> {
+  const flags = words.filter(word => word.startsWith('--'));
+  const stray = flags.find(flag => flag !== '--first-party' && flag !== '--verified');
+  if (stray !== undefined) throw new Usage(`There is no option ${stray}.`);
+  const [file = ''] = only(
+    words.filter(word => !word.startsWith('--')),
+    1,
+  );
+  const input = await readMetadata(file);
+  const checked = checkMetadata(input, config, { operator: true });
+  if (!checked.ok) {
+    const lines = checked.issues.map(({ field, message }) => `${field} ${message}`);
+    throw new Refusal('invalid', 'invalid_client_metadata', lines.join('\n'));
+  }
+  const issued = await asOperator(db, work =>
+    registerClient(work, input, {
+      rules: config,
+      operator: true,
+      firstParty: flags.includes('--first-party'),
+      verified: flags.includes('--verified'),
+    }),
+  );
+  return toRegistrationAnswer(issued);
+}
+
+async function rotate(words: readonly string[], { db }: CommandContext): Promise<unknown> {
+  const at = words.indexOf('--keep-old');
+  const minutes = at < 0 ? 0 : Number(words[at + 1]);
+  if (!Number.isInteger(minutes) || minutes < 0 || minutes > 43_200) {
+    throw new Usage('--keep-old takes whole minutes, 43200 (30 days) at most.');
+  }
+  const id = idOf(at < 0 ? words : words.toSpliced(at, 2));
+  const { secret } = await asOperator(db, work => rotateSecret(work, id, { overlap: minutes * 60 }));
+  return { client_id: id, client_secret: secret, client_secret_expires_at: 0 };
+}
+
+async function change(
+  words: readonly string[],
+  { db }: CommandContext,
+  verb: (work: Work, id: string) => Promise<Client>,
+): Promise<unknown> {
+  const id = idOf(words);
+  return present(await asOperator(db, work => verb(work, id)));
+}
+
+async function listAll(db: Db): Promise<unknown> {
+  const all: unknown[] = [];
+  let after: string | undefined = '';
+  while (after !== undefined) {
+    const page = await listClients(db, { after, limit: 200 });
+    all.push(...page.clients.map(present));
+    after = page.after;
+  }
+  return all;
+}
+
+async function readMetadata(file: string): Promise<unknown> {
+  const name = file === '-' ? 'standard input' : file;
+  const content = await (file === '-' ? text(process.stdin) : readFile(file, 'utf8')).catch(
+    (cause: Error) => {
+      throw new Refusal('invalid', 'unreadable', `Cannot read ${name}: ${cause.message}`, { cause });
+    },
+  );
+  try {
+    return JSON.parse(content.replace(/^\ufeff/, ''));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : '';
+    throw new Refusal('invalid', 'not_json', `${name} is not JSON: ${why}`, { cause });
+  }
+}
+
+/** What is shown of a client that exists: all but its secret, of which nothing can be shown. */
+function present(client: Client): Readonly<Record<string, unknown>> {
+  const { state, verified, createdAt, updatedAt } = client;
+  const times = { created_at: createdAt.toISOString(), updated_at: updatedAt.toISOString() };
+  return { ...toRegistrationAnswer({ client }), verified, state, ...times };
+}
+
+function asOperator<T>(db: Db, act: (work: Work) => Promise<T>): Promise<T> {
+  return openWork(db, { kind: 'operator' }, act);
+}
+
+function idOf(words: readonly string[]): string {
+  const [id = ''] = only(words, 1);
+  return id;
+}
+
+function only(words: readonly string[], count: number): readonly string[] {
+  if (words.length !== count || words.includes('')) {
+    throw new Usage(count === 0 ? 'This takes nothing more.' : 'This takes one thing more.');
+  }
+  return words;
+}

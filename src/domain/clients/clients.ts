@@ -1,0 +1,195 @@
+import { v7 as uuidv7 } from 'uuid';
+import { digest, randomToken } from '../../platform/crypto/tokens.js';
+import { Refusal } from '../../platform/errors.js';
+import type { Db, Tx } from '../../platform/storage/db.js';
+import type { Work } from '../../platform/storage/work.js';
+import { type Client, checkMetadata, hasSecret, type MetadataSource, metadataRefusal } from './client.js';
+import type { ClientMetadata, ClientRules } from './metadata.js';
+import * as store from './store.js';
+
+export { type ClientCache, openClientCache } from './cache.js';
+export {
+  allowedOrigins,
+  type CheckedMetadata,
+  type Client,
+  checkMetadata,
+  hasSecret,
+  type MetadataSource,
+  metadataRefusal,
+  verifyClientSecret,
+} from './client.js';
+export { fetchLogo, type LogoOutcome } from './logo.js';
+export {
+  ASSERTION_ALGORITHMS,
+  type ClientMetadata,
+  type ClientRules,
+  type GivenMetadata,
+  type MetadataIssue,
+  metadataSchema,
+  SIGNING_ALGORITHMS,
+  STANDARD_SCOPES,
+} from './metadata.js';
+export type { Logo } from './store.js';
+
+/** What this room says happened. */
+export const CLIENT_FACTS = [
+  'client.registered',
+  'client.secret_rotated',
+  'client.disabled',
+  'client.enabled',
+  'client.removed',
+] as const;
+
+/** The members that a client has for the engine beyond those the engine knows. */
+export const PROVIDER_EXTRA_METADATA = [
+  'require_pkce',
+  'first_party',
+  'verified',
+  'allowed_origins',
+  'development',
+  'environment',
+] as const;
+
+export interface Registration extends MetadataSource {
+  readonly rules: ClientRules;
+  /** Beside what the metadata says; operators only. */
+  readonly firstParty?: boolean;
+  readonly verified?: boolean;
+}
+
+/** A client and, this once, its secret. */
+export interface Issued {
+  readonly client: Client;
+  readonly secret?: string;
+}
+
+/** Checks metadata and keeps a new client of it; its secret is told here and never again. */
+export async function registerClient(
+  work: Work,
+  input: unknown,
+  registration: Registration,
+): Promise<Issued> {
+  const checked = checkMetadata(input, registration.rules, registration);
+  if (!checked.ok) throw metadataRefusal(checked.issues);
+  const secret = hasSecret(checked.metadata) ? randomToken() : undefined;
+  const client: Client = {
+    id: `app_${uuidv7().replaceAll('-', '')}`,
+    metadata: checked.metadata,
+    ...(secret !== undefined && { secretDigest: digest(secret) }),
+    firstParty: checked.firstParty || (registration.operator && registration.firstParty === true),
+    verified: registration.operator && registration.verified === true,
+    state: 'active',
+    createdAt: work.at,
+    updatedAt: work.at,
+    version: 1,
+  };
+  await store.insert(work.tx, client);
+  const detail = { first_party: client.firstParty, auth_method: client.metadata.token_endpoint_auth_method };
+  work.record({ type: 'client.registered', clientId: client.id, detail });
+  if (client.metadata.logo_uri !== undefined)
+    work.enqueue({ name: 'client-logo', payload: { clientId: client.id } });
+  return secret === undefined ? { client } : { client, secret };
+}
+
+/** The client with this id, whatever its state. */
+export function findClient(db: Db | Tx, id: string): Promise<Client | undefined> {
+  return store.find(db, id);
+}
+
+/** The client with this id, or the refusal that there is none. */
+export async function getClient(db: Db | Tx, id: string): Promise<Client> {
+  return (await store.find(db, id)) ?? refuseMissing(id);
+}
+
+export interface ClientPage {
+  readonly clients: readonly Client[];
+  /** Where the next page begins, when there is one. */
+  readonly after?: string;
+}
+
+/** Clients from the oldest on, a page at a time. */
+export async function listClients(
+  db: Db | Tx,
+  { after = '', limit = 50 }: { readonly after?: string; readonly limit?: number } = {},
+): Promise<ClientPage> {
+  const found = await store.list(db, after, limit + 1);
+  const clients = found.slice(0, limit);
+  const last = clients.at(-1);
+  return found.length > limit && last ? { clients, after: last.id } : { clients };
+}
+
+/** Gives a client a new secret; the old one goes on working for `overlap` seconds (at once not, by default). */
+export async function rotateSecret(work: Work, id: string, { overlap = 0 } = {}): Promise<Required<Issued>> {
+  const before = (await store.lock(work.tx, id)) ?? refuseMissing(id);
+  if (before.secretDigest === undefined) {
+    throw new Refusal('conflict', 'client_has_no_secret', `Client ${id} does not prove itself by a secret.`);
+  }
+  const secret = randomToken();
+  const change = {
+    secretDigest: digest(secret),
+    previousSecretDigest: overlap > 0 ? before.secretDigest : null,
+    previousSecretUntil: overlap > 0 ? new Date(work.at.getTime() + overlap * 1000) : null,
+  };
+  const client = (await store.update(work.tx, id, change, work.at)) ?? refuseMissing(id);
+  work.record({ type: 'client.secret_rotated', clientId: id, detail: { overlap } });
+  return { client, secret };
+}
+
+/** Turns a client off: it stays, and may ask for nothing. */
+export function disableClient(work: Work, id: string): Promise<Client> {
+  return changeState(work, id, 'disabled');
+}
+
+/** Turns a client on again. */
+export function enableClient(work: Work, id: string): Promise<Client> {
+  return changeState(work, id, 'active');
+}
+
+/** Forgets a client; its id is never given again. */
+export async function removeClient(work: Work, id: string): Promise<void> {
+  if (!(await store.remove(work.tx, id))) refuseMissing(id);
+  work.record({ type: 'client.removed', clientId: id });
+}
+
+/** The picture that pages show for a client. */
+export function findLogo(db: Db | Tx, id: string): Promise<store.Logo | undefined> {
+  return store.findLogo(db, id);
+}
+
+/**
+ * What the engine's adapter gives for a client. `client_secret` stands for the secret: it is the digest, which
+ * `verifyClientSecret` alone can compare with what a client presents.
+ */
+export function toProviderMetadata(client: Client): ClientMetadata & Readonly<Record<string, unknown>> {
+  return {
+    ...client.metadata,
+    client_id: client.id,
+    client_id_issued_at: Math.floor(client.createdAt.getTime() / 1000),
+    first_party: client.firstParty,
+    verified: client.verified,
+    ...(client.secretDigest && { client_secret: client.secretDigest.toString('base64url') }),
+  };
+}
+
+/** What whoever registers a client is told (RFC 7591 §3.2.1). */
+export function toRegistrationAnswer({ client, secret }: Issued): Readonly<Record<string, unknown>> {
+  return {
+    client_id: client.id,
+    ...(secret !== undefined && { client_secret: secret, client_secret_expires_at: 0 }),
+    client_id_issued_at: Math.floor(client.createdAt.getTime() / 1000),
+    ...client.metadata,
+    first_party: client.firstParty,
+  };
+}
+
+async function changeState(work: Work, id: string, state: Client['state']): Promise<Client> {
+  const before = (await store.lock(work.tx, id)) ?? refuseMissing(id);
+  if (before.state === state) return before;
+  const client = (await store.update(work.tx, id, { state }, work.at)) ?? refuseMissing(id);
+  work.record({ type: state === 'active' ? 'client.enabled' : 'client.disabled', clientId: id });
+  return client;
+}
+
+function refuseMissing(id: string): never {
+  throw new Refusal('missing', 'client_not_found', `There is no client ${id}.`);
+}

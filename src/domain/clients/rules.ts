@@ -1,0 +1,165 @@
+import { createPublicKey } from 'node:crypto';
+import { isLoopbackHost } from '../../platform/addresses.js';
+import { type ClientMetadata, type ClientRules, type MetadataIssue, STANDARD_SCOPES } from './metadata.js';
+import { type UriUse, uriProblem } from './uris.js';
+
+type Rule = (metadata: ClientMetadata, rules: ClientRules) => Iterable<MetadataIssue>;
+
+/** What the members are to each other and to this installation; `judged` says which were well-formed by themselves. */
+export function ruleIssues(
+  metadata: ClientMetadata,
+  rules: ClientRules,
+  judged: (field: string) => boolean,
+): readonly MetadataIssue[] {
+  const all = [
+    uriRules,
+    redirectRules,
+    authenticationRules,
+    grantRules,
+    subjectRules,
+    scopeRules,
+    developmentRules,
+  ];
+  const issues = all.flatMap((rule: Rule) => [...rule(metadata, rules)]);
+  return issues.filter(({ field }) => judged(field.split('[')[0] ?? field));
+}
+
+const URI_USES = [
+  ['redirect_uris', 'redirect'],
+  ['post_logout_redirect_uris', 'redirect'],
+  ['client_uri', 'link'],
+  ['policy_uri', 'link'],
+  ['tos_uri', 'link'],
+  ['initiate_login_uri', 'link'],
+  ['logo_uri', 'fetched'],
+  ['jwks_uri', 'fetched'],
+  ['sector_identifier_uri', 'fetched'],
+  ['backchannel_logout_uri', 'fetched'],
+  ['allowed_origins', 'origin'],
+] as const satisfies readonly (readonly [keyof ClientMetadata, UriUse])[];
+
+function* uriRules(metadata: ClientMetadata, rules: ClientRules): Iterable<MetadataIssue> {
+  const native = metadata.application_type === 'native';
+  const loopback = metadata.development === true && isLoopbackHost(rules.issuer.hostname);
+  const allowed = { native, loopback, privateNetwork: rules.allowPrivateNetwork };
+  for (const [field, use, value] of registeredUris(metadata)) {
+    const message = uriProblem(value, use, allowed);
+    if (message !== undefined) yield { field, message };
+  }
+}
+
+function* registeredUris(metadata: ClientMetadata): Iterable<readonly [string, UriUse, string]> {
+  for (const [member, use] of URI_USES) {
+    const value = metadata[member];
+    if (typeof value === 'string') yield [member, use, value];
+    if (Array.isArray(value)) yield* value.map((uri, at) => [`${member}[${at}]`, use, uri] as const);
+  }
+}
+
+function* redirectRules(metadata: ClientMetadata): Iterable<MetadataIssue> {
+  const { redirect_uris, response_types, application_type, allowed_origins = [] } = metadata;
+  if (response_types.length > 0 && redirect_uris.length === 0) {
+    yield { field: 'redirect_uris', message: 'must name at least one address to come back to' };
+  }
+  for (const [at, uri] of redirect_uris.entries()) {
+    const url = URL.parse(uri);
+    if (application_type === 'native' && url?.protocol === 'https:' && isLoopbackHost(url.hostname)) {
+      yield {
+        field: `redirect_uris[${at}]`,
+        message: 'must be http on loopback for a native client (RFC 8252 §7.3)',
+      };
+    }
+  }
+  for (const [at, origin] of allowed_origins.entries()) {
+    if (URL.parse(origin)?.origin !== origin) {
+      yield {
+        field: `allowed_origins[${at}]`,
+        message: 'must be an origin only: scheme, host and port, no path',
+      };
+    }
+  }
+  for (const field of ['initiate_login_uri', 'sector_identifier_uri'] as const) {
+    if (metadata[field]?.startsWith('http:')) yield { field, message: 'must be https' };
+  }
+}
+
+function* authenticationRules(metadata: ClientMetadata): Iterable<MetadataIssue> {
+  const { token_endpoint_auth_method: method, jwks, jwks_uri } = metadata;
+  if (jwks !== undefined && jwks_uri !== undefined) {
+    yield { field: 'jwks', message: 'and jwks_uri must not be used together' };
+  }
+  if (method === 'private_key_jwt' && jwks === undefined && jwks_uri === undefined) {
+    yield { field: 'token_endpoint_auth_method', message: 'private_key_jwt needs jwks or jwks_uri' };
+  }
+  if (method !== 'private_key_jwt' && metadata.token_endpoint_auth_signing_alg !== undefined) {
+    yield { field: 'token_endpoint_auth_signing_alg', message: 'is only for private_key_jwt' };
+  }
+  for (const [at, key] of jwks?.keys.entries() ?? []) {
+    try {
+      createPublicKey({ key, format: 'jwk' });
+    } catch {
+      yield { field: `jwks[${at}]`, message: 'is not a public key (RFC 7517)' };
+    }
+  }
+  if (!metadata.require_pkce && (method === 'none' || metadata.application_type === 'native')) {
+    yield { field: 'require_pkce', message: 'may only be false for a confidential web client' };
+  }
+}
+
+function* grantRules(metadata: ClientMetadata): Iterable<MetadataIssue> {
+  const { grant_types: grants, response_types, token_endpoint_auth_method: method } = metadata;
+  const code = grants.includes('authorization_code');
+  if (code !== response_types.includes('code')) {
+    yield {
+      field: 'response_types',
+      message: 'must have code exactly when grant_types has authorization_code',
+    };
+  }
+  if (grants.includes('refresh_token') && !code) {
+    yield { field: 'grant_types', message: 'has refresh_token without a grant that could begin one' };
+  }
+  if (grants.includes('client_credentials') && method === 'none') {
+    yield {
+      field: 'grant_types',
+      message: 'has client_credentials, which a client without credentials cannot use',
+    };
+  }
+}
+
+function* subjectRules(metadata: ClientMetadata): Iterable<MetadataIssue> {
+  if (metadata.subject_type !== 'pairwise' || metadata.sector_identifier_uri !== undefined) return;
+  const hosts = new Set(metadata.redirect_uris.map(uri => URL.parse(uri)?.host));
+  if (hosts.size > 1) {
+    yield {
+      field: 'sector_identifier_uri',
+      message: 'is needed: the redirect addresses of a pairwise client are on several hosts',
+    };
+  } else if (metadata.response_types.length === 0) {
+    yield {
+      field: 'subject_type',
+      message: 'pairwise needs an address to come back to or a sector_identifier_uri',
+    };
+  } else if (hosts.has('')) {
+    yield {
+      field: 'sector_identifier_uri',
+      message: 'is needed: a custom scheme names no host to tell sectors apart',
+    };
+  }
+}
+
+function* scopeRules(metadata: ClientMetadata, rules: ClientRules): Iterable<MetadataIssue> {
+  const known: readonly string[] = rules.scopes ?? STANDARD_SCOPES;
+  const unknown = metadata.scope.split(' ').filter(scope => !known.includes(scope));
+  if (unknown.length > 0) {
+    yield {
+      field: 'scope',
+      message: `has what is no scope here: ${unknown.join(' ')} (known: ${known.join(' ')})`,
+    };
+  }
+}
+
+function* developmentRules(metadata: ClientMetadata, rules: ClientRules): Iterable<MetadataIssue> {
+  if (metadata.development === true && !isLoopbackHost(rules.issuer.hostname)) {
+    yield { field: 'development', message: 'is only for an issuer on loopback' };
+  }
+}

@@ -1,0 +1,149 @@
+import type { Db, Tx } from '../../platform/storage/db.js';
+import type { Client } from './client.js';
+import type { ClientMetadata } from './metadata.js';
+
+const COLUMNS = [
+  'client_id',
+  'metadata',
+  'secret_digest',
+  'previous_secret_digest',
+  'previous_secret_until',
+  'first_party',
+  'verified',
+  'state',
+  'logo_type',
+  'created_at',
+  'updated_at',
+  'version',
+] as const;
+
+interface ClientRow {
+  readonly client_id: string;
+  readonly metadata: ClientMetadata;
+  readonly secret_digest: Buffer | null;
+  readonly previous_secret_digest: Buffer | null;
+  readonly previous_secret_until: Date | null;
+  readonly first_party: boolean;
+  readonly verified: boolean;
+  readonly state: 'active' | 'disabled';
+  readonly logo_type: string | null;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+  readonly version: number;
+}
+
+/** A picture as it is served. */
+export interface Logo {
+  readonly type: string;
+  readonly bytes: Buffer;
+}
+
+/** What an update may change. */
+export interface ClientChange {
+  readonly secretDigest?: Buffer;
+  readonly previousSecretDigest?: Buffer | null;
+  readonly previousSecretUntil?: Date | null;
+  readonly state?: Client['state'];
+}
+
+/** The client with this id. */
+export async function find(db: Db | Tx, id: string): Promise<Client | undefined> {
+  const row = await db('clients').where('client_id', id).first<ClientRow | undefined>(COLUMNS);
+  return row && toClient(row);
+}
+
+/** The client with this id, held against other writers until the transaction ends. */
+export async function lock(tx: Tx, id: string): Promise<Client | undefined> {
+  const row = await tx('clients').where('client_id', id).forUpdate().first<ClientRow | undefined>(COLUMNS);
+  return row && toClient(row);
+}
+
+/** Up to `limit` clients after `after`, oldest first (ids rise with time). */
+export async function list(db: Db | Tx, after: string, limit: number): Promise<readonly Client[]> {
+  const rows: ClientRow[] = await db('clients')
+    .select(COLUMNS)
+    .where('client_id', '>', after)
+    .orderBy('client_id')
+    .limit(limit);
+  return rows.map(toClient);
+}
+
+/** Keeps a new client. */
+export async function insert(tx: Tx, client: Client): Promise<void> {
+  await tx('clients').insert({
+    client_id: client.id,
+    metadata: JSON.stringify(client.metadata),
+    secret_digest: client.secretDigest ?? null,
+    first_party: client.firstParty,
+    verified: client.verified,
+    state: client.state,
+    created_at: client.createdAt,
+    updated_at: client.updatedAt,
+    version: client.version,
+  });
+}
+
+/** Changes a client and gives it as it is now. */
+export async function update(
+  tx: Tx,
+  id: string,
+  change: ClientChange,
+  at: Date,
+): Promise<Client | undefined> {
+  const columns = {
+    secret_digest: change.secretDigest,
+    previous_secret_digest: change.previousSecretDigest,
+    previous_secret_until: change.previousSecretUntil,
+    state: change.state,
+    updated_at: at,
+    version: tx.raw('version + 1'),
+  };
+  const given = Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== undefined));
+  const [row]: ClientRow[] = await tx('clients').where('client_id', id).update(given).returning(COLUMNS);
+  return row && toClient(row);
+}
+
+/** Forgets a client; false when there was none. */
+export async function remove(tx: Tx, id: string): Promise<boolean> {
+  return (await tx('clients').where('client_id', id).delete()) > 0;
+}
+
+/** The stored picture of a client. */
+export async function findLogo(db: Db | Tx, id: string): Promise<Logo | undefined> {
+  const row = await db('clients')
+    .where('client_id', id)
+    .whereNotNull('logo')
+    .first<{ readonly logo: Buffer; readonly logo_type: string } | undefined>(['logo', 'logo_type']);
+  return row && { type: row.logo_type, bytes: row.logo };
+}
+
+/** Keeps or drops a client's picture, unless `logo_uri` is another by now; false when it is. */
+export async function updateLogo(
+  tx: Tx,
+  id: string,
+  uri: string | null,
+  logo: Logo | null,
+): Promise<boolean> {
+  const changed = await tx('clients')
+    .where('client_id', id)
+    .whereRaw(`metadata->>'logo_uri' IS NOT DISTINCT FROM ?`, [uri])
+    .update({ logo: logo?.bytes ?? null, logo_type: logo?.type ?? null });
+  return changed > 0;
+}
+
+function toClient(row: ClientRow): Client {
+  return {
+    id: row.client_id,
+    metadata: row.metadata,
+    ...(row.secret_digest && { secretDigest: row.secret_digest }),
+    ...(row.previous_secret_digest && { previousSecretDigest: row.previous_secret_digest }),
+    ...(row.previous_secret_until && { previousSecretUntil: row.previous_secret_until }),
+    firstParty: row.first_party,
+    verified: row.verified,
+    state: row.state,
+    ...(row.logo_type !== null && { logoType: row.logo_type }),
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    version: row.version,
+  };
+}
