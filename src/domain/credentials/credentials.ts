@@ -1,0 +1,128 @@
+import { Refusal } from '../../platform/errors.js';
+import type { Tx } from '../../platform/storage/db.js';
+import type { Work } from '../../platform/storage/work.js';
+import type { CheckedAuthentication, CheckedRegistration } from './ceremonies.js';
+import type { Passkey, PasskeyRefused } from './passkey.js';
+import { schemeOf } from './password-hash.js';
+import {
+  insertPasskey,
+  removeExpiredChallenges as removeExpired,
+  updatePasskeyUse,
+  updatePasswordUse,
+  upsertPassword,
+} from './store.js';
+
+export {
+  checkPassword,
+  loadBlocklist,
+  type PasswordRules,
+  type PasswordsCommand,
+  type PasswordVerdict,
+  runPasswords,
+} from './blocklist.js';
+export {
+  beginAuthentication,
+  beginRegistration,
+  type CheckedAuthentication,
+  type CheckedRegistration,
+  checkAuthentication,
+  checkRegistration,
+  type PasskeyAnswer,
+  type RegistrationRequest,
+} from './ceremonies.js';
+export {
+  type Passkey,
+  type PasskeyRefused,
+  passkeyName,
+  type RelyingParty,
+  relyingPartyOf,
+} from './passkey.js';
+export { isPasswordTooLong, PASSWORD_MAXIMUM, PASSWORD_MINIMUM, type PasswordReason } from './password.js';
+export { openPasswordHasher, type PasswordHasher, type PasswordHasherOptions } from './password-hash.js';
+export { findPassword, listPasskeys, type StoredPassword } from './store.js';
+
+/** Every fact that this room leaves. */
+export const CREDENTIAL_FACTS = [
+  'password.set',
+  'password.changed',
+  'password.rehashed',
+  'passkey.added',
+  'passkey.used',
+  'passkey.refused',
+  'blocklist.loaded',
+] as const;
+
+/** Gives an account a password (checked and hashed before the work was opened), or another one. */
+export async function setPassword(work: Work, accountId: string, hash: string): Promise<void> {
+  const kept = await upsertPassword(work.tx, { accountId, hash, scheme: schemeOf(hash), at: work.at });
+  work.record({ type: kept === 'inserted' ? 'password.set' : 'password.changed', accountId });
+}
+
+/** Notes that a password was used, and replaces its stale hash unless the password was changed meanwhile. */
+export async function notePasswordUse(
+  work: Work,
+  accountId: string,
+  rehash?: { readonly from: string; readonly to: string },
+): Promise<void> {
+  const { from = null, to = null } = rehash ?? {};
+  const scheme = to && schemeOf(to);
+  const replaced = await updatePasswordUse(work.tx, { accountId, at: work.at, from, to, scheme });
+  if (replaced) work.record({ type: 'password.rehashed', accountId, detail: { scheme } });
+}
+
+/** Keeps a passkey that was verified for the account that its challenge was made for. */
+export async function addPasskey(
+  work: Work,
+  checked: Extract<CheckedRegistration, { outcome: 'verified' }>,
+): Promise<Passkey> {
+  const passkey: Passkey = { ...checked.passkey, addedAt: work.at, lastUsedAt: null };
+  await insertPasskey(work.tx, passkey).catch(refuseTaken);
+  const { id, aaguid, backupEligible, backedUp, userVerified } = passkey;
+  const detail = { passkeyId: id, aaguid, backupEligible, backedUp, userVerified };
+  work.record({ type: 'passkey.added', accountId: passkey.accountId, detail });
+  return passkey;
+}
+
+/** Who a passkey signs in, or why it does not. */
+export type PasskeySignIn =
+  | { readonly outcome: 'signed-in'; readonly accountId: string; readonly passkey: Passkey }
+  | PasskeyRefused;
+
+/** Puts the use of a passkey, or its refusal, on record; only this signs somebody in. */
+export async function usePasskey(work: Work, checked: CheckedAuthentication): Promise<PasskeySignIn> {
+  if (checked.outcome === 'refused') return recordRefused(work, checked);
+  const { passkey, signCount, backedUp } = checked;
+  const { accountId, id } = passkey;
+  const used = await updatePasskeyUse(work.tx, { accountId, id, at: work.at, signCount, backedUp });
+  if (!used) return recordRefused(work, { outcome: 'refused', reason: 'counter', accountId, passkeyId: id });
+  work.record({ type: 'passkey.used', accountId, detail: { passkeyId: id } });
+  return {
+    outcome: 'signed-in',
+    accountId,
+    passkey: { ...passkey, signCount, backedUp, userVerified: true, lastUsedAt: work.at },
+  };
+}
+
+/** Removes challenges whose time is over, at most 10,000 at once; says how many. */
+export function removeExpiredChallenges(tx: Tx): Promise<number> {
+  return removeExpired(tx, 10_000);
+}
+
+/** A refusal that concerns somebody is a fact; what names nobody would let a stranger fill the record. */
+function recordRefused(work: Work, refused: PasskeyRefused): PasskeyRefused {
+  const { accountId, passkeyId, reason } = refused;
+  if (accountId)
+    work.record({ type: 'passkey.refused', accountId, detail: { reason, passkeyId: passkeyId ?? null } });
+  return refused;
+}
+
+function refuseTaken(error: unknown): never {
+  if (
+    error instanceof Error &&
+    'constraint' in error &&
+    error.constraint === 'passkey_owners__credential_id'
+  ) {
+    throw new Refusal('conflict', 'passkey_taken', 'This passkey is already in use.', { cause: error });
+  }
+  throw error;
+}

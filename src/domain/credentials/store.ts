@@ -1,0 +1,215 @@
+import type { Db, Tx } from '../../platform/storage/db.js';
+import type { Passkey } from './passkey.js';
+
+/** What is stored of a password. */
+export interface StoredPassword {
+  readonly hash: string;
+  readonly changedAt: Date;
+  readonly lastUsedAt: Date | null;
+}
+
+/** The password of an account, if it has one. */
+export async function findPassword(db: Db, accountId: string): Promise<StoredPassword | undefined> {
+  const row = await db('passwords')
+    .where({ account_id: accountId })
+    .first<{ hash: string; changed_at: Date; last_used_at: Date | null }>(
+      'hash',
+      'changed_at',
+      'last_used_at',
+    );
+  return row && { hash: row.hash, changedAt: row.changed_at, lastUsedAt: row.last_used_at };
+}
+
+/** Keeps a password; says whether it is the first of its account. */
+export async function upsertPassword(
+  tx: Tx,
+  password: { accountId: string; hash: string; scheme: string; at: Date },
+): Promise<'inserted' | 'updated'> {
+  const { accountId, hash, scheme, at } = password;
+  const { rows } = await tx.raw<{ rows: { inserted: boolean }[] }>(
+    `INSERT INTO passwords AS p (account_id, hash, scheme, set_at, changed_at) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (account_id) DO UPDATE SET hash = excluded.hash, scheme = excluded.scheme, changed_at = excluded.changed_at
+     RETURNING p.xmax = 0 AS inserted`,
+    [accountId, hash, scheme, at, at],
+  );
+  return rows[0]?.inserted ? 'inserted' : 'updated';
+}
+
+/** Notes that a password was used; the new hash takes the place of the old one unless that is gone meanwhile. */
+export async function updatePasswordUse(
+  tx: Tx,
+  use: { accountId: string; at: Date; from: string | null; to: string | null; scheme: string | null },
+): Promise<boolean> {
+  const { accountId, at, from, to, scheme } = use;
+  const { rows } = await tx.raw<{ rows: { replaced: boolean }[] }>(
+    `UPDATE passwords SET last_used_at = ?,
+       hash = CASE WHEN hash = ?::text THEN ?::text ELSE hash END,
+       scheme = CASE WHEN hash = ?::text THEN ?::text ELSE scheme END
+     WHERE account_id = ? RETURNING hash = ?::text AS replaced`,
+    [at, from, to, from, scheme, accountId, to],
+  );
+  return rows[0]?.replaced === true;
+}
+
+/** Whether one of these digests is on the loaded blocklist. */
+export async function findBlocked(db: Db, digests: readonly Buffer[]): Promise<boolean> {
+  const { rows } = await db.raw<{ rows: unknown[] }>(
+    'SELECT 1 FROM blocked_passwords WHERE digest = ANY(?::bytea[]) LIMIT 1',
+    [[...digests]],
+  );
+  return rows.length > 0;
+}
+
+/** Adds digests to the loaded blocklist; says how many were new. */
+export async function insertBlocked(tx: Tx, digests: readonly Buffer[]): Promise<number> {
+  const { rowCount } = await tx.raw<{ rowCount: number }>(
+    'INSERT INTO blocked_passwords (digest) SELECT DISTINCT unnest(?::bytea[]) ON CONFLICT DO NOTHING',
+    [[...digests]],
+  );
+  return rowCount;
+}
+
+/** What a challenge was made for; an upgrade is a registration without the person's gesture (conditional create). */
+export type ChallengePurpose = 'registration' | 'upgrade' | 'authentication';
+
+interface PasskeyRow {
+  readonly account_id: string;
+  readonly id: string;
+  readonly credential_id: string;
+  readonly public_key: Buffer;
+  readonly sign_count: string;
+  readonly transports: string[];
+  readonly aaguid: string;
+  readonly backup_eligible: boolean;
+  readonly backed_up: boolean;
+  readonly user_verified: boolean;
+  readonly name: string;
+  readonly added_at: Date;
+  readonly last_used_at: Date | null;
+}
+
+const PASSKEY_COLUMNS = `p.account_id, p.id, p.credential_id, p.public_key, p.sign_count, p.transports, p.aaguid,
+  p.backup_eligible, p.backed_up, p.user_verified, p.name, p.added_at, p.last_used_at`;
+
+function passkeyOf(row: PasskeyRow): Passkey {
+  return {
+    accountId: row.account_id,
+    id: row.id,
+    credentialId: row.credential_id,
+    publicKey: row.public_key,
+    signCount: Number(row.sign_count),
+    transports: row.transports,
+    aaguid: row.aaguid,
+    backupEligible: row.backup_eligible,
+    backedUp: row.backed_up,
+    userVerified: row.user_verified,
+    name: row.name,
+    addedAt: row.added_at,
+    lastUsedAt: row.last_used_at,
+  };
+}
+
+/** The passkeys of an account, oldest first. */
+export async function listPasskeys(db: Db, accountId: string): Promise<readonly Passkey[]> {
+  const { rows } = await db.raw<{ rows: PasskeyRow[] }>(
+    `SELECT ${PASSKEY_COLUMNS} FROM passkeys p WHERE p.account_id = ? ORDER BY p.id`,
+    [accountId],
+  );
+  return rows.map(passkeyOf);
+}
+
+/** Keeps a passkey and who it belongs to; a credential id that somebody has breaks `passkey_owners__credential_id`. */
+export async function insertPasskey(tx: Tx, passkey: Passkey): Promise<void> {
+  await tx.raw(
+    `WITH kept AS (
+       INSERT INTO passkeys (account_id, id, credential_id, public_key, sign_count, transports, aaguid,
+         backup_eligible, backed_up, user_verified, name, added_at)
+       VALUES (?, ?, ?, ?, ?, ?::text[], ?, ?, ?, ?, ?, ?) RETURNING credential_id, account_id, id
+     )
+     INSERT INTO passkey_owners (credential_id, account_id, passkey_id) SELECT credential_id, account_id, id FROM kept`,
+    [
+      passkey.accountId,
+      passkey.id,
+      passkey.credentialId,
+      passkey.publicKey,
+      passkey.signCount,
+      [...passkey.transports],
+      passkey.aaguid,
+      passkey.backupEligible,
+      passkey.backedUp,
+      passkey.userVerified,
+      passkey.name,
+      passkey.addedAt,
+    ],
+  );
+}
+
+/** Notes that a passkey was used, unless its counter went on without us; some authenticators never count. */
+export async function updatePasskeyUse(
+  tx: Tx,
+  use: { accountId: string; id: string; at: Date; signCount: number; backedUp: boolean },
+): Promise<boolean> {
+  const { rowCount } = await tx.raw<{ rowCount: number }>(
+    `UPDATE passkeys SET sign_count = ?, backed_up = ?, user_verified = true, last_used_at = ?
+     WHERE account_id = ? AND id = ? AND (sign_count < ? OR (sign_count = 0 AND ? = 0))`,
+    [use.signCount, use.backedUp, use.at, use.accountId, use.id, use.signCount, use.signCount],
+  );
+  return rowCount === 1;
+}
+
+/** Keeps a challenge for ten minutes. */
+export async function insertChallenge(
+  db: Db,
+  challenge: { id: Buffer; purpose: ChallengePurpose; binding: string; accountId: string | null },
+): Promise<void> {
+  await db.raw(
+    `INSERT INTO passkey_challenges (id, purpose, binding, account_id, expires_at)
+     VALUES (?, ?, ?, ?, now() + interval '10 minutes')`,
+    [challenge.id, challenge.purpose, challenge.binding, challenge.accountId],
+  );
+}
+
+/** What a challenge leads to: who it was made for, and the passkey that answered, if it is known. */
+export interface TakenChallenge {
+  readonly purpose: ChallengePurpose;
+  readonly subject: string | null;
+  readonly passkey: Passkey | undefined;
+}
+
+/** Uses a challenge up, once, and finds the passkey that answered it, in one statement. */
+export async function takeChallenge(
+  db: Db,
+  answer: { id: Buffer; purposes: readonly ChallengePurpose[]; binding: string; credentialId: string },
+): Promise<TakenChallenge | undefined> {
+  const { rows } = await db.raw<{
+    rows: ((PasskeyRow | { id: null }) & { purpose: ChallengePurpose; subject: string | null })[];
+  }>(
+    `WITH taken AS (
+       UPDATE passkey_challenges SET used_at = now()
+       WHERE id = ? AND purpose = ANY(?::text[]) AND binding = ? AND used_at IS NULL AND expires_at > now()
+       RETURNING purpose, account_id
+     )
+     SELECT taken.purpose, taken.account_id AS subject, ${PASSKEY_COLUMNS} FROM taken
+     LEFT JOIN passkey_owners o ON o.credential_id = ?
+     LEFT JOIN passkeys p ON p.account_id = o.account_id AND p.id = o.passkey_id`,
+    [answer.id, [...answer.purposes], answer.binding, answer.credentialId],
+  );
+  const row = rows[0];
+  return (
+    row && {
+      purpose: row.purpose,
+      subject: row.subject,
+      passkey: row.id === null ? undefined : passkeyOf(row),
+    }
+  );
+}
+
+/** Removes up to `limit` challenges whose time is over; says how many. */
+export async function removeExpiredChallenges(tx: Tx, limit: number): Promise<number> {
+  const { rowCount } = await tx.raw<{ rowCount: number }>(
+    `DELETE FROM passkey_challenges WHERE id IN (
+       SELECT id FROM passkey_challenges WHERE expires_at < now() ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
+    [limit],
+  );
+  return rowCount;
+}
