@@ -13,13 +13,8 @@ export interface MigrateOptions {
   readonly appRole?: string | undefined;
 }
 
-/** `dist/src/platform/storage` and `src/platform/storage` lie at different depths below the root. */
-const FOLDER = fileURLToPath(
-  new URL(
-    import.meta.url.includes('/dist/src/') ? '../../../../migrations/' : '../../../migrations/',
-    import.meta.url,
-  ),
-);
+/** Seen from `dist/src/platform/storage`. */
+const FOLDER = fileURLToPath(new URL('../../../../migrations/', import.meta.url));
 /** A session lock: it ends with its connection, so a killed process never leaves a database locked. */
 const LOCK = 7_203_113;
 

@@ -1,0 +1,219 @@
+import { isIPv4 } from 'node:net';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { SETTINGS, type SettingName, type Values } from './settings.js';
+
+/** The settings of one installation as they were given, checked as a whole. */
+export interface Settings {
+  readonly issuer: URL;
+  /** The issuer's host is not this machine. */
+  readonly production: boolean;
+  readonly port: number;
+  /** The addresses to listen on; none means every address. */
+  readonly listen: readonly string[];
+  readonly dataDir: string;
+  readonly secret?: string;
+  readonly databaseUrl?: string;
+  readonly migrationDatabaseUrl?: string;
+  readonly smtpUrl?: string;
+  readonly mailFrom: string;
+  readonly trustedProxies: readonly string[];
+  readonly allowPrivateNetwork: boolean;
+  readonly rateLimits: boolean;
+  readonly emailCodeSignIn: boolean;
+  readonly passwordHashScheme: 'bcrypt' | 'argon2id';
+  readonly bcryptCost: number;
+  readonly logLevel: string;
+  /** What the operator should hear once at start. */
+  readonly warnings: readonly string[];
+}
+
+/** The settings with what the data folder and the embedded database complete. */
+export interface Config extends Settings {
+  readonly secret: string;
+  readonly databaseUrl: string;
+  readonly migrationDatabaseUrl: string;
+}
+
+/** Everything that is wrong with the settings, in one message. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`The settings cannot be used:\n${problems.map(problem => `  - ${problem}`).join('\n')}`);
+    this.name = 'ConfigError';
+    this.problems = problems;
+  }
+}
+
+/** The environment a process was given. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const PREFIX = 'KEYHOLD_';
+/** Seen from `dist/src`. */
+const CLONE = fileURLToPath(new URL('../../', import.meta.url));
+/** Read by the tests alone, and often left in the environment of those who run them. */
+const FOR_TESTS = 'KEYHOLD_TEST_DATABASE_URL';
+/** What Kubernetes tells every pod of a service called keyhold or keyhold-something. */
+const INJECTED =
+  /^KEYHOLD_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
+const INJECTED_PORT = /^KEYHOLD_(\w+_)?PORT$/;
+
+/** Reads the settings out of the environment, or throws one `ConfigError` that lists every problem. */
+export function readConfig(env: Environment, readFile: (path: string) => string): Settings {
+  const problems: string[] = [];
+  const warnings: string[] = [];
+  const texts = collect(env, readFile, problems, warnings);
+  const values = readValues(texts, problems);
+  const settings = complete(values, warnings);
+  problems.push(...contradictions(values, settings, texts));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(settings);
+}
+
+type Texts = Partial<Record<SettingName, string>>;
+
+function collect(
+  env: Environment,
+  readFile: (path: string) => string,
+  problems: string[],
+  warnings: string[],
+): Texts {
+  const texts: Texts = {};
+  for (const [name, value] of Object.entries(env)) {
+    if (!name.startsWith(PREFIX) || name === FOR_TESTS || value === undefined) continue;
+    if (INJECTED.test(name) || (INJECTED_PORT.test(name) && /^(tcp|udp|sctp):\/\//.test(value))) {
+      warnings.push(`${name} is ignored: Kubernetes sets it for a service of that name.`);
+      continue;
+    }
+    const inFile = name.endsWith('_FILE');
+    const setting = name.slice(PREFIX.length, inFile ? -'_FILE'.length : undefined);
+    if (!isSetting(setting)) problems.push(unknown(name));
+    else if (value.trim() === '') continue;
+    else if (texts[setting] !== undefined) {
+      problems.push(`${PREFIX}${setting} and ${PREFIX}${setting}_FILE are both set; keep one.`);
+    } else texts[setting] = inFile ? fileText(name, value, readFile, problems) : value.trim();
+  }
+  return texts;
+}
+
+function isSetting(name: string): name is SettingName {
+  return Object.hasOwn(SETTINGS, name);
+}
+
+function fileText(
+  name: string,
+  path: string,
+  readFile: (path: string) => string,
+  problems: string[],
+): string {
+  try {
+    const text = readFile(path.trim()).trim();
+    if (text === '') problems.push(`${name} names ${path}, which is empty.`);
+    return text;
+  } catch (error) {
+    problems.push(
+      `${name} names ${path}, which cannot be read (${error instanceof Error ? error.message : error}).`,
+    );
+    return '';
+  }
+}
+
+function unknown(name: string): string {
+  const known = Object.keys(SETTINGS).flatMap(each => [`${PREFIX}${each}`, `${PREFIX}${each}_FILE`]);
+  const [nearest] = known
+    .map(candidate => ({ candidate, distance: editDistance(name, candidate) }))
+    .sort((a, b) => a.distance - b.distance);
+  const meant = nearest && nearest.distance <= 4 ? ` Did you mean ${nearest.candidate}?` : '';
+  return `${name} is not a setting.${meant}`;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (const [i, letter] of [...a].entries()) {
+    const next = [i + 1];
+    for (const [j, other] of [...b].entries()) {
+      const change = (row[j] ?? 0) + (letter === other ? 0 : 1);
+      next.push(Math.min(change, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+function readValues(texts: Texts, problems: string[]): Values {
+  const values: Partial<Record<SettingName, unknown>> = {};
+  for (const name of Object.keys(texts).filter(isSetting)) {
+    if (!texts[name]) continue;
+    const result = SETTINGS[name].safeParse(texts[name]);
+    if (result.success) values[name] = result.data;
+    else problems.push(...result.error.issues.map(issue => `${PREFIX}${name} ${issue.message}.`));
+  }
+  return values as Values;
+}
+
+function complete(values: Values, warnings: readonly string[]): Settings {
+  const port = values.PORT ?? portOf(values.ISSUER) ?? 3000;
+  const issuer = values.ISSUER ?? new URL(`http://localhost:${port}`);
+  const production = !isLoopback(issuer.hostname);
+  const migrationDatabaseUrl = values.MIGRATION_DATABASE_URL ?? values.DATABASE_URL;
+  return {
+    issuer,
+    production,
+    port,
+    listen: values.LISTEN ?? (production ? [] : ['127.0.0.1', '::1']),
+    dataDir: values.DATA_DIR === undefined ? resolve(CLONE, '.keyhold') : resolve(values.DATA_DIR),
+    ...(values.SECRET === undefined ? {} : { secret: values.SECRET }),
+    ...(values.DATABASE_URL === undefined ? {} : { databaseUrl: values.DATABASE_URL }),
+    ...(migrationDatabaseUrl === undefined ? {} : { migrationDatabaseUrl }),
+    ...(values.SMTP_URL === undefined ? {} : { smtpUrl: values.SMTP_URL }),
+    mailFrom: values.MAIL_FROM ?? `Keyhold <no-reply@${production ? issuer.hostname : 'localhost'}>`,
+    trustedProxies: values.TRUSTED_PROXIES ?? [],
+    allowPrivateNetwork: values.ALLOW_PRIVATE_NETWORK ?? false,
+    rateLimits: values.RATE_LIMITS ?? true,
+    emailCodeSignIn: values.EMAIL_CODE_SIGN_IN ?? true,
+    passwordHashScheme: values.PASSWORD_SCHEME ?? 'bcrypt',
+    bcryptCost: values.BCRYPT_COST ?? 10,
+    logLevel: values.LOG_LEVEL ?? (production ? 'info' : 'warn'),
+    warnings,
+  };
+}
+
+// A loopback issuer says where it is tried; a public one stands behind a proxy.
+function portOf(issuer: URL | undefined): number | undefined {
+  const local = issuer && issuer.protocol === 'http:' && isLoopback(issuer.hostname);
+  return local && issuer.port !== '' ? Number(issuer.port) : undefined;
+}
+
+/** Whether a URL's host name is this machine. */
+export function isLoopback(hostname: string): boolean {
+  const name = hostname.toLowerCase().replace(/\.$/, '');
+  if (name === 'localhost' || name.endsWith('.localhost') || name === '[::1]') return true;
+  return isIPv4(name) && name.startsWith('127.');
+}
+
+function contradictions(values: Values, settings: Settings, texts: Texts): readonly string[] {
+  const found: string[] = [];
+  if (texts.MIGRATION_DATABASE_URL !== undefined && texts.DATABASE_URL === undefined) {
+    found.push('KEYHOLD_MIGRATION_DATABASE_URL is set without KEYHOLD_DATABASE_URL; set both.');
+  }
+  if (!values.ISSUER || !settings.production) return found;
+  const host = settings.issuer.hostname;
+  if (settings.issuer.protocol !== 'https:') {
+    found.push(`KEYHOLD_ISSUER must be https, since ${host} is not this machine.`);
+  }
+  for (const name of ['SECRET', 'SMTP_URL'] as const) {
+    if (texts[name] === undefined) {
+      found.push(`KEYHOLD_${name} (or KEYHOLD_${name}_FILE) is required, since ${host} is not this machine.`);
+    }
+  }
+  if (settings.allowPrivateNetwork) {
+    found.push(
+      `KEYHOLD_ALLOW_PRIVATE_NETWORK is for a loopback issuer only, and ${host} is not this machine.`,
+    );
+  }
+  if (!settings.rateLimits) {
+    found.push(`KEYHOLD_RATE_LIMITS=off is for a loopback issuer only, and ${host} is not this machine.`);
+  }
+  return found;
+}
