@@ -1,0 +1,54 @@
+import type { Adapter, AdapterPayload } from 'oidc-provider';
+import type { Payload } from './artefacts.js';
+import { requestScope } from './request-scope.js';
+
+/** What the engine reads clients through: RFC 7591 metadata, or nothing for one that may not act. */
+export type FindClient = (id: string) => Promise<Payload | undefined>;
+
+/**
+ * The engine's storage. Reads and writes go through the scope of the request: reads fetch along what comes next, writes
+ * wait for one statement that is flushed before the answer leaves.
+ */
+export function openAdapter(findClient: FindClient): (model: string) => Adapter {
+  return model => {
+    if (model === 'Client') return clientAdapter(findClient);
+    if (model === 'Session') return sessionAdapter();
+    return {
+      upsert: async (id, payload) => requestScope().put(model, id, payload as Payload),
+      find: async id => (await requestScope().find(model, id)) as AdapterPayload | undefined,
+      findByUid: async () => undefined,
+      findByUserCode: async () => undefined,
+      consume: async id => requestScope().consume(model, id),
+      destroy: async id => (model === 'Grant' ? requestScope().endGrants([id]) : requestScope().remove(model, id)),
+      revokeByGrantId: async grantId => requestScope().endGrants([grantId]),
+    };
+  };
+}
+
+function sessionAdapter(): Adapter {
+  return {
+    upsert: async (_id, payload) => requestScope().putSession(payload as Payload),
+    find: async id => (await requestScope().find('Session', id)) as AdapterPayload | undefined,
+    findByUid: async uid => (await requestScope().sessionByUid(uid)) as AdapterPayload | undefined,
+    findByUserCode: async () => undefined,
+    consume: unused,
+    destroy: async id => requestScope().forgetSessionId(id),
+    revokeByGrantId: unused,
+  };
+}
+
+function clientAdapter(findClient: FindClient): Adapter {
+  return {
+    upsert: unused,
+    find: async id => (await findClient(id)) as AdapterPayload | undefined,
+    findByUid: unused,
+    findByUserCode: unused,
+    consume: unused,
+    destroy: unused,
+    revokeByGrantId: unused,
+  };
+}
+
+async function unused(): Promise<undefined> {
+  throw new Error('the engine does not ask this of this kind');
+}

@@ -1,0 +1,65 @@
+import type { Configuration } from 'oidc-provider';
+import type { LogoutPages } from './error-page.js';
+import { LIFETIMES } from './lifetimes.js';
+
+/** An API that takes access tokens: which scopes it knows and in which form it wants them (RFC 8707, RFC 9068). */
+export interface ResourceServer {
+  readonly identifier: string;
+  readonly scopes: readonly string[];
+  readonly accessTokenFormat: 'opaque' | 'jwt';
+  readonly signingAlgorithm: 'RS256' | 'ES256' | 'EdDSA';
+}
+
+/** What the engine may ask about APIs. */
+export type FindResourceServer = (identifier: string) => Promise<ResourceServer | undefined>;
+
+/** Which specifications are on: one line and its number each. */
+export function features(
+  pages: LogoutPages,
+  findResourceServer: FindResourceServer,
+  invalidTarget: () => Error,
+): NonNullable<Configuration['features']> {
+  return {
+    devInteractions: { enabled: false },
+    /* OpenID Connect Core §5.3 */
+    userinfo: { enabled: true },
+    jwtUserinfo: { enabled: true },
+    /* RFC 6749 §4.4 */
+    clientCredentials: { enabled: true },
+    /* RFC 7662: the token's own client and the API it is for may ask. */
+    introspection: {
+      enabled: true,
+      allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId || 'aud' in token && token.aud === client.clientId,
+    },
+    /* RFC 7009 */
+    revocation: { enabled: true },
+    /* OpenID Connect RP-Initiated Logout 1.0 */
+    rpInitiatedLogout: {
+      enabled: true,
+      logoutSource: (ctx, form) => pages.signOut(ctx, form),
+      postLogoutSuccessSource: ctx => pages.signedOut(ctx),
+    },
+    /* OpenID Connect Back-Channel Logout 1.0 */
+    backchannelLogout: { enabled: true },
+    /* OpenID Connect Core §5.5 */
+    claimsParameter: { enabled: true },
+    /* RFC 8707 and RFC 9068 */
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: async () => undefined as unknown as string,
+      useGrantedResource: async () => true,
+      getResourceServerInfo: async (_ctx, indicator) => {
+        const server = await findResourceServer(indicator);
+        if (!server) throw invalidTarget();
+        const jwt = server.accessTokenFormat === 'jwt';
+        return {
+          scope: server.scopes.join(' '),
+          audience: server.identifier,
+          accessTokenFormat: server.accessTokenFormat,
+          accessTokenTTL: jwt ? LIFETIMES.jwtAccessToken : LIFETIMES.accessToken,
+          ...(jwt && { jwt: { sign: { alg: server.signingAlgorithm } } }),
+        };
+      },
+    },
+  };
+}

@@ -1,0 +1,186 @@
+import { createHash } from 'node:crypto';
+import type { Keyring } from '../platform/crypto/keyring.js';
+import { digest } from '../platform/crypto/tokens.js';
+import type { EventRow } from '../platform/storage/work.js';
+import { artefactOf, columnValues, liveSlots, type Payload, slotAt } from './artefacts.js';
+import { SESSION_COLUMNS, sessionValues } from './session-row.js';
+
+/** One write that waits for the flush. */
+export type Write =
+  | { readonly act: 'insert' | 'update'; readonly model: string; readonly id: string; readonly payload: Payload }
+  | { readonly act: 'consume' | 'remove'; readonly model: string; readonly id: string }
+  | { readonly act: 'insert-session'; readonly payload: Payload }
+  | { readonly act: 'update-session'; readonly payload: Payload; readonly version: number }
+  | { readonly act: 'end-session'; readonly uid: string; readonly reason: string }
+  | { readonly act: 'end-grants'; readonly ids: readonly string[] }
+  | { readonly act: 'progress'; readonly id: string; readonly progress: Payload };
+
+/** A prepared statement: its name follows from its text, so that each shape is planned once for a connection. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+  readonly values: unknown[];
+}
+
+const names = new Map<string, string>();
+
+/** A named statement of `text`. */
+export function statement(text: string, values: unknown[]): Statement {
+  let name = names.get(text);
+  if (!name) {
+    name = `kh_${createHash('sha256').update(text).digest('hex').slice(0, 24)}`;
+    names.set(text, name);
+  }
+  return { name, text, values };
+}
+
+interface Draft {
+  readonly parts: string[];
+  readonly requires: string[];
+  readonly values: unknown[];
+  bind(value: unknown, type: string): string;
+}
+
+function openDraft(): Draft {
+  const values: unknown[] = [];
+  return {
+    parts: [],
+    requires: [],
+    values,
+    bind: (value, type) => {
+      values.push(value);
+      return `$${values.length}::${type}`;
+    },
+  };
+}
+
+const keyOf = (model: string, id: string) => (artefactOf(model).key === 'digest' ? digest(id) : id);
+const keyColumn = (model: string) => artefactOf(model).key;
+const keyType = (model: string) => (artefactOf(model).key === 'digest' ? 'bytea' : 'text');
+
+function match(draft: Draft, model: string, id: string): string {
+  const slots = artefactOf(model).slotted
+    ? ` AND slot = ANY (${draft.bind(liveSlots(Date.now()), 'smallint[]')})`
+    : '';
+  return `${keyColumn(model)} = ${draft.bind(keyOf(model, id), keyType(model))}${slots}`;
+}
+
+function insert(draft: Draft, part: string, model: string, id: string, payload: Payload): void {
+  const artefact = artefactOf(model);
+  const values = columnValues(artefact, payload);
+  const columns: string[] = [artefact.key, ...artefact.columns.map(c => c.column)];
+  const bound = [
+    draft.bind(keyOf(model, id), keyType(model)),
+    ...artefact.columns.map((c, i) => draft.bind(values[i], c.type)),
+  ];
+  if (artefact.slotted) {
+    columns.push('slot');
+    bound.push(draft.bind(slotAt(Date.now()), 'smallint'));
+  }
+  const once = model === 'ReplayDetection' ? ' ON CONFLICT DO NOTHING RETURNING 1' : '';
+  draft.parts.push(
+    `${part} AS (INSERT INTO ${artefact.table} (${columns.join(', ')}) VALUES (${bound.join(', ')})${once})`,
+  );
+  if (once) draft.requires.push(`keyhold_require(EXISTS (SELECT FROM ${part}), '${model}')`);
+}
+
+function update(draft: Draft, part: string, model: string, id: string, payload: Payload): void {
+  const artefact = artefactOf(model);
+  const values = columnValues(artefact, payload);
+  const own = artefact.columns.map((c, i) => ({ ...c, value: values[i] })).filter(
+    c => c.field !== 'progress' || payload['progress'] !== undefined,
+  );
+  const sets = own.map(c => `${c.column} = ${draft.bind(c.value, c.type)}`);
+  draft.parts.push(`${part} AS (UPDATE ${artefact.table} SET ${sets.join(', ')} WHERE ${match(draft, model, id)})`);
+}
+
+function insertSession(draft: Draft, part: string, payload: Payload, keyring: Keyring): void {
+  const values = sessionValues(payload, keyring);
+  const bound = SESSION_COLUMNS.map(([, type], i) => draft.bind(values[i], type));
+  draft.parts.push(
+    `${part} AS (INSERT INTO sessions (${SESSION_COLUMNS.map(([c]) => c).join(', ')}) VALUES (${bound.join(', ')}))`,
+  );
+}
+
+/* An ended session is never revived; one that another request changed meanwhile keeps that request's clients too. */
+function updateSession(draft: Draft, part: string, payload: Payload, version: number, keyring: Keyring): void {
+  const values = sessionValues(payload, keyring);
+  const read = draft.bind(version, 'integer');
+  const sets = SESSION_COLUMNS.slice(1).map(([column, type], i) => {
+    const value = draft.bind(values[i + 1], type);
+    if (column !== 'authorizations') return `${column} = ${value}`;
+    return `authorizations = CASE WHEN version = ${read} THEN ${value}
+      ELSE coalesce(authorizations, '{}') || coalesce(${value}, '{}') END`;
+  });
+  draft.parts.push(`${part} AS (UPDATE sessions SET ${sets.join(', ')}, version = version + 1
+    WHERE uid = ${draft.bind(values[0], 'text')} AND ended_at IS NULL RETURNING 1)`);
+  draft.requires.push(`keyhold_require(EXISTS (SELECT FROM ${part}), 'Session')`);
+}
+
+function write(draft: Draft, part: string, entry: Write, keyring: Keyring): void {
+  switch (entry.act) {
+    case 'insert':
+      return insert(draft, part, entry.model, entry.id, entry.payload);
+    case 'update':
+      return update(draft, part, entry.model, entry.id, entry.payload);
+    case 'insert-session':
+      return insertSession(draft, part, entry.payload, keyring);
+    case 'update-session':
+      return updateSession(draft, part, entry.payload, entry.version, keyring);
+    case 'consume':
+      draft.parts.push(`${part} AS (UPDATE ${artefactOf(entry.model).table}
+        SET consumed_at = extract(epoch FROM now())::bigint
+        WHERE ${match(draft, entry.model, entry.id)} AND consumed_at IS NULL RETURNING 1)`);
+      draft.requires.push(`keyhold_require(EXISTS (SELECT FROM ${part}), '${entry.model}')`);
+      return;
+    case 'remove':
+      draft.parts.push(
+        `${part} AS (DELETE FROM ${artefactOf(entry.model).table} WHERE ${match(draft, entry.model, entry.id)})`,
+      );
+      return;
+    case 'end-session':
+      draft.parts.push(`${part} AS (UPDATE sessions SET ended_at = now(), ended_reason = ${draft.bind(entry.reason, 'text')},
+        state = NULL, version = version + 1 WHERE uid = ${draft.bind(entry.uid, 'text')} AND ended_at IS NULL)`);
+      return;
+    case 'end-grants':
+      draft.parts.push(`${part} AS (DELETE FROM grants WHERE id = ANY (${draft.bind(entry.ids, 'text[]')}))`);
+      return;
+    case 'progress':
+      draft.parts.push(`${part} AS (UPDATE interactions SET progress = ${draft.bind(JSON.stringify(entry.progress), 'jsonb')}
+        WHERE ${match(draft, 'Interaction', entry.id)})`);
+      return;
+  }
+}
+
+function leave(draft: Draft, facts: readonly EventRow[], jobs: readonly object[]): void {
+  if (facts.length > 0) {
+    draft.parts.push(`facts AS (INSERT INTO events (id, at, type, actor_kind, actor_id, account_id, client_id, detail)
+      SELECT id, at, type, actor_kind, actor_id, account_id, client_id, detail
+      FROM jsonb_to_recordset(${draft.bind(JSON.stringify(facts), 'jsonb')}) AS f(id uuid, at timestamptz, type text,
+        actor_kind text, actor_id text, account_id uuid, client_id text, detail jsonb))`);
+  }
+  if (jobs.length > 0) draft.requires.push(`keyhold_add_jobs(${draft.bind(JSON.stringify(jobs), 'jsonb')})`);
+}
+
+/** Losing one of these costs a click: begun requests. All else waits for the disk. */
+function mayBeLost(writes: readonly Write[], facts: readonly EventRow[], jobs: readonly object[]): boolean {
+  return facts.length === 0 && jobs.length === 0 && writes.every(w => w.act === 'insert' && w.model === 'Interaction');
+}
+
+/** All writes of a request, its facts and its jobs as one statement: all of it happens, or nothing and an error KH001. */
+export function flushStatement(
+  writes: readonly Write[],
+  facts: readonly EventRow[],
+  jobs: readonly object[],
+  keyring: Keyring,
+): Statement {
+  const draft = openDraft();
+  writes.forEach((entry, i) => {
+    write(draft, `w${i}`, entry, keyring);
+  });
+  leave(draft, facts, jobs);
+  if (mayBeLost(writes, facts, jobs)) draft.requires.push(`set_config('synchronous_commit', 'off', true)`);
+  const selected = draft.requires.length > 0 ? draft.requires.join(', ') : '1';
+  const text = draft.parts.length > 0 ? `WITH ${draft.parts.join(',\n')}\nSELECT ${selected}` : `SELECT ${selected}`;
+  return statement(text, draft.values);
+}

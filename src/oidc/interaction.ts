@@ -1,0 +1,134 @@
+import type Koa from 'koa';
+import type Provider from 'oidc-provider';
+import { errors, type Interaction } from 'oidc-provider';
+import { Refusal } from '../platform/errors.js';
+import type { Payload } from './artefacts.js';
+import { type AccountSnapshot, requestScope } from './request-scope.js';
+
+/** The app that asks, as pages may show it. */
+export interface AskingApp {
+  readonly clientId: string;
+  readonly name: string;
+  readonly logo: boolean;
+  readonly verified: boolean;
+  readonly firstParty: boolean;
+  readonly site: string | undefined;
+  readonly policy: string | undefined;
+  readonly terms: string | undefined;
+}
+
+/** How somebody proved who they are: the engine turns it into `acr`, `amr` and `auth_time`. */
+export interface Authentication {
+  readonly accountId: string;
+  readonly acr: 'aal1' | 'aal2' | 'phr';
+  /** RFC 8176. */
+  readonly amr: readonly string[];
+}
+
+/** A request that waits for a person, in the browser that began it. */
+export interface PendingRequest {
+  readonly uid: string;
+  readonly prompt: { readonly name: string; readonly reasons: readonly string[]; readonly details: Payload };
+  readonly params: Payload;
+  readonly app: AskingApp;
+  /** Validated by the engine. */
+  readonly redirectUri: string;
+  /** Who is signed in so far, in this browser or earlier in this request. */
+  readonly accountId: string | undefined;
+  readonly acr: string | undefined;
+  /** What was settled earlier on the way of this request, e.g. the sign-in before the consent. */
+  readonly settled: Payload;
+  /** The journey's own notes; nothing of them outlives the request. */
+  readonly progress: Payload;
+}
+
+/** All that journeys may know and do about a pending request. */
+export interface Interactions {
+  /** The pending request of this browser under `/interaction/:uid`, or a refusal. */
+  current(ctx: Koa.Context, uid: string): Promise<PendingRequest>;
+  remember(pending: PendingRequest, progress: Payload): void;
+  /** Each answers with the address where the request goes on, once the answer is on record. */
+  signIn(ctx: Koa.Context, authentication: Authentication, more?: Payload): Promise<string>;
+  consent(ctx: Koa.Context): Promise<string>;
+  refuse(ctx: Koa.Context, error: string, description: string): Promise<string>;
+  account(pending: PendingRequest): Promise<AccountSnapshot | undefined>;
+}
+
+/** Opens the seam between a provider's pending requests and the journeys. */
+export function openInteractions(provider: Provider): Interactions {
+  const find = async (ctx: Koa.Context): Promise<Interaction> => {
+    try {
+      return (await provider.interactionDetails(ctx.req, ctx.res)) as unknown as Interaction;
+    } catch (cause) {
+      if (!(cause instanceof errors.SessionNotFound)) throw cause;
+      throw new Refusal('missing', 'request_gone', 'This request has ended, or was begun in another browser.', { cause });
+    }
+  };
+  return {
+    current: async (ctx, uid) => {
+      const interaction = await find(ctx);
+      if (interaction.uid !== uid) {
+        throw new Refusal('missing', 'request_gone', 'This request was begun in another browser.');
+      }
+      return pendingOf(provider, interaction);
+    },
+    remember: (pending, progress) => requestScope().setProgress(pending.uid, progress),
+    signIn: async (ctx, authentication, more = {}) => {
+      const { accountId, acr, amr } = authentication;
+      const interaction = await find(ctx);
+      const ts = Math.floor(Date.now() / 1000);
+      record(interaction, authentication);
+      const login = { accountId, acr, ts, ...(amr.length > 0 && { amr: [...amr] }) };
+      return provider.interactionResult(ctx.req, ctx.res, { login, ...more });
+    },
+    consent: ctx => provider.interactionResult(ctx.req, ctx.res, { consent: {} }),
+    refuse: (ctx, error, description) =>
+      provider.interactionResult(
+        ctx.req,
+        ctx.res,
+        { error, error_description: description },
+        { mergeWithLastSubmission: false },
+      ),
+    account: async pending => (pending.accountId ? requestScope().account(pending.accountId) : undefined),
+  };
+}
+
+function record(interaction: Interaction, { accountId, acr, amr }: Authentication): void {
+  const clientId = String(interaction.params['client_id']);
+  requestScope().record(
+    { type: 'session.authenticated', accountId, clientId, detail: { acr, amr: [...amr] } },
+    { kind: 'person', id: accountId },
+  );
+}
+
+async function pendingOf(provider: Provider, interaction: Interaction): Promise<PendingRequest> {
+  const params = interaction.params as Payload;
+  const client = await provider.Client.find(String(params['client_id']));
+  if (!client) throw new Refusal('forbidden', 'client_unavailable', 'The application that asked is not available any more.');
+  const settled = (interaction.lastSubmission ?? {}) as Payload;
+  const login = settled['login'] as { accountId?: string; acr?: string } | undefined;
+  return {
+    uid: interaction.uid,
+    prompt: {
+      name: interaction.prompt.name,
+      reasons: interaction.prompt.reasons,
+      details: interaction.prompt.details as Payload,
+    },
+    params,
+    app: {
+      clientId: client.clientId,
+      name: client.clientName ?? client.clientId,
+      logo: Boolean(client.logoUri),
+      verified: client['verified'] === true,
+      firstParty: client['first_party'] === true,
+      site: client.clientUri,
+      policy: client.policyUri,
+      terms: client.tosUri,
+    },
+    redirectUri: String(params['redirect_uri'] ?? ''),
+    accountId: login?.accountId ?? interaction.session?.accountId,
+    acr: login?.acr ?? interaction.session?.acr,
+    settled,
+    progress: requestScope().progress(interaction.uid),
+  };
+}

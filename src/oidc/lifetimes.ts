@@ -1,0 +1,49 @@
+import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
+
+/** Every lifetime in seconds, in one place. */
+export const LIFETIMES = {
+  authorizationCode: 60,
+  accessToken: 600,
+  /** A JWT access token cannot be called back, so it is short. */
+  jwtAccessToken: 300,
+  idToken: 600,
+  interaction: 3_600,
+  session: 30 * 86_400,
+  refreshTokenIdle: 30 * 86_400,
+  refreshTokenAbsolute: 365 * 86_400,
+} as const;
+
+const seconds = () => Math.floor(Date.now() / 1000);
+
+/* A session lasts thirty days from the sign-in, however often it is used (NIST SP 800-63B-4 §2.1.3). */
+function sessionLifetime(_ctx: KoaContextWithOIDC, session: { loginTs?: number | undefined }): number {
+  const since = session.loginTs ?? seconds();
+  return Math.max(1, since + LIFETIMES.session - seconds());
+}
+
+function refreshLifetime(_ctx: KoaContextWithOIDC, token: { iiat?: number | undefined }): number {
+  const left = (token.iiat ?? seconds()) + LIFETIMES.refreshTokenAbsolute - seconds();
+  return Math.max(1, Math.min(LIFETIMES.refreshTokenIdle, left));
+}
+
+function accessLifetime(_ctx: KoaContextWithOIDC, token: { resourceServer?: { accessTokenTTL?: number | undefined } | undefined }): number {
+  return token.resourceServer?.accessTokenTTL ?? LIFETIMES.accessToken;
+}
+
+/* A grant outlives whatever hangs on it: the session, or with `offline_access` the refresh tokens. */
+function grantLifetime(ctx: KoaContextWithOIDC): number {
+  const offline = ctx.oidc?.requestParamScopes.has('offline_access');
+  return offline ? LIFETIMES.refreshTokenAbsolute : LIFETIMES.session;
+}
+
+/** The engine's `ttl` setting. */
+export const ENGINE_LIFETIMES = {
+  AuthorizationCode: LIFETIMES.authorizationCode,
+  AccessToken: accessLifetime,
+  ClientCredentials: accessLifetime,
+  IdToken: LIFETIMES.idToken,
+  Interaction: LIFETIMES.interaction,
+  Session: sessionLifetime,
+  RefreshToken: refreshLifetime,
+  Grant: grantLifetime,
+} as unknown as NonNullable<Configuration['ttl']>;

@@ -1,0 +1,92 @@
+import type { JWK } from 'jose';
+import Provider, { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Keyring } from '../platform/crypto/keyring.js';
+import { openAdapter } from './adapter.js';
+import { ENGINE_CLAIMS, findAccount } from './claims.js';
+import { CLIENT_PROPERTIES, type ClientRegistry, prepareClientModel } from './clients.js';
+import type { LogoutPages, ProtocolProblem } from './error-page.js';
+import { protocolProblem } from './error-page.js';
+import { type FindResourceServer, features } from './features.js';
+import { loadExistingGrant } from './grants.js';
+import { ENGINE_LIFETIMES } from './lifetimes.js';
+import { interactionPolicyOf, STRENGTHS } from './policy.js';
+import { markTokens } from './token-ids.js';
+
+/** What a provider is built out of. */
+export interface ProviderParts {
+  readonly issuer: URL;
+  readonly keyring: Keyring;
+  readonly jwks: readonly JWK[];
+  readonly clients: ClientRegistry;
+  readonly findResourceServer: FindResourceServer;
+  readonly fetch: typeof globalThis.fetch;
+  readonly pages: LogoutPages & { problem(ctx: KoaContextWithOIDC, problem: ProtocolProblem): void };
+}
+
+/** Builds the certified engine out of our parts; it is a Koa application that `app.ts` puts its surfaces before. */
+export function openProvider(parts: ProviderParts): Provider {
+  const { issuer, keyring, pages } = parts;
+  const https = issuer.protocol === 'https:';
+  const short = { httpOnly: true, sameSite: 'lax', signed: true, secure: https, overwrite: true } as const;
+  const pairwise = (accountId: string, sector: string) =>
+    keyring.mac('pairwise-subject', `${sector}\n${accountId}`).toString('base64url');
+  const subjectOf = (accountId: string, client: KoaContextWithOIDC['oidc']['client']) =>
+    client?.subjectType === 'pairwise' ? pairwise(accountId, client.sectorIdentifier ?? client.clientId) : accountId;
+
+  const configuration: Configuration = {
+    adapter: openAdapter(parts.clients.metadata),
+    jwks: { keys: [...parts.jwks] } as NonNullable<Configuration['jwks']>,
+    features: features(pages, parts.findResourceServer, () => new errors.InvalidTarget()),
+    ttl: ENGINE_LIFETIMES,
+    claims: ENGINE_CLAIMS,
+    scopes: ['openid', 'offline_access', 'profile', 'email', 'address', 'phone'],
+    acrValues: [...STRENGTHS],
+    subjectTypes: ['public', 'pairwise'],
+    pairwiseIdentifier: async (_ctx, accountId, client) => pairwise(accountId, client.sectorIdentifier ?? client.clientId),
+    responseTypes: ['code'],
+    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+    enabledJWA: {
+      idTokenSigningAlgValues: ['RS256', 'ES256', 'EdDSA'],
+      userinfoSigningAlgValues: ['RS256', 'ES256', 'EdDSA'],
+      clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+    },
+    clientDefaults: { id_token_signed_response_alg: 'RS256' },
+    extraClientMetadata: { properties: [...CLIENT_PROPERTIES] },
+    findAccount,
+    loadExistingGrant,
+    rotateRefreshToken: true,
+    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    revokeGrantPolicy: () => true,
+    pkce: { required: (_ctx, client) => client['require_pkce'] !== false },
+    clientBasedCORS: (_ctx, origin, client) => ((client['allowed_origins'] as string[] | undefined) ?? []).includes(origin),
+    interactions: {
+      policy: interactionPolicyOf(subjectOf),
+      url: (_ctx, interaction) => `/interaction/${interaction.uid}`,
+    },
+    cookies: {
+      keys: [keyring.derive('engine-cookies').toString('base64url')],
+      long: short,
+      short,
+      names: {
+        session: https ? '__Host-keyhold_session' : 'keyhold_session',
+        interaction: https ? '__Secure-keyhold_interaction' : 'keyhold_interaction',
+        resume: https ? '__Secure-keyhold_resume' : 'keyhold_resume',
+      },
+    },
+    routes: {
+      authorization: '/authorize',
+      token: '/token',
+      userinfo: '/userinfo',
+      introspection: '/introspect',
+      revocation: '/revoke',
+      end_session: '/end-session',
+      jwks: '/jwks',
+    },
+    renderError: async (ctx, out) => pages.problem(ctx, protocolProblem(ctx, out)),
+    fetch: parts.fetch as NonNullable<Configuration['fetch']>,
+  };
+  const provider = new Provider(issuer.origin, configuration);
+  prepareClientModel(provider, parts.clients);
+  markTokens(provider);
+  return provider;
+}

@@ -1,0 +1,67 @@
+import { ARTEFACTS } from './artefacts.js';
+
+/*
+ * The reads of the protocol: each fetches along what the engine will ask next, so that a request reads once.
+ * Every one answers a single row of JSON columns: artefact, grant, session, account, consent.
+ */
+
+const ACCOUNT = 'LEFT JOIN account_snapshots a ON a.account_id =';
+const SELECT_TOKEN =
+  'SELECT to_jsonb(t) AS artefact, to_jsonb(g) AS "grant", to_jsonb(s) AS session, to_jsonb(a) AS account';
+
+/** A code or token by digest ($1), for slotted kinds in one of the slots $2: with its grant, session and account. */
+export function tokenRead(model: string): string {
+  const artefact = ARTEFACTS[model];
+  if (!artefact) throw new Error(`no table for ${model}`);
+  if (model === 'ClientCredentials') {
+    return 'SELECT to_jsonb(t) AS artefact FROM client_credentials_tokens t WHERE t.digest = $1';
+  }
+  return `${SELECT_TOKEN} FROM ${artefact.table} t
+    LEFT JOIN grants g ON g.id = t.grant_id
+    LEFT JOIN sessions s ON s.uid = t.session_uid AND s.ended_at IS NULL
+    ${ACCOUNT} t.account_id
+    WHERE t.digest = $1${artefact.slotted ? ' AND t.slot = ANY ($2::smallint[])' : ''}`;
+}
+
+/** A session by digest of its id ($1), with what client $2 will need of it. */
+export const SESSION_READ = `
+  SELECT to_jsonb(s) AS session, to_jsonb(g) AS "grant", to_jsonb(a) AS account, to_jsonb(c) AS consent
+  FROM sessions s
+  LEFT JOIN grants g ON g.id = s.authorizations -> $2::text ->> 'grantId'
+  ${ACCOUNT} s.account_id
+  LEFT JOIN consent_snapshots c ON c.account_id = s.account_id AND c.client_id = $2::text
+  WHERE s.id_digest = $1 AND s.ended_at IS NULL`;
+
+/** A session by uid ($1), with what client $2 will need of it. */
+export const SESSION_BY_UID_READ = SESSION_READ.replace('s.id_digest = $1', 's.uid = $1');
+
+const PENDING = 'FROM interactions i';
+const PERSON = `coalesce((i.result -> 'login' ->> 'accountId')::uuid, (i.session ->> 'accountId')::uuid)`;
+const SELECT_PENDING = `SELECT to_jsonb(i) AS artefact, to_jsonb(s) AS session, to_jsonb(g) AS "grant",
+  to_jsonb(a) AS account, to_jsonb(c) AS consent`;
+const OF_PERSON = `
+  LEFT JOIN grants g ON g.id = s.authorizations -> (i.params ->> 'client_id') ->> 'grantId'
+  ${ACCOUNT} ${PERSON}
+  LEFT JOIN consent_snapshots c ON c.account_id = ${PERSON} AND c.client_id = i.params ->> 'client_id'
+  WHERE i.id = $1 AND i.slot = ANY ($2::smallint[])`;
+
+/** A pending request ($1, in slots $2) with its session and who answers. */
+export const INTERACTION_READ = `${SELECT_PENDING} ${PENDING}
+  LEFT JOIN sessions s ON s.uid = i.session ->> 'uid' AND s.ended_at IS NULL ${OF_PERSON}`;
+
+/** The same for a request that resumes in the browser whose session id has digest $3. */
+export const RESUME_READ = `${SELECT_PENDING} ${PENDING}
+  LEFT JOIN sessions s ON s.id_digest = $3 AND s.ended_at IS NULL ${OF_PERSON}`;
+
+/** An account's snapshot ($1). */
+export const ACCOUNT_READ = 'SELECT to_jsonb(a) AS account FROM account_snapshots a WHERE a.account_id = $1';
+
+/** A grant ($1). */
+export const GRANT_READ = 'SELECT to_jsonb(g) AS "grant" FROM grants g WHERE g.id = $1';
+
+/** What somebody ($1) allowed an app ($2). */
+export const CONSENT_READ =
+  'SELECT to_jsonb(c) AS consent FROM consent_snapshots c WHERE c.account_id = $1 AND c.client_id = $2';
+
+/** A replay row ($1). */
+export const REPLAY_READ = 'SELECT to_jsonb(t) AS artefact FROM replays t WHERE t.id = $1';

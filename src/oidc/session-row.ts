@@ -1,0 +1,77 @@
+import { digest } from '../platform/crypto/tokens.js';
+import type { Keyring } from '../platform/crypto/keyring.js';
+import type { Payload } from './artefacts.js';
+
+/** A session as its row: the id sealed (the engine needs it back), found by digest or by uid, versioned. */
+export interface KnownSession {
+  readonly payload: Payload;
+  readonly version: number;
+}
+
+const FIELDS: readonly (readonly [field: string, column: string])[] = [
+  ['accountId', 'account_id'],
+  ['acr', 'acr'],
+  ['amr', 'amr'],
+  ['loginTs', 'login_ts'],
+  ['transient', 'transient'],
+  ['state', 'state'],
+  ['authorizations', 'authorizations'],
+  ['iat', 'issued_at'],
+  ['exp', 'expires_at'],
+];
+
+/** The engine's payload of a session row that came as JSON. */
+export function sessionOf(row: Payload, keyring: Keyring): KnownSession {
+  const sealed = Buffer.from(String(row['id_sealed']).slice(2), 'hex');
+  const payload: Payload = { jti: keyring.open('session-id', sealed), uid: row['uid'] };
+  for (const [field, column] of FIELDS) {
+    const value = row[column];
+    if (value !== null && value !== undefined) payload[field] = value;
+  }
+  return { payload, version: Number(row['version']) };
+}
+
+/** Whether saving would change nothing that matters: the same content, and the expiry moved by less than a tenth. */
+export function sameSession(known: Payload, next: Payload): boolean {
+  const span = Number(known['exp']) - Number(known['iat']);
+  const moved = Math.abs(Number(next['exp']) - Number(known['exp']));
+  const content = (payload: Payload) =>
+    JSON.stringify(['jti', 'accountId', 'acr', 'amr', 'loginTs', 'transient', 'state', 'authorizations'].map(f => payload[f]));
+  return moved < span / 10 && content(known) === content(next);
+}
+
+const json = (value: unknown) => (value === undefined || value === null ? null : JSON.stringify(value));
+
+/** The values of a session's statement: uid, digest, sealed id, then the fields in the order of `SESSION_COLUMNS`. */
+export function sessionValues(payload: Payload, keyring: Keyring): unknown[] {
+  const id = String(payload['jti']);
+  return [
+    payload['uid'],
+    digest(id),
+    keyring.seal('session-id', id),
+    payload['accountId'] ?? null,
+    payload['acr'] ?? null,
+    payload['amr'] ?? null,
+    payload['loginTs'] ?? null,
+    payload['transient'] ?? null,
+    json(payload['state']),
+    json(payload['authorizations']),
+    payload['iat'],
+    payload['exp'],
+  ];
+}
+
+export const SESSION_COLUMNS = [
+  ['uid', 'text'],
+  ['id_digest', 'bytea'],
+  ['id_sealed', 'bytea'],
+  ['account_id', 'uuid'],
+  ['acr', 'text'],
+  ['amr', 'text[]'],
+  ['login_ts', 'bigint'],
+  ['transient', 'boolean'],
+  ['state', 'jsonb'],
+  ['authorizations', 'jsonb'],
+  ['issued_at', 'bigint'],
+  ['expires_at', 'bigint'],
+] as const;

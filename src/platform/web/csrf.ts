@@ -1,0 +1,46 @@
+import type Koa from 'koa';
+import type { Keyring } from '../crypto/keyring.js';
+import { randomToken, sameText } from '../crypto/tokens.js';
+import { Refusal } from '../errors.js';
+
+/** Ties forms to the browser they were shown in. */
+export interface Csrf {
+  /** The token for forms in this browser; sets the browser's cookie where there is none yet. */
+  token(ctx: Koa.Context): string;
+  /** Refuses a post that did not come from a page of ours in this browser. */
+  check(ctx: Koa.Context, presented: unknown): void;
+}
+
+const SHAPE = /^[\w-]{43}$/;
+
+/** Opens the protection for one issuer; behind https the cookie carries the `__Host-` prefix. */
+export function openCsrf(keyring: Keyring, issuer: URL): Csrf {
+  const https = issuer.protocol === 'https:';
+  const cookie = https ? '__Host-keyhold_browser' : 'keyhold_browser';
+  const tokenOf = (browser: string) => keyring.mac('csrf', browser).toString('base64url');
+  const current = (ctx: Koa.Context) => {
+    const value = ctx.cookies.get(cookie, { signed: false });
+    return value !== undefined && SHAPE.test(value) ? value : undefined;
+  };
+  return {
+    token: ctx => {
+      let browser = current(ctx) ?? (ctx.state['browser'] as string | undefined);
+      if (!browser) {
+        browser = randomToken();
+        ctx.state['browser'] = browser;
+        const year = 365 * 86_400_000;
+        ctx.cookies.set(cookie, browser, { signed: false, httpOnly: true, sameSite: 'lax', secure: https, maxAge: year });
+      }
+      return tokenOf(browser);
+    },
+    check: (ctx, presented) => {
+      const browser = current(ctx);
+      const site = ctx.get('Sec-Fetch-Site');
+      const origin = ctx.get('Origin');
+      const foreign = (site !== '' && site !== 'same-origin') || (origin !== '' && origin !== issuer.origin);
+      if (foreign || !browser || typeof presented !== 'string' || !sameText(presented, tokenOf(browser))) {
+        throw new Refusal('forbidden', 'csrf', 'This form was not sent from a page of ours in this browser.');
+      }
+    },
+  };
+}

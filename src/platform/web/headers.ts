@@ -1,0 +1,64 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import helmet from 'helmet';
+import type Koa from 'koa';
+import { visitOf } from './surface.js';
+
+/**
+ * Sets the security headers before anything else runs, so that the engine's own pages carry them and it can add the hash
+ * of its one inline script. `form-action 'self'` is widened by `allowFormTarget` for the request's validated redirect.
+ */
+export function securityHeaders(issuer: URL): Koa.Middleware {
+  const https = issuer.protocol === 'https:';
+  const rest = helmet({
+    contentSecurityPolicy: false,
+    crossOriginEmbedderPolicy: false,
+    crossOriginOpenerPolicy: { policy: 'same-origin' },
+    crossOriginResourcePolicy: { policy: 'same-origin' },
+    frameguard: { action: 'deny' },
+    referrerPolicy: { policy: 'no-referrer' },
+    strictTransportSecurity: https ? { maxAge: 31_536_000, includeSubDomains: false } : false,
+  });
+  return async (ctx, next) => {
+    await apply(rest, ctx.req, ctx.res);
+    const { nonce } = visitOf(ctx);
+    ctx.set(
+      'Content-Security-Policy',
+      [
+        `default-src 'none'`,
+        `script-src 'self' 'nonce-${nonce}'`,
+        `style-src 'self' 'nonce-${nonce}'`,
+        `img-src 'self' data:`,
+        `connect-src 'self'`,
+        `manifest-src 'self'`,
+        `form-action 'self'`,
+        `frame-ancestors 'none'`,
+        `base-uri 'none'`,
+      ].join(';'),
+    );
+    ctx.set(
+      'Permissions-Policy',
+      'camera=(), microphone=(), geolocation=(), payment=(), usb=(), ' +
+        'publickey-credentials-get=(self), publickey-credentials-create=(self)',
+    );
+    ctx.set('Cache-Control', 'no-store');
+    await next();
+  };
+}
+
+type RawMiddleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void;
+
+function apply(middleware: RawMiddleware, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  return new Promise((resolve, reject) => {
+    middleware(req, res, error => (error ? reject(error) : resolve()));
+  });
+}
+
+/** Lets a form of this page end in a redirect to `uri`, which the caller has validated. */
+export function allowFormTarget(ctx: Koa.Context, uri: string): void {
+  const target = URL.parse(uri);
+  if (!target) return;
+  const source = target.origin === 'null' ? target.protocol : target.origin;
+  const policy = ctx.response.get('Content-Security-Policy');
+  if (policy.includes(`form-action 'self' ${source}`)) return;
+  ctx.set('Content-Security-Policy', policy.replace(/form-action 'self'/, `form-action 'self' ${source}`));
+}

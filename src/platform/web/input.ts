@@ -1,0 +1,50 @@
+import parse from 'co-body';
+import type Koa from 'koa';
+import type { z } from 'zod';
+import { Refusal } from '../errors.js';
+import type { Csrf } from './csrf.js';
+
+const FORM_LIMIT = '32kb';
+const JSON_LIMIT = '64kb';
+
+/** The fields of a posted form, after its CSRF token was checked. A field sent twice is a list. */
+export async function readForm(ctx: Koa.Context, csrf: Csrf): Promise<Readonly<Record<string, unknown>>> {
+  if (!ctx.is('application/x-www-form-urlencoded')) {
+    throw new Refusal('invalid', 'unsupported_media_type', 'Send this as an HTML form does.');
+  }
+  const form = await bodyOf(() => parse.form(ctx, { limit: FORM_LIMIT, queryString: { arrayLimit: 200, depth: 0 } }));
+  csrf.check(ctx, form['csrf']);
+  return form;
+}
+
+/** The JSON object a page's own script posted, after the CSRF token in `X-CSRF-Token` was checked. */
+export async function readJson(ctx: Koa.Context, csrf: Csrf): Promise<Readonly<Record<string, unknown>>> {
+  csrf.check(ctx, ctx.get('X-CSRF-Token'));
+  if (!ctx.is('application/json')) {
+    throw new Refusal('invalid', 'unsupported_media_type', 'Send this as application/json.');
+  }
+  const body: unknown = await bodyOf(() => parse.json(ctx, { limit: JSON_LIMIT, strict: true }));
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new Refusal('invalid', 'invalid_json', 'An object was expected.');
+  }
+  return body as Record<string, unknown>;
+}
+
+async function bodyOf(read: () => Promise<unknown>): Promise<Record<string, unknown>> {
+  try {
+    return (await read()) as Record<string, unknown>;
+  } catch (cause) {
+    const status = (cause as { status?: number }).status;
+    if (status === 413) throw new Refusal('invalid', 'too_large', 'That was more than fits into this form.', { cause });
+    throw new Refusal('invalid', 'malformed', 'What was sent could not be read.', { cause });
+  }
+}
+
+/** The input in the shape of `schema`, or a refusal that names the first field that does not fit. */
+export function parseInput<T extends z.ZodType>(schema: T, input: unknown): z.output<T> {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const field = issue?.path.join('.') ?? '';
+  throw new Refusal('invalid', 'invalid_input', field ? `${field}: ${issue?.message}` : (issue?.message ?? 'invalid'));
+}

@@ -1,0 +1,51 @@
+import type Koa from 'koa';
+import type { Csrf } from './csrf.js';
+import type { Renderer } from './render.js';
+import { visitOf } from './surface.js';
+import type { Words } from './words.js';
+
+/** Shows pages in the language of whoever asks. */
+export interface Pages {
+  /** Answers with a page; `status` is kept when it was set before. */
+  show(ctx: Koa.Context, template: string, model: object): void;
+  /** The language to speak in this request. */
+  language(ctx: Koa.Context): string;
+}
+
+const LANGUAGE_COOKIE = 'keyhold_language';
+
+/** Opens the pages of one issuer. */
+export function openPages(renderer: Renderer, words: Words, csrf: Csrf, issuer: URL): Pages {
+  const https = issuer.protocol === 'https:';
+  const cookieName = https ? `__Host-${LANGUAGE_COOKIE}` : LANGUAGE_COOKIE;
+  const language = (ctx: Koa.Context): string => {
+    const asked = first(ctx.query['ui_locales']);
+    const cookie = ctx.cookies.get(cookieName, { signed: false });
+    const chosen = words.choose({
+      uiLocales: asked ?? (cookie === undefined ? (ctx.state['uiLocales'] as string | undefined) : undefined),
+      cookie,
+      acceptLanguage: ctx.get('Accept-Language'),
+    });
+    return chosen;
+  };
+  return {
+    language,
+    show: (ctx, template, model) => {
+      const chosen = language(ctx);
+      if (ctx.method === 'GET' && typeof ctx.query['ui_locales'] === 'string' && !ctx.path.startsWith('/authorize')) {
+        const year = 365 * 86_400_000;
+        ctx.cookies.set(cookieName, chosen, { signed: false, httpOnly: true, sameSite: 'lax', secure: https, maxAge: year });
+      }
+      const { nonce } = visitOf(ctx);
+      const frame = { language: chosen, csrf: csrf.token(ctx), issuerName: 'Keyhold', nonce };
+      const body = renderer.page(template, { ...frame, ...model });
+      if (ctx.status === 404) ctx.status = 200;
+      ctx.type = 'text/html; charset=utf-8';
+      ctx.body = body;
+    },
+  };
+}
+
+function first(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
+}

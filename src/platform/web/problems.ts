@@ -1,0 +1,69 @@
+import type Koa from 'koa';
+import { Refusal, type RefusalKind } from '../errors.js';
+import { visitOf } from './surface.js';
+
+/** The HTTP status of each kind of refusal. */
+export const STATUS: Readonly<Record<RefusalKind, number>> = {
+  invalid: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  missing: 404,
+  conflict: 409,
+  limited: 429,
+  busy: 503,
+};
+
+/** Where a bug is written down, whole. */
+export interface ProblemLog {
+  error(about: object, message: string): void;
+}
+
+/** Shows a refusal, or an opaque failure (`undefined`), to a person. */
+export type ShowProblem = (ctx: Koa.Context, refusal: Refusal | undefined) => void;
+
+/** Turns whatever is thrown below into one answer: a problem document (RFC 9457) or a page, and never a stack. */
+export function problems(log: ProblemLog, show: ShowProblem): Koa.Middleware {
+  return async (ctx, next) => {
+    try {
+      await next();
+    } catch (error) {
+      const refusal = asRefusal(error);
+      if (!refusal) log.error({ err: error, requestId: visitOf(ctx).requestId, path: ctx.path }, 'request failed');
+      answer(ctx, refusal, show);
+    }
+  };
+}
+
+/* The database gone, restarting, full or too slow is nobody's fault who asks: come back in a moment. */
+const UNAVAILABLE = /^(08|53|57)|^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|25006|40001|40P01)$/;
+
+function asRefusal(error: unknown): Refusal | undefined {
+  if (error instanceof Refusal) return error;
+  const { code, message, name } = error as { code?: unknown; message?: string; name?: string };
+  const gone = /timeout exceeded when trying to connect|Connection terminated/.test(String(message));
+  if (gone || name === 'KnexTimeoutError' || UNAVAILABLE.test(String(code))) {
+    return new Refusal('busy', 'temporarily_unavailable', 'Please try again in a moment.', { cause: error, retryAfter: 5 });
+  }
+  return undefined;
+}
+
+function answer(ctx: Koa.Context, refusal: Refusal | undefined, show: ShowProblem): void {
+  ctx.res.removeHeader('Set-Cookie');
+  ctx.res.removeHeader('Location');
+  ctx.status = refusal ? STATUS[refusal.kind] : 500;
+  if (refusal?.retryAfter !== undefined) ctx.set('Retry-After', String(refusal.retryAfter));
+  if (wantsPage(ctx)) return show(ctx, refusal);
+  ctx.body = JSON.stringify({
+    type: 'about:blank',
+    title: refusal?.code ?? 'internal_error',
+    status: ctx.status,
+    detail: refusal?.message ?? 'Something went wrong on our side.',
+    request_id: visitOf(ctx).requestId,
+  });
+  ctx.type = 'application/problem+json';
+}
+
+/** Whether whoever asks is a person with a browser. */
+export function wantsPage(ctx: Koa.Context): boolean {
+  return !ctx.is('json') && ctx.accepts('json', 'html') === 'html';
+}

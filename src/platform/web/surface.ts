@@ -1,0 +1,86 @@
+import { randomUUID } from 'node:crypto';
+import type Koa from 'koa';
+import ipaddr from 'ipaddr.js';
+import { randomToken } from '../crypto/tokens.js';
+
+/** What is settled about a request before any route sees it. */
+export interface Visit {
+  readonly requestId: string;
+  /** Lets this answer's own scripts and styles run. */
+  readonly nonce: string;
+  /** Where the request came from, as far as a trusted proxy or the socket says. */
+  readonly address: string;
+}
+
+const visits = new WeakMap<object, Visit>();
+
+/** The visit of a request. */
+export function visitOf(ctx: Koa.Context): Visit {
+  const visit = visits.get(ctx.req);
+  if (!visit) throw new Error('outside of the surface');
+  return visit;
+}
+
+/**
+ * Pins scheme and host to the issuer's, whatever the request's headers say: every URL and cookie that is built from the
+ * request then comes from configuration (vulnerability class: links poisoned through Host and X-Forwarded-*).
+ */
+export function pinToIssuer(app: Koa, issuer: URL): void {
+  const pinned = {
+    protocol: { get: () => issuer.protocol.slice(0, -1) },
+    secure: { get: () => issuer.protocol === 'https:' },
+    host: { get: () => issuer.host },
+    hostname: { get: () => issuer.hostname },
+    origin: { get: () => issuer.origin },
+  };
+  Object.defineProperties(app.request, pinned);
+}
+
+/** The first middleware: numbers the request, finds out where it came from, and turns away an unknown Host. */
+export function surface(issuer: URL, trustedProxies: readonly string[]): Koa.Middleware {
+  const trusted = trustedProxies.map(range => parseRange(range));
+  const defaultPort = issuer.protocol === 'https:' ? '443' : '80';
+  const hosts = new Set([issuer.host.toLowerCase(), ...(issuer.port ? [] : [`${issuer.hostname}:${defaultPort}`])]);
+  return async (ctx, next) => {
+    visits.set(ctx.req, {
+      requestId: randomUUID(),
+      nonce: randomToken(16),
+      address: clientAddress(ctx, trusted),
+    });
+    ctx.set('X-Request-Id', visitOf(ctx).requestId);
+    if (!hosts.has((ctx.req.headers.host ?? '').toLowerCase())) {
+      ctx.status = 400;
+      ctx.type = 'application/problem+json';
+      ctx.body = JSON.stringify({
+        type: 'about:blank',
+        title: 'Unknown host',
+        status: 400,
+        detail: `This server answers at ${issuer.origin}.`,
+      });
+      return;
+    }
+    await next();
+  };
+}
+
+type Range = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
+
+function parseRange(range: string): Range {
+  if (range.includes('/')) return ipaddr.parseCIDR(range);
+  const address = ipaddr.parse(range);
+  return [address, address.kind() === 'ipv4' ? 32 : 128];
+}
+
+function isTrusted(address: string, trusted: readonly Range[]): boolean {
+  if (!ipaddr.isValid(address)) return false;
+  const parsed = ipaddr.process(address);
+  return trusted.some(([range, bits]) => parsed.kind() === range.kind() && parsed.match(range as never, bits));
+}
+
+/* The last address in X-Forwarded-For that no trusted proxy of ours wrote about itself. */
+function clientAddress(ctx: Koa.Context, trusted: readonly Range[]): string {
+  let address = ctx.req.socket.remoteAddress ?? '';
+  const forwarded = ctx.get('X-Forwarded-For').split(',').map(entry => entry.trim()).filter(Boolean);
+  while (forwarded.length > 0 && isTrusted(address, trusted)) address = forwarded.pop() ?? address;
+  return ipaddr.isValid(address) ? ipaddr.process(address).toString() : 'unknown';
+}
