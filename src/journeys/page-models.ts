@@ -1,0 +1,303 @@
+import type { PageFrame } from '../platform/web/render.js';
+
+/** A sentence under `problem.*` in the locales: why a form came back. */
+export type ProblemWord =
+  | 'email_missing'
+  | 'email_invalid'
+  | 'password_missing'
+  | 'password_too_short'
+  | 'password_too_long'
+  | 'password_known'
+  | 'password_contains_context'
+  | 'credentials_wrong'
+  | 'code_missing'
+  | 'code_malformed'
+  | 'code_wrong'
+  | 'name_too_long'
+  | 'terms_missing'
+  | 'passkey_failed'
+  | 'limited'
+  | 'form_expired';
+
+/** The controls a problem can point at; a problem without a field is about the whole form. */
+export type FieldName = 'email' | 'password' | 'code' | 'name' | 'terms';
+
+/** One reason why a form came back, in a word of the locales. */
+export interface Problem {
+  readonly word: ProblemWord;
+  readonly field?: FieldName;
+  /** `count` for `code_wrong` (tries left) and `password_too_short`; `minutes` for `limited`. */
+  readonly vars?: Readonly<Record<string, string | number>>;
+}
+
+/** The application a request came from, as every page may show it. */
+export interface AppBadge {
+  readonly name: string;
+  /** A path on our own origin, `/clients/:id/logo`. */
+  readonly logo?: string;
+}
+
+/** From where, when and by which browser something was asked. */
+export interface Asked {
+  readonly at: Date;
+  readonly app?: string;
+  /** "Firefox on Windows". */
+  readonly device?: string;
+  readonly address?: string;
+}
+
+interface Form {
+  readonly problems?: readonly Problem[];
+}
+
+interface Step extends Form {
+  readonly uid: string;
+  readonly app: AppBadge;
+}
+
+/** `/`: who is here, what to try, the way out. */
+export interface HomePage {
+  readonly person?: { readonly name?: string; readonly email: string };
+  readonly apps?: readonly { readonly name: string; readonly url: string; readonly logo?: string }[];
+  /** Only outside production: the example application and the mailbox. */
+  readonly tryUrl?: string;
+  readonly mailboxUrl?: string;
+  readonly discoveryUrl: string;
+}
+
+/** The first step of signing in. Posts `email` to `…/identifier`. */
+export interface IdentifierPage extends Step {
+  readonly email?: string;
+  readonly signUpUrl: string;
+}
+
+/** Posts `password` to `…/password`; "Change" posts to `…/back`; the e-mailed code to `…/code/send`. */
+export interface PasswordPage extends Step {
+  readonly email: string;
+  readonly emailCode: boolean;
+}
+
+/** Posts `code` to `…/code`; "Send a new code" to `…/code/send`; "Use a different email" to `…/back`. */
+export interface CodePage extends Step {
+  readonly email: string;
+  readonly minutes: number;
+  readonly state: 'open' | 'expired' | 'ended';
+  /** A new code has just been sent. */
+  readonly sentAgain?: boolean;
+}
+
+/** Posts `email` to `…/sign-up`. */
+export interface SignUpEmailPage extends Step {
+  readonly email?: string;
+  readonly signInUrl: string;
+}
+
+/** Posts `password`, `name`, `terms=yes` to `…/account`; or a passkey to `…/passkey/new`. */
+export interface CredentialPage extends Step {
+  readonly email: string;
+  readonly name?: string;
+  readonly termsAccepted?: boolean;
+  readonly terms: { readonly version: string; readonly url: string };
+  readonly minimumLength: number;
+}
+
+/** Right after a sign-in by password; "Not now" posts to `…/passkey/skip`. */
+export interface PasskeyOfferPage extends Step {
+  readonly email: string;
+}
+
+/** A sentence under `ask.*` in the locales: what a scope or claim lets an application do. */
+export type AskWord =
+  | 'openid'
+  | 'profile'
+  | 'email'
+  | 'address'
+  | 'phone'
+  | 'offline_access'
+  | 'name'
+  | 'given_name'
+  | 'family_name'
+  | 'middle_name'
+  | 'nickname'
+  | 'preferred_username'
+  | 'picture'
+  | 'website'
+  | 'gender'
+  | 'birthdate'
+  | 'zoneinfo'
+  | 'locale'
+  | 'phone_number'
+  | 'updated_at';
+
+/** One line of the consent page. */
+export interface Ask {
+  /** The value of the checkbox `allow`, e.g. `scope:email` or `claim:birthdate`. */
+  readonly value: string;
+  /** Either a known word or a text of the operator's own. */
+  readonly word?: AskWord;
+  readonly text?: string;
+  /** What would be handed over as it stands now, e.g. the address itself. */
+  readonly now?: string;
+}
+
+/** "Allow" posts `allow` (each ticked value) to `…/consent`; "Don't allow" posts to `…/deny`. */
+export interface ConsentPage extends Step {
+  readonly email: string;
+  readonly verified: boolean;
+  readonly required: readonly Ask[];
+  readonly optional: readonly Ask[];
+  /** Days after which it is asked again; absent: until it is withdrawn. */
+  readonly days?: number;
+  /** The host of the redirect URI. */
+  readonly destination: string;
+  readonly links: { readonly site?: string; readonly policy?: string; readonly terms?: string };
+}
+
+/** The mailed link in the browser that began. "Continue" posts to `…/link/:token`. */
+export interface LinkHerePage {
+  readonly uid: string;
+  readonly token: string;
+  readonly email: string;
+  readonly app: AppBadge;
+}
+
+/** The mailed link in any other browser. "Not me" posts to `…/link/:token/deny`. */
+export interface LinkElsewherePage {
+  readonly uid: string;
+  readonly token: string;
+  readonly email: string;
+  readonly code: string;
+  readonly minutes: number;
+  readonly asked: Asked;
+}
+
+/** The mailed link is used, expired or was turned down by "Not me". */
+export interface LinkEndedPage {
+  readonly reason: 'used' | 'expired' | 'denied';
+}
+
+/** A form that is sent as it is: hidden fields and one button. */
+export interface PlainForm {
+  readonly action: string;
+  readonly fields?: readonly { readonly name: string; readonly value: string }[];
+}
+
+/** "Sign out" sends `signOut`; "Stay signed in" sends `stay`, or is a link home without it. */
+export interface SignOutPage {
+  readonly person: { readonly name?: string; readonly email: string };
+  readonly app?: AppBadge;
+  readonly signOut: PlainForm;
+  readonly stay?: PlainForm;
+}
+
+/** After a finished sign-out. */
+export interface SignedOutPage {
+  readonly app?: AppBadge & { readonly url?: string };
+}
+
+/** What a person and the developer beside them need to know about a request that cannot go on. */
+export interface ErrorPage {
+  /** A sentence under `error.*`; `generic` when nothing fits. */
+  readonly word: 'generic' | 'expired' | 'other_browser' | 'redirect' | 'client' | 'csrf' | 'internal';
+  readonly app?: AppBadge;
+  readonly error?: string;
+  readonly description?: string;
+  /** For a redirect mismatch: what was sent, and what is registered already. */
+  readonly sent?: string;
+  readonly clientId?: string;
+  readonly requestId?: string;
+  readonly homeUrl?: string;
+}
+
+/** 503 (`busy`) and 429 (`too-many`). */
+export interface WaitPage {
+  readonly seconds: number;
+  /** Where a GET tries again. */
+  readonly retryUrl?: string;
+}
+
+/** A step that was done before, in this tab or another. */
+export interface FinishedPage {
+  readonly continueUrl?: string;
+  readonly app?: AppBadge;
+}
+
+/** The terms in force. */
+export interface TermsPage {
+  readonly version: string;
+}
+
+/** `/dev/mailbox`: outside production only. */
+export interface MailboxPage {
+  readonly mails: readonly {
+    readonly url: string;
+    readonly to: string;
+    readonly subject: string;
+    readonly at: Date;
+  }[];
+}
+
+/** One mail of the mailbox. */
+export interface MailboxMailPage {
+  readonly to: string;
+  readonly subject: string;
+  readonly sentAt: Date;
+  readonly text: string;
+  readonly links: readonly string[];
+}
+
+/** What each template is given, besides the frame. */
+export interface PageModels {
+  readonly home: HomePage;
+  readonly 'sign-in/identifier': IdentifierPage;
+  readonly 'sign-in/password': PasswordPage;
+  readonly 'sign-in/code': CodePage;
+  readonly 'sign-up/email': SignUpEmailPage;
+  readonly 'sign-up/code': CodePage;
+  readonly 'sign-up/credential': CredentialPage;
+  readonly 'passkey/offer': PasskeyOfferPage;
+  readonly consent: ConsentPage;
+  readonly 'link/same-browser': LinkHerePage;
+  readonly 'link/other-browser': LinkElsewherePage;
+  readonly 'link/ended': LinkEndedPage;
+  readonly 'sign-out/confirm': SignOutPage;
+  readonly 'sign-out/done': SignedOutPage;
+  readonly error: ErrorPage;
+  readonly busy: WaitPage;
+  readonly 'too-many': WaitPage;
+  readonly finished: FinishedPage;
+  readonly 'not-found': object;
+  readonly terms: TermsPage;
+  readonly 'dev/mailbox': MailboxPage;
+  readonly 'dev/mail': MailboxMailPage;
+}
+
+/** What each mail is given, besides its language and the issuer's name. */
+export interface MailModels {
+  readonly 'sign-up-code': {
+    readonly issuerName: string;
+    readonly code: string;
+    readonly url: string;
+    readonly minutes: number;
+    readonly asked: Asked;
+  };
+  readonly 'sign-in-code': {
+    readonly issuerName: string;
+    readonly code: string;
+    readonly minutes: number;
+    readonly asked: Asked;
+  };
+  readonly 'account-exists': {
+    readonly issuerName: string;
+    readonly signInUrl: string;
+    readonly asked: Asked;
+  };
+  readonly 'passkey-added': {
+    readonly issuerName: string;
+    readonly homeUrl: string;
+    readonly asked: Asked;
+  };
+}
+
+/** A page by its template's name: the type that keeps a template and its model together. */
+export type PageOf<Name extends keyof PageModels> = PageModels[Name] & PageFrame;

@@ -1,0 +1,144 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import ejs, { type TemplateFunction } from 'ejs';
+import { type Assets, openAssets } from './assets.js';
+import type { Translate, Words } from './words.js';
+
+/** What every page is given by whoever renders it. */
+export interface PageFrame {
+  readonly language: string;
+  readonly csrf: string;
+  readonly issuerName: string;
+  readonly nonce?: string | undefined;
+  /** The pending request; its pages live under `/interaction/:uid`. */
+  readonly uid?: string | undefined;
+  /** Where a GET shows this page: language links lead there. Without it and `uid` there are none. */
+  readonly here?: string | undefined;
+}
+
+/** A template's whole world: the frame and the model, and what the renderer adds. */
+interface Page extends PageFrame {
+  readonly t: Translate;
+  readonly direction: 'ltr' | 'rtl';
+  readonly at: string;
+  readonly languageLinks: readonly LanguageLink[];
+  asset(name: string): string;
+  /** An address a person may follow; anything but http, https or a path of ours becomes `#`. */
+  link(address: string): string;
+  time(at: Date): string;
+}
+
+interface LanguageLink {
+  readonly code: string;
+  readonly name: string;
+  readonly href: string;
+  readonly current: boolean;
+}
+
+/** A mail, ready to be handed to a transport. */
+export interface RenderedMail {
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+}
+
+/** Turns templates and models into pages and mails. */
+export interface Renderer {
+  page<Model extends PageFrame>(template: string, page: Model): string;
+  mail(template: string, language: string, page: object): RenderedMail;
+}
+
+const VIEWS = fileURLToPath(new URL('../../../../views/', import.meta.url));
+
+/** Compiles every template once, so that a broken one fails at start and never in front of a person. */
+export function openRenderer(words: Words, assets: Assets = openAssets()): Renderer {
+  const templates = compileAll();
+  const times = new Map(words.languages.map(language => [language, timeFormat(language)]));
+  const say = (template: string, page: object): string => {
+    const compiled = templates.get(template);
+    if (compiled === undefined) throw new Error(`there is no template named ${template}`);
+    return compiled(page);
+  };
+  const speech = (language: string) => ({
+    language,
+    direction: words.direction(language),
+    t: words.translator(language),
+    time: (at: Date) => (times.get(language) ?? timeFormat('en')).format(at),
+  });
+  return {
+    page: (template, page) => {
+      const at = page.uid === undefined ? '' : `/interaction/${encodeURIComponent(page.uid)}`;
+      const full: Page = {
+        ...page,
+        ...speech(page.language),
+        at,
+        languageLinks: languageLinks(words, page.language, page.here ?? at),
+        asset: assets.url,
+        link: safeLink,
+      };
+      return say(template, full);
+    },
+    mail: (template, language, page) => {
+      const full = { ...page, ...speech(language), link: safeLink };
+      return {
+        subject: say(`mail/${template}/subject`, full).trim(),
+        text: `${say(`mail/${template}/text`, full).trim()}\n`,
+        html: say(`mail/${template}/html`, full),
+      };
+    },
+  };
+}
+
+function compileAll(): Map<string, TemplateFunction> {
+  const templates = new Map<string, TemplateFunction>();
+  for (const file of readdirSync(VIEWS, { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.ejs')) continue;
+    const name = file.slice(0, -'.ejs'.length).replaceAll('\\', '/');
+    const plain = /^mail\/.*\/(subject|text)$/.test(name);
+    templates.set(
+      name,
+      ejs.compile(readFileSync(VIEWS + file, 'utf8'), {
+        filename: VIEWS + file,
+        root: VIEWS,
+        cache: true,
+        strict: true,
+        _with: false,
+        localsName: 'page',
+        ...(plain ? { escape: plainText } : {}),
+      }),
+    );
+  }
+  return templates;
+}
+
+/** A value in a mail's text or subject stays on its line: nobody's name may start a paragraph or a header. */
+function plainText(value: unknown): string {
+  return String(value ?? '').replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ');
+}
+
+function languageLinks(words: Words, current: string, here: string): LanguageLink[] {
+  if (here === '' || words.languages.length < 2) return [];
+  return words.languages.map(code => ({
+    code,
+    name: words.translator(code)('language.name'),
+    href: `${here}${here.includes('?') ? '&' : '?'}ui_locales=${code}`,
+    current: code === current,
+  }));
+}
+
+function safeLink(address: string): string {
+  return /^(https?:\/\/|\/(?![/\\]))/i.test(address) ? address : '#';
+}
+
+function timeFormat(language: string): Intl.DateTimeFormat {
+  const shape: Intl.DateTimeFormatOptions = {
+    day: 'numeric',
+    month: 'long',
+    year: 'numeric',
+    hour: '2-digit',
+    minute: '2-digit',
+    timeZone: 'UTC',
+    timeZoneName: 'short',
+  };
+  return new Intl.DateTimeFormat(language, shape);
+}

@@ -1,0 +1,105 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { createInstance, type Resource } from 'i18next';
+
+/** Says a word of the locales in one language. */
+export type Translate = (key: string, vars?: Readonly<Record<string, unknown>>) => string;
+
+/** What a request says about the languages its person reads, most explicit first. */
+export interface RequestedLanguages {
+  readonly uiLocales?: string | undefined;
+  readonly cookie?: string | undefined;
+  readonly acceptLanguage?: string | undefined;
+}
+
+/** All that the product says, in every language it speaks. */
+export interface Words {
+  readonly languages: readonly string[];
+  choose(requested: RequestedLanguages): string;
+  translator(language: string): Translate;
+  direction(language: string): 'ltr' | 'rtl';
+}
+
+const LOCALES = fileURLToPath(new URL('../../../../locales/', import.meta.url));
+const SOURCE_LANGUAGE = 'en';
+const RIGHT_TO_LEFT = new Set(['ar', 'ckb', 'dv', 'fa', 'he', 'ps', 'sd', 'ug', 'ur', 'yi']);
+const LONGEST_LIST = 500;
+
+/** Reads every locale of a folder once; nothing is kept per request, whatever languages requests name. */
+export function openWords(folder: string = LOCALES): Words {
+  const resources = readLocales(folder);
+  const languages = Object.keys(resources);
+  const engine = createInstance({
+    resources,
+    supportedLngs: languages,
+    fallbackLng: SOURCE_LANGUAGE,
+    lng: SOURCE_LANGUAGE,
+    initAsync: false,
+    nsSeparator: false,
+    // Views escape; doing it here as well would show people "&amp;".
+    interpolation: { escapeValue: false },
+  });
+  void engine.init();
+  const translators = new Map<string, Translate>();
+  for (const language of languages) {
+    const fixed = engine.getFixedT(language);
+    translators.set(language, (key, vars) => String(vars === undefined ? fixed(key) : fixed(key, vars)));
+  }
+  const known = (language: string) => (translators.has(language) ? language : SOURCE_LANGUAGE);
+  return {
+    languages,
+    choose: requested => chooseLanguage(languages, requested),
+    translator: language => translators.get(known(language)) ?? String,
+    direction: language => (RIGHT_TO_LEFT.has(language.split('-', 1)[0] ?? '') ? 'rtl' : 'ltr'),
+  };
+}
+
+function readLocales(folder: string): Resource {
+  const files = readdirSync(folder).filter(name => name.endsWith('.json'));
+  // The source language first: lists of languages begin with it.
+  files.sort((a, b) => Number(b === `${SOURCE_LANGUAGE}.json`) - Number(a === `${SOURCE_LANGUAGE}.json`));
+  return Object.fromEntries(
+    files.map(name => [
+      name.slice(0, -'.json'.length),
+      { translation: JSON.parse(readFileSync(`${folder}/${name}`, 'utf8')) },
+    ]),
+  );
+}
+
+function chooseLanguage(languages: readonly string[], requested: RequestedLanguages): string {
+  const wanted = [
+    ...(requested.uiLocales?.slice(0, LONGEST_LIST).split(' ') ?? []),
+    ...(requested.cookie === undefined ? [] : [requested.cookie]),
+    ...byPreference(requested.acceptLanguage?.slice(0, LONGEST_LIST) ?? ''),
+  ];
+  for (const tag of wanted) {
+    const match = closest(languages, tag);
+    if (match !== undefined) return match;
+  }
+  return SOURCE_LANGUAGE;
+}
+
+/** RFC 4647 §3.4 lookup: `de-AT` finds `de-AT`, else `de`. */
+function closest(languages: readonly string[], tag: string): string | undefined {
+  const parts = tag.toLowerCase().split('-');
+  for (let length = parts.length; length > 0; length -= 1) {
+    const candidate = parts.slice(0, length).join('-');
+    const match = languages.find(language => language.toLowerCase() === candidate);
+    if (match !== undefined) return match;
+  }
+  return undefined;
+}
+
+/** The tags of an Accept-Language header, best first (RFC 9110 §12.5.4). */
+function byPreference(header: string): string[] {
+  return header
+    .split(',')
+    .map(part => {
+      const [tag = '', ...parameters] = part.split(';').map(piece => piece.trim());
+      const quality = parameters.find(parameter => parameter.startsWith('q='));
+      return { tag, quality: quality === undefined ? 1 : Number(quality.slice(2)) };
+    })
+    .filter(({ tag, quality }) => tag !== '' && quality > 0)
+    .sort((a, b) => b.quality - a.quality)
+    .map(({ tag }) => tag);
+}

@@ -1,0 +1,200 @@
+import type { Asked, MailModels, PageModels } from '../../../src/journeys/page-models.js';
+
+const uid = 'Zx8Qn3RkT1vWb2Yd';
+const app = { name: 'Photo Album', logo: '/clients/photo-album/logo' };
+const email = 'ada.lovelace@example.com';
+const asked: Asked = {
+  at: new Date('2026-03-09T17:04:00Z'),
+  app: 'Photo Album',
+  device: 'Firefox on Windows',
+  address: '203.0.113.7',
+};
+const longApp = {
+  name: 'Vereinigung der Freundinnen und Freunde der Donaudampfschifffahrtsgesellschaft im Ruhestand e. V.',
+};
+const longEmail = `${'a-very-long-mailbox-name.'.repeat(4)}x@department-of-long-names.subdomain.example.com`;
+
+/** Models for each page, by a name that says what is special about them; the first is the usual one. */
+export const pageSamples: {
+  readonly [Name in keyof PageModels]: Readonly<Record<string, PageModels[Name]>>;
+} = {
+  home: {
+    nobody: { discoveryUrl: '/.well-known/openid-configuration' },
+    full: {
+      person: { name: 'Ada Lovelace', email },
+      apps: [
+        { name: 'Photo Album', url: 'https://photos.example/', logo: app.logo },
+        { name: longApp.name, url: 'https://verein.example/' },
+      ],
+      tryUrl: 'http://localhost:3001/',
+      mailboxUrl: '/dev/mailbox',
+      discoveryUrl: '/.well-known/openid-configuration',
+    },
+  },
+  'sign-in/identifier': {
+    usual: { uid, app, signUpUrl: `/interaction/${uid}?step=sign-up` },
+    problem: {
+      uid,
+      app: longApp,
+      email: 'ada@',
+      signUpUrl: '/x',
+      problems: [{ word: 'email_invalid', field: 'email' }],
+    },
+    again: { uid, app, email, signUpUrl: '/x', problems: [{ word: 'form_expired' }] },
+  },
+  'sign-in/password': {
+    usual: { uid, app, email, emailCode: true },
+    problem: {
+      uid,
+      app,
+      email: longEmail,
+      emailCode: false,
+      problems: [{ word: 'credentials_wrong', field: 'password' }],
+    },
+  },
+  'sign-in/code': {
+    usual: { uid, app, email, minutes: 10, state: 'open' },
+    ended: { uid, app, email, minutes: 10, state: 'ended' },
+  },
+  'sign-up/email': {
+    usual: { uid, app, signInUrl: `/interaction/${uid}` },
+    problem: { uid, app, signInUrl: '/x', problems: [{ word: 'email_missing', field: 'email' }] },
+  },
+  'sign-up/code': {
+    usual: { uid, app, email: longEmail, minutes: 10, state: 'open', sentAgain: true },
+    problem: {
+      uid,
+      app,
+      email,
+      minutes: 1,
+      state: 'open',
+      problems: [{ word: 'code_wrong', field: 'code', vars: { count: 1 } }],
+    },
+    expired: { uid, app, email, minutes: 10, state: 'expired' },
+  },
+  'sign-up/credential': {
+    usual: { uid, app, email, minimumLength: 15, terms: { version: '2026-01', url: '/terms' } },
+    problem: {
+      uid,
+      app,
+      email,
+      name: 'Ada Lovelace',
+      termsAccepted: false,
+      minimumLength: 15,
+      terms: { version: '2026-01', url: '/terms' },
+      problems: [
+        { word: 'terms_missing', field: 'terms' },
+        { word: 'password_known', field: 'password' },
+        { word: 'password_too_short', field: 'password', vars: { count: 15 } },
+      ],
+    },
+  },
+  'passkey/offer': {
+    usual: { uid, app, email },
+  },
+  consent: {
+    usual: {
+      uid,
+      app,
+      email,
+      verified: true,
+      required: [
+        { value: 'scope:openid', word: 'openid' },
+        { value: 'scope:email', word: 'email', now: email },
+      ],
+      optional: [
+        { value: 'claim:name', word: 'name', now: 'Ada Lovelace' },
+        { value: 'claim:birthdate', word: 'birthdate' },
+        { value: 'scope:offline_access', word: 'offline_access' },
+      ],
+      destination: 'photos.example',
+      links: { site: 'https://photos.example', policy: 'https://photos.example/privacy', terms: '/x' },
+    },
+    unverified: {
+      uid,
+      app: longApp,
+      email: longEmail,
+      verified: false,
+      required: [{ value: 'scope:boats', text: 'Read the list of your boats' }],
+      optional: [],
+      days: 90,
+      destination: 'a-rather-long-host-name.of-a-rather-long-domain.example',
+      links: {},
+    },
+  },
+  'link/same-browser': {
+    usual: { uid, app, token: 'Jx7', email },
+  },
+  'link/other-browser': {
+    usual: { uid, token: 'Jx7', email, code: '4821 9037', minutes: 8, asked },
+  },
+  'link/ended': {
+    used: { reason: 'used' },
+    expired: { reason: 'expired' },
+    denied: { reason: 'denied' },
+  },
+  'sign-out/confirm': {
+    usual: {
+      person: { name: 'Ada Lovelace', email },
+      app,
+      signOut: { action: '/end-session/confirm', fields: [{ name: 'xsrf', value: 'abc' }] },
+      stay: { action: '/end-session/confirm', fields: [{ name: 'xsrf', value: 'abc' }] },
+    },
+    here: { person: { email }, signOut: { action: '/sign-out' } },
+  },
+  'sign-out/done': {
+    usual: { app: { name: 'Photo Album', url: 'https://photos.example/' } },
+    nowhere: {},
+  },
+  error: {
+    usual: { word: 'generic', error: 'invalid_request', description: 'scope is missing', requestId: 'r-1' },
+    redirect: {
+      word: 'redirect',
+      app,
+      error: 'invalid_redirect_uri',
+      description: "redirect_uri did not match any of the client's registered redirect_uris",
+      sent: 'https://photos.example/callback?from=the-page-that-was-open-before-and-has-a-long-name',
+      clientId: 'photo-album',
+      requestId: '019ac1d2-6f3c-7c1e-9d8a-2f6b8d7c1e55',
+    },
+    internal: { word: 'internal', requestId: '019ac1d2-6f3c-7c1e-9d8a-2f6b8d7c1e55' },
+    bare: { word: 'expired', homeUrl: '/' },
+  },
+  busy: { usual: { seconds: 5, retryUrl: `/interaction/${uid}` } },
+  'too-many': { usual: { seconds: 60 } },
+  finished: { usual: { continueUrl: 'https://photos.example/', app }, bare: {} },
+  'not-found': { usual: {} },
+  terms: { usual: { version: '2026-01' } },
+  'dev/mailbox': {
+    usual: {
+      mails: [
+        { url: '/dev/mailbox/1', to: email, subject: '4821 9037 is your Keyhold code', at: asked.at },
+        { url: '/dev/mailbox/2', to: longEmail, subject: 'A passkey was added', at: asked.at },
+      ],
+    },
+    empty: { mails: [] },
+  },
+  'dev/mail': {
+    usual: {
+      to: email,
+      subject: '4821 9037 is your Keyhold code',
+      sentAt: asked.at,
+      text: 'Type this code to create your account:\n\n    4821 9037\n',
+      links: [`http://localhost:3000/interaction/${uid}/link/J9s8d7f6g5h4`],
+    },
+  },
+};
+
+/** A model for each mail. */
+export const mailSamples: MailModels = {
+  'sign-up-code': {
+    issuerName: 'Keyhold',
+    code: '4821 9037',
+    url: `https://id.example/interaction/${uid}/link/Jx7`,
+    minutes: 10,
+    asked,
+  },
+  'sign-in-code': { issuerName: 'Keyhold', code: '4821 9037', minutes: 10, asked: { at: asked.at } },
+  'account-exists': { issuerName: 'Keyhold', signInUrl: 'https://id.example/', asked },
+  'passkey-added': { issuerName: 'Keyhold', homeUrl: 'https://id.example/', asked },
+};
