@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { Piscina } from 'piscina';
+import { z } from 'zod';
 import type { Db } from '../../platform/storage/db.js';
 import { openWork } from '../../platform/storage/work.js';
 import {
@@ -107,10 +108,17 @@ export async function runPasswords(argv: readonly string[], command: PasswordsCo
     command.print(`Read ${read} passwords, ${added} of them new: nobody can choose these any more.`);
     return 0;
   } catch (error) {
-    if (!(error instanceof Error && 'syscall' in error && 'path' in error)) throw error;
-    command.printError(`The file ${file} cannot be read: ${error.message}`);
+    const reason = unreadable(error);
+    if (!reason) throw error;
+    command.printError(`The file ${file} cannot be read: ${reason}`);
     return 1;
   }
+}
+
+/** What the file system said; undefined when it was something else that failed. */
+function unreadable(error: unknown): string | undefined {
+  const failed = z.object({ syscall: z.enum(['open', 'read']), code: z.string() }).safeParse(error);
+  return failed.data?.code;
 }
 
 async function loadFile(db: Db, file: string): Promise<{ read: number; added: number }> {
