@@ -37,6 +37,7 @@ export async function up(knex) {
       ));
     END
     $$;
+    REVOKE ALL ON FUNCTION keyhold_add_jobs(jsonb) FROM PUBLIC;
   `);
 }
 

@@ -71,12 +71,9 @@ export async function beginProof(work: Work, keyring: Keyring, asked: ProofReque
     codeDigest: decoy ? randomBytes(32) : digestOfCode(keyring, purpose, binding, code),
     linkDigest: decoy ? randomBytes(32) : digest(linkToken),
   });
-  if (replaced !== undefined) {
-    work.record({
-      type: 'email_proof.ended',
-      ...who(accountId),
-      detail: { proof: replaced, reason: 'replaced' },
-    });
+  if (replaced) {
+    const detail = { proof: replaced.id, reason: 'replaced' };
+    work.record({ type: 'email_proof.ended', ...who(replaced.accountId), detail });
   }
   work.record({ type: 'email_proof.sent', ...who(accountId), detail: { proof: id, purpose } });
   return { id, code, linkToken };

@@ -1,8 +1,9 @@
+import { EventEmitter } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Logger, parseCronItems, type Runner, run, type TaskList } from 'graphile-worker';
-import { openJobPool } from '../storage/job-pool.js';
-import type { JobDefinition } from './job.js';
-import { freeStaleJobs } from './stale.js';
+import { Logger, parseCronItems, type Runner, run, type TaskList, type WorkerEvents } from 'graphile-worker';
+import { type JobPool, openJobPool } from '../storage/job-pool.js';
+import type { JobDefinition, JobTry } from './job.js';
+import { freeJobsOf, freeStaleJobs } from './stale.js';
 
 export type { JobDefinition, JobTry } from './job.js';
 
@@ -36,24 +37,10 @@ const RESTART_MS = 2_000;
 
 /** Starts running jobs; throws when the database cannot be reached now, and restarts by itself when that happens later. */
 export async function openJobs(options: JobOptions): Promise<Jobs> {
-  const { log, concurrency = 4 } = options;
-  const pool = openJobPool(options.url, concurrency + 2, error =>
-    log.warn({ err: error }, 'job connection lost'),
-  );
-  const jobs = [...options.jobs, freeStaleJobs(pool, STALE_SECONDS)];
-  const tasks: TaskList = Object.fromEntries(jobs.map(job => [job.name, taskOf(job)]));
-  const start = () =>
-    run({
-      pgPool: pool,
-      concurrency,
-      taskList: tasks,
-      parsedCronItems: cronItemsOf(jobs),
-      noHandleSignals: true,
-      pollInterval: 2_000,
-      gracefulShutdownAbortTimeout: 5_000,
-      logger: loggerOf(log),
-    });
+  const { url, log, concurrency = 4 } = options;
+  const pool = openJobPool(url, concurrency + 2, error => log.warn(reasonOf(error), 'job connection lost'));
   const ending = new AbortController();
+  const start = starterOf(options, pool, concurrency);
   let runner: Runner;
   try {
     runner = await start();
@@ -63,7 +50,7 @@ export async function openJobs(options: JobOptions): Promise<Jobs> {
   }
   const supervised = (async () => {
     while (!ending.signal.aborted) {
-      await runner.promise.catch(error => log.error({ err: error }, 'job runner broke'));
+      await runner.promise.catch(error => log.error(reasonOf(error), 'job runner broke'));
       runner = await restarted(start, runner, ending.signal, log);
     }
   })();
@@ -74,6 +61,31 @@ export async function openJobs(options: JobOptions): Promise<Jobs> {
       await Promise.race([stopped, pause(DRAIN_MS, undefined, { ref: false })]);
       await Promise.race([pool.end(), pause(1_000, undefined, { ref: false })]);
     },
+  };
+}
+
+function starterOf(options: JobOptions, pool: JobPool, concurrency: number): () => Promise<Runner> {
+  const jobs = [...options.jobs, freeStaleJobs(pool, STALE_SECONDS)];
+  const taskList: TaskList = Object.fromEntries(jobs.map(job => [job.name, taskOf(job)]));
+  const past: string[] = [];
+  const events: WorkerEvents = new EventEmitter();
+  events.on('pool:create', ({ workerPool }) => void past.push(workerPool.id));
+  return async () => {
+    if (past.length > 0) await freeJobsOf(pool, past);
+    past.length = 0;
+    return run({
+      pgPool: pool,
+      concurrency,
+      taskList,
+      parsedCronItems: cronItemsOf(jobs),
+      events,
+      noHandleSignals: true,
+      pollInterval: 2_000,
+      gracefulShutdownAbortTimeout: 5_000,
+      // One by one, the runner neither awaits nor catches what it writes when a job is over; in batches it does both.
+      preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
+      logger: loggerOf(options.log),
+    });
   };
 }
 
@@ -90,7 +102,7 @@ async function restarted(
       if (ending.aborted) await runner.stop();
       return runner;
     } catch (error) {
-      if (!ending.aborted) log.error({ err: error }, 'job runner cannot start');
+      if (!ending.aborted) log.error(reasonOf(error), 'job runner cannot start');
     }
   }
   return old;
@@ -99,16 +111,14 @@ async function restarted(
 function taskOf(job: JobDefinition): TaskList[string] {
   return async (payload, helpers) => {
     const signal = AbortSignal.any([helpers.abortSignal, AbortSignal.timeout(TRY_SECONDS * 1000)]);
-    const overdue = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(new Error(`job ${job.name} was cut off`)), {
-        once: true,
-      });
+    const over = new Promise<never>((_, reject) => {
+      const cutOff = () => reject(new Error(`job ${job.name} was cut off`));
+      signal.addEventListener('abort', cutOff, { once: true });
     });
+    over.catch(() => undefined);
     const { id, attempts, max_attempts } = helpers.job;
-    await Promise.race([
-      job.run(payload, { id, attempt: attempts, last: attempts >= max_attempts, signal }),
-      overdue,
-    ]);
+    const attempt: JobTry = { id, attempt: attempts, last: attempts >= max_attempts, signal };
+    await Promise.race([job.run(payload, attempt), over]);
   };
 }
 
@@ -126,7 +136,13 @@ function cronItemsOf(jobs: readonly JobDefinition[]): ReturnType<typeof parseCro
 /** What the runner says to its `meta` holds payloads, so only its sentence and its error go to the log. */
 function loggerOf(log: JobLog): Logger {
   return new Logger(() => (level, message, meta) => {
-    const about = meta?.error instanceof Error ? { err: meta.error } : {};
+    const about = meta?.error === undefined ? {} : reasonOf(meta.error);
     log[level === 'warning' ? 'warn' : level === 'info' ? 'debug' : level](about, message);
   });
+}
+
+/** The driver hangs the whole connection on its errors, so only words and code are logged. */
+function reasonOf(error: unknown): object {
+  if (!(error instanceof Error)) return { reason: String(error) };
+  return { reason: error.message, code: 'code' in error ? error.code : undefined };
 }

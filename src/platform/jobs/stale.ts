@@ -16,3 +16,8 @@ export function freeStaleJobs(pool: JobPool, seconds: number): JobDefinition {
     },
   };
 }
+
+/** Frees the jobs of runners of this process that are over. */
+export async function freeJobsOf(pool: JobPool, runners: readonly string[]): Promise<void> {
+  await pool.query('SELECT graphile_worker.force_unlock_workers($1::text[])', [runners]);
+}

@@ -35,9 +35,10 @@ export async function clearMailbox(tx: Tx): Promise<void> {
 export async function putIntoMailbox(tx: Tx, letter: Letter): Promise<void> {
   await tx.raw(
     `WITH gone AS (
-       DELETE FROM mailbox WHERE id <= (SELECT id FROM mailbox ORDER BY id DESC OFFSET ${KEPT - 1} LIMIT 1)
+       DELETE FROM mailbox WHERE id IN (SELECT id FROM mailbox WHERE id <> :id ORDER BY id DESC OFFSET ${KEPT - 1})
      )
-     INSERT INTO mailbox (id, to_address, subject, text, html) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-    [letter.id, letter.to, letter.subject, letter.text, letter.html],
+     INSERT INTO mailbox (id, to_address, subject, text, html) VALUES (:id, :to, :subject, :text, :html)
+     ON CONFLICT (id) DO NOTHING`,
+    { id: letter.id, to: letter.to, subject: letter.subject, text: letter.text, html: letter.html },
   );
 }

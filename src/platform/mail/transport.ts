@@ -15,6 +15,8 @@ export interface TransportSettings {
   readonly smtpUrl?: string | undefined;
   readonly mailFrom: string;
   readonly production: boolean;
+  /** How long a silent server is waited for, in milliseconds. */
+  readonly patience?: number;
 }
 
 /** Opens the transport; without an SMTP server, which only a loopback issuer may lack, mail lands in the mailbox. */
@@ -25,6 +27,7 @@ export function openTransport(settings: TransportSettings, db: Db): Transport {
 }
 
 function openSmtp(smtpUrl: string, settings: TransportSettings): Transport {
+  const { patience = 15_000 } = settings;
   const url = new URL(smtpUrl);
   const secure = url.protocol === 'smtps:';
   const host = url.hostname.replace(/^\[|\]$/g, '');
@@ -45,10 +48,10 @@ function openSmtp(smtpUrl: string, settings: TransportSettings): Transport {
     // Trying again is the job's, which counts it.
     maxRequeues: 0,
     idleTimeout: 30_000,
-    dnsTimeout: 5_000,
-    connectionTimeout: 10_000,
-    greetingTimeout: 10_000,
-    socketTimeout: 20_000,
+    dnsTimeout: patience,
+    connectionTimeout: patience,
+    greetingTimeout: patience,
+    socketTimeout: patience,
     disableFileAccess: true,
     disableUrlAccess: true,
   });
