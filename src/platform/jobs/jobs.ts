@@ -38,7 +38,7 @@ const RESTART_MS = 2_000;
 /** Starts running jobs; throws when the database cannot be reached now, and restarts by itself when that happens later. */
 export async function openJobs(options: JobOptions): Promise<Jobs> {
   const { url, log, concurrency = 4 } = options;
-  const pool = openJobPool(url, concurrency + 2, error => log.warn(reasonOf(error), 'job connection lost'));
+  const pool = openJobPool(url, concurrency + 2, error => log.warn({ err: error }, 'job connection lost'));
   const ending = new AbortController();
   const start = starterOf(options, pool, concurrency);
   let runner: Runner;
@@ -50,7 +50,7 @@ export async function openJobs(options: JobOptions): Promise<Jobs> {
   }
   const supervised = (async () => {
     while (!ending.signal.aborted) {
-      await runner.promise.catch(error => log.error(reasonOf(error), 'job runner broke'));
+      await runner.promise.catch(error => log.error({ err: error }, 'job runner broke'));
       runner = await restarted(start, runner, ending.signal, log);
     }
   })();
@@ -102,7 +102,7 @@ async function restarted(
       if (ending.aborted) await runner.stop();
       return runner;
     } catch (error) {
-      if (!ending.aborted) log.error(reasonOf(error), 'job runner cannot start');
+      if (!ending.aborted) log.error({ err: error }, 'job runner cannot start');
     }
   }
   return old;
@@ -136,13 +136,7 @@ function cronItemsOf(jobs: readonly JobDefinition[]): ReturnType<typeof parseCro
 /** What the runner says to its `meta` holds payloads, so only its sentence and its error go to the log. */
 function loggerOf(log: JobLog): Logger {
   return new Logger(() => (level, message, meta) => {
-    const about = meta?.error === undefined ? {} : reasonOf(meta.error);
+    const about = meta?.error === undefined ? {} : { err: meta.error };
     log[level === 'warning' ? 'warn' : level === 'info' ? 'debug' : level](about, message);
   });
-}
-
-/** The driver hangs the whole connection on its errors, so only words and code are logged. */
-function reasonOf(error: unknown): object {
-  if (!(error instanceof Error)) return { reason: String(error) };
-  return { reason: error.message, code: 'code' in error ? error.code : undefined };
 }
