@@ -31,6 +31,8 @@ export interface Embedded {
   readonly migrationUrl: string;
   /** The superuser, for tests that make databases. */
   readonly superuserUrl: string;
+  /** Settles when the cluster ends though nobody here left it. */
+  readonly lost: Promise<void>;
   /** Leaves the cluster; whoever leaves last stops it. */
   stop(): Promise<void>;
 }
@@ -62,11 +64,19 @@ const LEAVING = new Set(['57P01', '57P03', 'ECONNREFUSED', 'ECONNRESET', '']);
 function embedded(home: ClusterHome, port: number, presence: pg.Client): Embedded {
   const urlOf = (user: string, password: string): string =>
     `postgresql://${user}:${password}@127.0.0.1:${port}/${DATABASE}`;
+  let leaving = false;
+  const lost = new Promise<void>(settle => {
+    presence.once('end', () => {
+      if (!leaving) settle();
+    });
+  });
   return {
     url: urlOf(APP, home.notes.app),
     migrationUrl: urlOf(OWNER, home.notes.owner),
     superuserUrl: superuserUrl(home, port),
+    lost,
     stop: async () => {
+      leaving = true;
       try {
         // The exclusive lock is kept until the server is gone, so that nobody joins what is about to stop.
         if (await isLast(presence)) await stopCluster(home);

@@ -11,6 +11,8 @@ export interface MigrateOptions {
   readonly migrationUrl: string;
   /** The role the server works under; undefined or the owner itself when there is only one. */
   readonly appRole?: string | undefined;
+  /** Told when there is something to do. */
+  readonly progress?: (sentence: string) => void;
 }
 
 /** Seen from `dist/src/platform/storage`. */
@@ -21,6 +23,7 @@ const LOCK = 7_203_113;
 /** Brings the schema up to date, one process at a time, and gives the lesser role what it needs. */
 export async function migrate(options: MigrateOptions): Promise<void> {
   await locked(options.migrationUrl, async (db, client) => {
+    if ((await listPending(db)).length > 0) options.progress?.('Setting up the tables …');
     await migrateQueue(options.migrationUrl);
     await db.migrate.latest();
     await grantAppRole(client, options.appRole || undefined);
@@ -39,12 +42,16 @@ export async function migrateDown(options: MigrateOptions): Promise<void> {
 export async function pendingMigrations(options: MigrateOptions): Promise<readonly string[]> {
   const db = openMigrations(options.migrationUrl);
   try {
-    const listed: unknown = await db.migrate.list();
-    const pending: unknown = Array.isArray(listed) ? listed[1] : [];
-    return Array.isArray(pending) ? pending.map(String) : [];
+    return await listPending(db);
   } finally {
     await db.destroy();
   }
+}
+
+async function listPending(db: Knex): Promise<readonly string[]> {
+  const listed: unknown = await db.migrate.list();
+  const pending: unknown = Array.isArray(listed) ? listed[1] : [];
+  return Array.isArray(pending) ? pending.map(String) : [];
 }
 
 /** The role named in a database URL. */
