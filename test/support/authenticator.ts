@@ -15,6 +15,8 @@ export interface Forgery {
   readonly counter?: number;
   readonly userHandle?: string | null;
   readonly credentialId?: string;
+  /** Signs the attestation with the passkey itself, as a few authenticators do unasked. */
+  readonly selfAttested?: boolean;
   readonly format?: string;
   readonly statement?: ReadonlyMap<string, Cbor>;
 }
@@ -78,13 +80,18 @@ export function openAuthenticator(
       const aaguidBytes = Buffer.from(aaguid.replaceAll('-', ''), 'hex');
       const attested = Buffer.concat([aaguidBytes, length, id, cbor(coseKey(keys.publicKey, algorithm))]);
       const authData = authenticatorData((forgery.flags ?? honest) | FLAGS.AT, forgery, attested);
+      const client = clientData('webauthn.create', options.challenge, forgery);
+      const proof = new Map<string, Cbor>([
+        ['alg', algorithm],
+        ['sig', signed(keys.privateKey, algorithm, Buffer.concat([authData, sha256(client)]))],
+      ]);
       const attestation = new Map<string, Cbor>([
-        ['fmt', forgery.format ?? 'none'],
-        ['attStmt', forgery.statement ?? new Map()],
+        ['fmt', forgery.format ?? (forgery.selfAttested ? 'packed' : 'none')],
+        ['attStmt', forgery.statement ?? (forgery.selfAttested ? proof : new Map())],
         ['authData', authData],
       ]);
       return credential(forgery.credentialId ?? credentialId, {
-        clientDataJSON: clientData('webauthn.create', options.challenge, forgery).toString('base64url'),
+        clientDataJSON: client.toString('base64url'),
         attestationObject: cbor(attestation).toString('base64url'),
         transports: ['internal', 'hybrid'],
       });

@@ -27,10 +27,10 @@ export interface PasswordRules {
   readonly minimum: number;
 }
 
-let common: Promise<BigUint64Array> | undefined;
+let common: Promise<Float64Array> | undefined;
 
 /** Reads the built-in blocklist into memory (2 MB), in a thread that then ends; later calls cost nothing. */
-export function loadBlocklist(): Promise<BigUint64Array> {
+export function loadBlocklist(): Promise<Float64Array> {
   common ??= readDictionaries().catch(error => {
     common = undefined;
     throw error;
@@ -65,9 +65,9 @@ async function listReason(
   return listed(forms) || (await findBlocked(db, forms.map(blockedDigest))) ? 'common' : undefined;
 }
 
-async function readDictionaries(): Promise<BigUint64Array> {
+async function readDictionaries(): Promise<Float64Array> {
   const filename = new URL('./worker.js', import.meta.url).href;
-  const thread = new Piscina<null, BigUint64Array>({ filename, minThreads: 1, maxThreads: 1 });
+  const thread = new Piscina<null, Float64Array>({ filename, minThreads: 1, maxThreads: 1 });
   try {
     return await thread.run(null, { name: 'listCommonDigests' });
   } finally {
@@ -75,12 +75,12 @@ async function readDictionaries(): Promise<BigUint64Array> {
   }
 }
 
-function contains(sorted: BigUint64Array, wanted: bigint): boolean {
+function contains(sorted: Float64Array, wanted: number): boolean {
   let low = 0;
   let high = sorted.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((sorted[middle] ?? 0n) < wanted) low = middle + 1;
+    if ((sorted[middle] ?? 0) < wanted) low = middle + 1;
     else high = middle;
   }
   return sorted[low] === wanted;

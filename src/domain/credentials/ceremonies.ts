@@ -194,7 +194,7 @@ async function verifyAttestation(
   upgrade: boolean,
 ): Promise<RegistrationInfo | undefined> {
   const { clientDataJSON, attestationObject } = answer.response;
-  // None was asked for. A statement with certificates would make the library fetch their revocation lists for a stranger.
+  // None was asked for; one with certificates would have the library read them and fetch their revocation lists.
   const statement = decodeAttestationObject(new Uint8Array(Buffer.from(attestationObject, 'base64url')));
   const format = statement.get('fmt');
   if (format !== 'none' && (format !== 'packed' || statement.get('attStmt').get('x5c'))) return undefined;

@@ -1,12 +1,13 @@
 import { Refusal } from '../../platform/errors.js';
-import type { Tx } from '../../platform/storage/db.js';
-import type { Work } from '../../platform/storage/work.js';
+import type { JobDefinition } from '../../platform/jobs/jobs.js';
+import type { Db } from '../../platform/storage/db.js';
+import { openWork, type Work } from '../../platform/storage/work.js';
 import type { CheckedAuthentication, CheckedRegistration } from './ceremonies.js';
 import type { Passkey, PasskeyRefused } from './passkey.js';
 import { schemeOf } from './password-hash.js';
 import {
   insertPasskey,
-  removeExpiredChallenges as removeExpired,
+  removeExpiredChallenges,
   updatePasskeyUse,
   updatePasswordUse,
   upsertPassword,
@@ -51,6 +52,8 @@ export const CREDENTIAL_FACTS = [
   'passkey.refused',
   'blocklist.loaded',
 ] as const;
+
+const SWEEP_BATCH = 10_000;
 
 /** Gives an account a password (checked and hashed before the work was opened), or another one. */
 export async function setPassword(work: Work, accountId: string, hash: string): Promise<void> {
@@ -103,9 +106,16 @@ export async function usePasskey(work: Work, checked: CheckedAuthentication): Pr
   };
 }
 
-/** Removes challenges whose time is over, at most 10,000 at once; says how many. */
-export function removeExpiredChallenges(tx: Tx): Promise<number> {
-  return removeExpired(tx, 10_000);
+/** Removes challenges whose time is over, every ten minutes, 10,000 at once. */
+export function sweepChallenges(db: Db): JobDefinition {
+  const sweep = () => openWork(db, { kind: 'system' }, work => removeExpiredChallenges(work.tx, SWEEP_BATCH));
+  return {
+    name: 'sweep-passkey-challenges',
+    every: '*/10 * * * *',
+    run: async (_payload, { signal }) => {
+      while (!signal.aborted && (await sweep()) === SWEEP_BATCH);
+    },
+  };
 }
 
 /** A refusal that concerns somebody is a fact; what names nobody would let a stranger fill the record. */

@@ -28,18 +28,19 @@ export function checkHash(task: { readonly preHash: string; readonly inner: stri
   return inner.startsWith('$argon2') ? argon2Verify(inner, preHash) : bcryptVerify(preHash, inner);
 }
 
-/** The sorted 64-bit digests of every listed word; the dictionaries themselves leave with the thread. */
-export async function listCommonDigests(): Promise<BigUint64Array> {
-  const packages = await Promise.all([
-    import('@zxcvbn-ts/language-common'),
-    import('@zxcvbn-ts/language-en'),
-    import('@zxcvbn-ts/language-de'),
-  ]);
-  const digests = new Set<bigint>();
-  for (const { dictionary } of packages) {
-    for (const words of Object.values(dictionary)) {
-      for (const word of words) if (word.length >= 4) digests.add(commonDigest(foldPassword(word)));
-    }
+/** The sorted digests of every listed word; the dictionaries themselves leave with the thread. */
+export async function listCommonDigests(): Promise<Float64Array> {
+  const packages = [
+    await import('@zxcvbn-ts/language-common'),
+    await import('@zxcvbn-ts/language-en'),
+    await import('@zxcvbn-ts/language-de'),
+  ];
+  const lists: readonly string[][] = packages.flatMap(({ dictionary }) => Object.values(dictionary));
+  const digests = new Float64Array(lists.reduce((sum, words) => sum + words.length, 0));
+  let count = 0;
+  for (const words of lists) {
+    for (const word of words) if (word.length >= 4) digests[count++] = commonDigest(foldPassword(word));
   }
-  return BigUint64Array.from(digests).sort();
+  const sorted = digests.subarray(0, count).sort();
+  return sorted.filter((digest, at) => digest !== sorted[at - 1]);
 }

@@ -12,7 +12,7 @@ import {
   type Passkey,
   type PasskeySignIn,
   relyingPartyOf,
-  removeExpiredChallenges,
+  sweepChallenges,
   usePasskey,
 } from '../../../src/domain/credentials/credentials.js';
 import { openWork } from '../../../src/platform/storage/work.js';
@@ -144,6 +144,14 @@ describe('a good passkey', () => {
     const again = await signIn(authenticator, { flags: FLAGS.UP | FLAGS.UV | FLAGS.BE });
     expect(again).toMatchObject({ outcome: 'signed-in', passkey: { signCount: 2, backedUp: false } });
     expect(await listPasskeys(database.db, accountId)).toMatchObject([{ signCount: 2, backedUp: false }]);
+  });
+
+  test('that attests itself, though nobody asked for it, is taken', async () => {
+    const accountId = await openAccount();
+    const authenticator = openAuthenticator(origin);
+    const response = authenticator.create(await begin(accountId), { selfAttested: true });
+    await keep(await checkRegistration(database.db, { rp, binding: 'flow-1', response }));
+    expect(await signIn(authenticator)).toMatchObject({ outcome: 'signed-in', accountId });
   });
 
   test('made without a gesture after a password sign-in is kept as not verified, and must verify to sign in', async () => {
@@ -369,9 +377,11 @@ describe('a challenge', () => {
     expect(rows[0].left.minutes * 60 + (rows[0].left.seconds ?? 0)).toBeGreaterThan(590);
     await database.db.raw("UPDATE passkey_challenges SET expires_at = now() - interval '1 second'");
     expect(await answer(authenticator.get(options))).toEqual(refused);
-    const swept = await openWork(database.db, { kind: 'system' }, work => removeExpiredChallenges(work.tx));
-    expect(swept).toBeGreaterThan(0);
-    expect(await database.db('passkey_challenges').count()).toEqual([{ count: '0' }]);
+    const fresh = await beginAuthentication(database.db, { rp, binding: 'flow-2' });
+    const signal = new AbortController().signal;
+    await sweepChallenges(database.db).run({}, { id: '1', attempt: 1, last: false, signal });
+    expect(await database.db('passkey_challenges').count()).toEqual([{ count: '1' }]);
+    expect(await answer(authenticator.get(fresh))).toMatchObject({ outcome: 'signed-in' });
   });
 });
 
