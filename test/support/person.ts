@@ -2,17 +2,8 @@ import type { Element } from 'domhandler';
 import { CookieJar } from 'tough-cookie';
 import { type Dispatcher, fetch } from 'undici';
 import { type Submission, submissionOf } from './form.js';
+import { latestMail, type ReceivedMail } from './mailbox.js';
 import { findButton, findField, findLink, type OpenPage, type ReadPage, readPage } from './page.js';
-
-/** A mail as the development mailbox shows it. */
-export interface ReceivedMail {
-  readonly id: string;
-  readonly at: string;
-  readonly to: string;
-  readonly subject: string;
-  readonly text: string;
-  readonly html: string;
-}
 
 /** Somebody with a browser that runs no scripts: reads pages, fills fields by their labels, presses buttons. */
 export interface Person {
@@ -83,7 +74,7 @@ export function newPerson(options: PersonOptions): Person {
     press: name => go(submissionOf(current, findButton(current, name)), current),
     post: (url, fields) =>
       go({ method: 'POST', url: new URL(url, current.url), body: new URLSearchParams(fields) }, current),
-    latestMail: (to, after) => waitForMail(options, to, after),
+    latestMail: (to, after) => latestMail(options, to, after),
     cookies: async url => new Map((await jar.getCookies(String(url))).map(({ key, value }) => [key, value])),
   };
 }
@@ -157,23 +148,4 @@ async function request(
 async function keepCookie(jar: CookieJar, cookie: string, url: URL): Promise<void> {
   const kept = await jar.setCookie(cookie, url.href);
   if (!kept) throw new Error(`a browser would not keep this cookie from ${url.origin}: ${cookie}`);
-}
-
-async function waitForMail(options: PersonOptions, to: string, after?: ReceivedMail): Promise<ReceivedMail> {
-  const deadline = Date.now() + 15_000;
-  while (Date.now() < deadline) {
-    const mail = (await readMailbox(options)).find(each => each.to === to);
-    if (mail && mail.id !== after?.id) return mail;
-    await new Promise(resolve => setTimeout(resolve, 25));
-  }
-  throw new Error(`no${after ? ' newer' : ''} mail to ${to} in the mailbox`);
-}
-
-async function readMailbox(options: PersonOptions): Promise<readonly ReceivedMail[]> {
-  const response = await fetch(new URL('/dev/mailbox', options.origin), {
-    headers: { accept: 'application/json' },
-    ...(options.dispatcher ? { dispatcher: options.dispatcher } : {}),
-  });
-  if (!response.ok) throw new Error(`the mailbox answered ${response.status}`);
-  return (await response.json()) as readonly ReceivedMail[];
 }

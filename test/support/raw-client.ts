@@ -35,9 +35,17 @@ export async function openRawClient(
   registered: RegisteredClient,
   dispatcher?: Dispatcher,
 ): Promise<RawClient> {
-  const through = ((url: string, init: object) =>
-    fetch(url, { ...init, ...(dispatcher ? { dispatcher } : {}) })) as unknown as typeof globalThis.fetch;
-  const options = { [oauth.customFetch]: through, [oauth.allowInsecureRequests]: true };
+  const through = async (url: string, init: object): Promise<Response> => {
+    const answer = await fetch(url, { ...init, ...(dispatcher ? { dispatcher } : {}) });
+    return new Response((await answer.text()) || null, {
+      status: answer.status,
+      headers: [...answer.headers],
+    });
+  };
+  const options = {
+    [oauth.customFetch]: through,
+    [oauth.allowInsecureRequests]: keyhold.issuer.startsWith('http:'),
+  };
   const issuer = new URL(keyhold.issuer);
   const server = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, options));
   const client: oauth.Client = { client_id: registered.client_id };
@@ -66,7 +74,9 @@ export async function openRawClient(
     revoke: token => shown(oauth.revocationRequest(server, client, authentication, token, options)),
     userInfo: token => shown(oauth.userInfoRequest(server, client, token, options)),
     post: (path, form, headers = {}) =>
-      shown(through(new URL(path, issuer), { method: 'POST', body: new URLSearchParams(form), headers })),
+      shown(
+        through(new URL(path, issuer).href, { method: 'POST', body: new URLSearchParams(form), headers }),
+      ),
   };
 }
 

@@ -1,0 +1,55 @@
+import { type Dispatcher, fetch } from 'undici';
+
+/** A mail as the development mailbox shows it. */
+export interface ReceivedMail {
+  readonly id: string;
+  readonly at: string;
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+}
+
+/** Where the mailbox is, and how it is reached. */
+export interface MailboxPlace {
+  readonly origin: string;
+  readonly dispatcher?: Dispatcher;
+}
+
+/** The newest mail to this address (other than `after`), waited for: mail leaves after the page was shown. */
+export async function latestMail(
+  place: MailboxPlace,
+  to: string,
+  after?: ReceivedMail,
+): Promise<ReceivedMail> {
+  const deadline = Date.now() + 15_000;
+  while (Date.now() < deadline) {
+    const mail = (await readMailbox(place)).find(each => each.to === to);
+    if (mail && mail.id !== after?.id) return mail;
+    await new Promise(resolve => setTimeout(resolve, 25));
+  }
+  throw new Error(`no${after ? ' newer' : ''} mail to ${to} in the mailbox`);
+}
+
+async function readMailbox(place: MailboxPlace): Promise<readonly ReceivedMail[]> {
+  const response = await fetch(new URL('/dev/mailbox', place.origin), {
+    headers: { accept: 'application/json' },
+    ...(place.dispatcher ? { dispatcher: place.dispatcher } : {}),
+  });
+  if (!response.ok) throw new Error(`the mailbox answered ${response.status}`);
+  return (await response.json()) as readonly ReceivedMail[];
+}
+
+/** The code in a mail: eight digits, perhaps with a space in the middle. */
+export function codeIn(mail: Pick<ReceivedMail, 'text'>): string {
+  const [, first, second] = /\b(\d{4})[ \u00a0]?(\d{4})\b/.exec(mail.text) ?? [];
+  if (!first || !second) throw new Error(`there is no code in this mail:\n${mail.text}`);
+  return first + second;
+}
+
+/** The link in a mail that leads into a pending sign-up or sign-in. */
+export function linkIn(mail: Pick<ReceivedMail, 'text'>): string {
+  const link = /https?:\/\/\S+\/link\/\S+/.exec(mail.text)?.[0];
+  if (!link) throw new Error(`there is no link in this mail:\n${mail.text}`);
+  return link;
+}
