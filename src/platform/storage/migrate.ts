@@ -23,7 +23,12 @@ const LOCK = 7_203_113;
 /** Brings the schema up to date, one process at a time, and gives the lesser role what it needs. */
 export async function migrate(options: MigrateOptions): Promise<void> {
   await locked(options.migrationUrl, async (db, client) => {
-    if ((await listPending(db)).length > 0) options.progress?.('Setting up the tables …');
+    const pending = await listPending(db);
+    // Where somebody else migrates, the server is given the lesser role alone.
+    if (pending.length === 0 && !(await ownsSchema(client))) return;
+    if (pending.length > 0) options.progress?.('Setting up the tables …');
+    // Knex's own lock is a row that a killed process leaves behind; under ours it can only be a leftover.
+    await db.migrate.forceFreeMigrationsLock();
     await migrateQueue(options.migrationUrl);
     await db.migrate.latest();
     await grantAppRole(client, options.appRole || undefined);
@@ -33,6 +38,7 @@ export async function migrate(options: MigrateOptions): Promise<void> {
 /** Takes every migration back, for the test that runs them up, down and up again. */
 export async function migrateDown(options: MigrateOptions): Promise<void> {
   await locked(options.migrationUrl, async (db, client) => {
+    await db.migrate.forceFreeMigrationsLock();
     await db.migrate.rollback(undefined, true);
     await client.query('DROP SCHEMA IF EXISTS graphile_worker CASCADE');
   });
@@ -46,6 +52,13 @@ export async function pendingMigrations(options: MigrateOptions): Promise<readon
   } finally {
     await db.destroy();
   }
+}
+
+async function ownsSchema(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query(
+    `SELECT pg_has_role(relowner, 'MEMBER') AS owns FROM pg_class WHERE oid = to_regclass('keyhold_migrations')`,
+  );
+  return rows[0]?.owns === true;
 }
 
 async function listPending(db: Knex): Promise<readonly string[]> {
@@ -70,8 +83,6 @@ async function locked(url: string, act: (db: Knex, client: pg.Client) => Promise
   try {
     await client.connect();
     await client.query('SELECT pg_advisory_lock($1)', [LOCK]);
-    // Knex's own lock is a row that a killed process leaves behind; under ours it can only be a leftover.
-    await db.migrate.forceFreeMigrationsLock();
     await act(db, client);
   } finally {
     await db.destroy();

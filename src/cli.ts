@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs';
+import { ConfigError, readConfig, type Settings } from './config.js';
+import { prepareDatabase } from './database.js';
+import { CLIENTS_USAGE, runClients } from './domain/clients/cli.js';
+import { runPasswords } from './domain/credentials/credentials.js';
+import { type Db, openDatabase } from './platform/storage/db.js';
+import { StorageTrouble } from './platform/storage/trouble.js';
+
+/** What a verb that needs the database works with. */
+interface Command {
+  readonly db: Db;
+  readonly settings: Settings;
+  readonly words: readonly string[];
+}
+
+type Verb = (command: Command) => Promise<number>;
+
+const print = (text: string): void => void process.stdout.write(text);
+const fail = (text: string): void => void process.stderr.write(`${text}\n`);
+
+/** The verbs that work on the database, of the running server or of its data folder. */
+const VERBS: Readonly<Record<string, Verb>> = {
+  migrate: async () => {
+    fail('The tables are up to date.');
+    return 0;
+  },
+  clients: ({ db, settings, words }) => runClients(words, { db, config: settings, print, fail }),
+  passwords: ({ db, words }) =>
+    runPasswords(words, { db, print: line => print(`${line}\n`), printError: fail }),
+};
+
+const USAGE = `keyhold start                                                run the server
+keyhold check-config                                         read the settings and say what is wrong
+keyhold migrate                                              bring the tables up to date
+${CLIENTS_USAGE}
+keyhold passwords load FILE                                  passwords nobody may choose, one a line`;
+
+/** Runs one command and gives the exit code: 0 done, 1 refused or failed, 2 not understood. */
+async function runCommand([name = '', ...words]: readonly string[]): Promise<number> {
+  const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
+  if (!verb && name !== 'check-config') {
+    const isAsked = ['', 'help', '--help', '-h'].includes(name);
+    fail(isAsked ? USAGE : `There is no command ${name}.\n${USAGE}`);
+    return isAsked ? 0 : 2;
+  }
+  const settings = readConfig(process.env, path => readFileSync(path, 'utf8'));
+  for (const warning of settings.warnings) fail(warning);
+  if (verb) return onDatabase(settings, db => verb({ db, settings, words }));
+  fail(`The settings can be used: ${settings.issuer.origin} on port ${settings.port}.`);
+  return 0;
+}
+
+async function onDatabase(settings: Settings, act: (db: Db) => Promise<number>): Promise<number> {
+  const prepared = await prepareDatabase(settings, fail);
+  const db = openDatabase(prepared.config.databaseUrl);
+  try {
+    return await act(db);
+  } finally {
+    await db.destroy();
+    await prepared.stop();
+  }
+}
+
+try {
+  process.exitCode = await runCommand(process.argv.slice(2));
+} catch (error) {
+  const isKnown = error instanceof ConfigError || error instanceof StorageTrouble;
+  fail(isKnown ? error.message : `The command failed: ${error instanceof Error ? error.stack : error}`);
+  process.exitCode = 1;
+}
