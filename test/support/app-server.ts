@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -10,6 +11,8 @@ export interface AppServer {
   readonly origin: string;
   readonly logoutTokens: readonly string[];
   lastArrival(): Arrival;
+  /** The next logout token that was not taken yet, waited for. */
+  nextLogoutToken(): Promise<string>;
   answerLogoutWith(status: number): void;
   close(): Promise<void>;
 }
@@ -18,6 +21,8 @@ export interface AppServer {
 export async function openAppServer(publicOrigin?: string): Promise<AppServer> {
   const arrivals: Arrival[] = [];
   const logoutTokens: string[] = [];
+  const bell = new EventEmitter();
+  let taken = 0;
   let logoutStatus = 200;
   let origin = '';
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
@@ -25,6 +30,7 @@ export async function openAppServer(publicOrigin?: string): Promise<AppServer> {
     const body = request.method === 'POST' ? await read(request) : undefined;
     if (url.pathname === '/backchannel-logout') {
       logoutTokens.push(new URLSearchParams(body).get('logout_token') ?? '');
+      bell.emit('logout');
       return response.writeHead(logoutStatus).end();
     }
     if (url.pathname === '/callback') {
@@ -46,6 +52,12 @@ export async function openAppServer(publicOrigin?: string): Promise<AppServer> {
       const last = arrivals.at(-1);
       if (!last) throw new Error('nobody came back to the app');
       return last;
+    },
+    nextLogoutToken: async () => {
+      const wanted = taken++;
+      while (logoutTokens.length <= wanted)
+        await once(bell, 'logout', { signal: AbortSignal.timeout(15_000) });
+      return logoutTokens[wanted] ?? '';
     },
     answerLogoutWith: status => {
       logoutStatus = status;

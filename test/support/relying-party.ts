@@ -28,6 +28,8 @@ export interface RelyingParty {
   readonly configuration: openid.Configuration;
   /** The logout tokens that came by the back channel, oldest first. */
   readonly logoutTokens: readonly string[];
+  /** The next logout token that was not taken yet, waited for. */
+  nextLogoutToken(): Promise<string>;
   /** Begins a sign-in with fresh PKCE, state and nonce, and gives the address to send the person to. */
   authorizationUrl(parameters?: Readonly<Record<string, string>>): Promise<URL>;
   /** Turns the answer to the last arrival (or this one) into tokens. */
@@ -77,6 +79,7 @@ export async function openRelyingParty(
     redirectUri,
     configuration,
     logoutTokens: app.logoutTokens,
+    nextLogoutToken: app.nextLogoutToken,
     authorizationUrl: async (parameters = {}) => {
       const one = begin(parameters);
       pending.set(one.state, one);
