@@ -1,15 +1,16 @@
 import { readFileSync } from 'node:fs';
-import { ConfigError, readConfig, type Settings } from './config.js';
+import { type Config, ConfigError, readConfig, type Settings } from './config.js';
 import { prepareDatabase } from './database.js';
 import { CLIENTS_USAGE, runClients } from './domain/clients/cli.js';
 import { runPasswords } from './domain/credentials/credentials.js';
+import { KEYS_USAGE, runKeys } from './key-commands.js';
 import { type Db, openDatabase } from './platform/storage/db.js';
 import { StorageTrouble } from './platform/storage/trouble.js';
 
 /** What a verb that needs the database works with. */
 interface Command {
   readonly db: Db;
-  readonly settings: Settings;
+  readonly config: Config;
   readonly words: readonly string[];
 }
 
@@ -24,7 +25,8 @@ const VERBS: Readonly<Record<string, Verb>> = {
     fail('The tables are up to date.');
     return 0;
   },
-  clients: ({ db, settings, words }) => runClients(words, { db, config: settings, print, fail }),
+  clients: ({ db, config, words }) => runClients(words, { db, config, print, fail }),
+  keys: ({ db, config, words }) => runKeys(words, { db, secret: config.secret, print, fail }),
   passwords: ({ db, words }) =>
     runPasswords(words, { db, print: line => print(`${line}\n`), printError: fail }),
 };
@@ -33,6 +35,7 @@ const USAGE = `keyhold start                                                run 
 keyhold check-config                                         read the settings and say what is wrong
 keyhold migrate                                              bring the tables up to date
 ${CLIENTS_USAGE}
+${KEYS_USAGE}
 keyhold passwords load FILE                                  passwords nobody may choose, one a line`;
 
 /** Runs one command and gives the exit code: 0 done, 1 refused or failed, 2 not understood. */
@@ -45,16 +48,19 @@ async function runCommand([name = '', ...words]: readonly string[]): Promise<num
   }
   const settings = readConfig(process.env, path => readFileSync(path, 'utf8'));
   for (const warning of settings.warnings) fail(warning);
-  if (verb) return onDatabase(settings, db => verb({ db, settings, words }));
+  if (verb) return onDatabase(settings, (db, config) => verb({ db, config, words }));
   fail(`The settings can be used: ${settings.issuer.origin} on port ${settings.port}.`);
   return 0;
 }
 
-async function onDatabase(settings: Settings, act: (db: Db) => Promise<number>): Promise<number> {
+async function onDatabase(
+  settings: Settings,
+  act: (db: Db, config: Config) => Promise<number>,
+): Promise<number> {
   const prepared = await prepareDatabase(settings, fail);
   const db = openDatabase(prepared.config.databaseUrl);
   try {
-    return await act(db);
+    return await act(db, prepared.config);
   } finally {
     await db.destroy();
     await prepared.stop();
