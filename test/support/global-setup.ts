@@ -1,4 +1,4 @@
-import { mkdtemp } from 'node:fs/promises';
+import { chmod, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -20,7 +20,7 @@ export interface TestCluster {
 /** One Postgres for the run, and one migrated database in it that every test database is a copy of. */
 export default async function setUp(): Promise<void> {
   const outside = process.env.KEYHOLD_TEST_DATABASE_URL;
-  const dataDir = outside ? undefined : await mkdtemp(join(tmpdir(), 'keyhold-test-'));
+  const dataDir = outside ? undefined : await openFolder();
   const embedded = dataDir ? await startEmbedded({ dataDir, settings: QUICK }) : undefined;
   globalThis.keyholdTestCluster = { embedded, dataDir };
   const template = `keyhold_template_${process.pid}`;
@@ -37,6 +37,13 @@ export default async function setUp(): Promise<void> {
     template,
   };
   process.env.KEYHOLD_TEST_CLUSTER = JSON.stringify(cluster);
+}
+
+// Postgres runs as somebody else when the tests run as root, and must get through.
+async function openFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'keyhold-test-'));
+  await chmod(folder, 0o711);
+  return folder;
 }
 
 const QUICK = [

@@ -4,5 +4,7 @@ import { rm } from 'node:fs/promises';
 export default async function tearDown(): Promise<void> {
   const { embedded, dataDir } = globalThis.keyholdTestCluster;
   await embedded?.stop();
-  if (dataDir) await rm(dataDir, { recursive: true, force: true });
+  for (const folder of [embedded?.folder, dataDir]) {
+    if (folder) await rm(folder, { recursive: true, force: true });
+  }
 }

@@ -1,5 +1,5 @@
 import { readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import {
@@ -31,6 +31,8 @@ export interface Embedded {
   readonly migrationUrl: string;
   /** The superuser, for tests that make databases. */
   readonly superuserUrl: string;
+  /** Where it keeps everything; outside the data folder when whoever runs Postgres cannot get there. */
+  readonly folder: string;
   /** Settles when the cluster ends though nobody here left it. */
   readonly lost: Promise<void>;
   /** Leaves the cluster; whoever leaves last stops it. */
@@ -74,6 +76,7 @@ function embedded(home: ClusterHome, port: number, presence: pg.Client): Embedde
     url: urlOf(APP, home.notes.app),
     migrationUrl: urlOf(OWNER, home.notes.owner),
     superuserUrl: superuserUrl(home, port),
+    folder: home.folder,
     lost,
     stop: async () => {
       leaving = true;
@@ -100,7 +103,8 @@ async function bringUp(home: ClusterHome, options: EmbeddedOptions): Promise<num
     if (running && (await answers(home, running.port))) return running.port;
     native ??= await nativeFolder(home.runAs, home.folder);
     if (!(await hasCluster(home))) {
-      progress('Creating the database (once) …');
+      const place = isWithin(options.dataDir, home.folder) ? '' : ` in ${home.folder}`;
+      progress(`Creating the database${place} (once) …`);
       await createCluster(home, native);
     }
     const result = await startCluster(home, native, port, options.settings ?? []);
@@ -111,6 +115,10 @@ async function bringUp(home: ClusterHome, options: EmbeddedOptions): Promise<num
   throw new StorageTrouble(
     `The database in ${home.folder} could not be started after several tries; see ${join(home.folder, 'postgres.log')}.`,
   );
+}
+
+function isWithin(folder: string, path: string): boolean {
+  return path.startsWith(`${resolve(folder)}/`);
 }
 
 // Another process may be starting or stopping it this moment; or a crash left a process id that is somebody else's now.
