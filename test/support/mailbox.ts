@@ -1,4 +1,5 @@
 import { type Dispatcher, fetch } from 'undici';
+import type { SmtpSink } from './smtp.js';
 
 /** A mail as the development mailbox shows it. */
 export interface ReceivedMail {
@@ -10,25 +11,49 @@ export interface ReceivedMail {
   readonly html: string;
 }
 
+/** Where the mails of a test arrive. */
+export interface Mailbox {
+  /** The newest mail to this address (other than `after`), waited for: mail leaves after the page was shown. */
+  latest(to: string, after?: ReceivedMail): Promise<ReceivedMail>;
+}
+
 /** Where the mailbox is, and how it is reached. */
 export interface MailboxPlace {
   readonly origin: string;
   readonly dispatcher?: Dispatcher;
 }
 
-/** The newest mail to this address (other than `after`), waited for: mail leaves after the page was shown. */
-export async function latestMail(
-  place: MailboxPlace,
+/** The mailbox that Keyhold has in development. */
+export function devMailbox(place: MailboxPlace): Mailbox {
+  return { latest: (to, after) => newest(() => readMailbox(place), to, after) };
+}
+
+/** What an SMTP server took over, as a mailbox. */
+export function smtpMailbox(sink: SmtpSink): Mailbox {
+  return { latest: (to, after) => newest(async () => sink.received.map(fromWire).reverse(), to, after) };
+}
+
+async function newest(
+  list: () => Promise<readonly ReceivedMail[]>,
   to: string,
-  after?: ReceivedMail,
+  after: ReceivedMail | undefined,
 ): Promise<ReceivedMail> {
   const deadline = Date.now() + 15_000;
   while (Date.now() < deadline) {
-    const mail = (await readMailbox(place)).find(each => each.to === to);
+    const mail = (await list()).find(each => each.to === to);
     if (mail && mail.id !== after?.id) return mail;
     await new Promise(resolve => setTimeout(resolve, 25));
   }
-  throw new Error(`no${after ? ' newer' : ''} mail to ${to} in the mailbox`);
+  throw new Error(`no${after ? ' newer' : ''} mail to ${to}`);
+}
+
+function fromWire({ to, raw }: SmtpSink['received'][number], at: number): ReceivedMail {
+  const part = /Content-Type: text\/plain[\s\S]*?\r?\n\r?\n([\s\S]*?)\r?\n--/i.exec(raw)?.[1] ?? '';
+  const text = part
+    .replace(/=\r?\n/g, '')
+    .replace(/=([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+  const subject = /^Subject: (.*)$/m.exec(raw)?.[1] ?? '';
+  return { id: String(at), at: '', to: to[0] ?? '', subject, text, html: '' };
 }
 
 async function readMailbox(place: MailboxPlace): Promise<readonly ReceivedMail[]> {

@@ -2,7 +2,7 @@ import type { Element } from 'domhandler';
 import { CookieJar } from 'tough-cookie';
 import { type Dispatcher, fetch } from 'undici';
 import { type Submission, submissionOf } from './form.js';
-import { latestMail, type ReceivedMail } from './mailbox.js';
+import { devMailbox, type ReceivedMail } from './mailbox.js';
 import { findButton, findField, findLink, type OpenPage, type ReadPage, readPage } from './page.js';
 
 /** Somebody with a browser that runs no scripts: reads pages, fills fields by their labels, presses buttons. */
@@ -74,7 +74,7 @@ export function newPerson(options: PersonOptions): Person {
     press: name => go(submissionOf(current, findButton(current, name)), current),
     post: (url, fields) =>
       go({ method: 'POST', url: new URL(url, current.url), body: new URLSearchParams(fields) }, current),
-    latestMail: (to, after) => latestMail(options, to, after),
+    latestMail: (to, after) => devMailbox(options).latest(to, after),
     cookies: async url => new Map((await jar.getCookies(String(url))).map(({ key, value }) => [key, value])),
   };
 }
