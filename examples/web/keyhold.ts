@@ -38,7 +38,8 @@ export interface Keyhold {
   readLogoutToken(token: string): Promise<LogoutOrder>;
 }
 
-const SCOPE = 'openid profile email offline_access';
+// Refresh tokens come with the grant type and end with the person's session; `offline_access` would outlive it.
+const SCOPE = 'openid profile email';
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 
 /** Connects to Keyhold. Discovery happens at first need, so that either process may start first. */
