@@ -15,9 +15,7 @@ const longApp = {
 const longEmail = `${'a-very-long-mailbox-name.'.repeat(4)}x@department-of-long-names.subdomain.example.com`;
 
 /** Models for each page, by a name that says what is special about them; the first is the usual one. */
-export const pageSamples: {
-  readonly [Name in keyof PageModels]: Readonly<Record<string, PageModels[Name]>>;
-} = {
+export const pageSamples = {
   home: {
     nobody: { discoveryUrl: '/.well-known/openid-configuration' },
     full: {
@@ -183,7 +181,7 @@ export const pageSamples: {
       links: [`http://localhost:3000/interaction/${uid}/link/J9s8d7f6g5h4`],
     },
   },
-};
+} satisfies { readonly [Name in keyof PageModels]: Readonly<Record<string, PageModels[Name]>> };
 
 /** A model for each mail. */
 export const mailSamples: MailModels = {

@@ -1,0 +1,208 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from '@jest/globals';
+import { type CheerioAPI, load } from 'cheerio';
+import { openRenderer } from '../../../src/platform/web/render.js';
+import { openWords } from '../../../src/platform/web/words.js';
+import { mailSamples, pageSamples } from './page-samples.js';
+
+const words = openWords();
+const renderer = openRenderer(words);
+const frame = { language: 'en', csrf: 'c5rf', issuerName: 'Keyhold', nonce: 'n0nce', here: '/here' };
+const views = readdirSync('views', { recursive: true, encoding: 'utf8' }).filter(name =>
+  name.endsWith('.ejs'),
+);
+const pages = Object.entries(pageSamples).flatMap(([template, samples]) =>
+  Object.entries(samples).map(([name, model]): [string, string, object] => [template, name, model]),
+);
+const mails = Object.entries(mailSamples);
+const ATTACK = `"'><img src=x onerror=alert(1)><script>alert(1)</script><%= 7*7 %>$t(frame.email)\r\nBcc: x@y.example`;
+
+function everyString(value: unknown, replacement: string): unknown {
+  if (typeof value === 'string') return replacement;
+  if (value instanceof Date || typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(inner => everyString(inner, replacement));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [key, everyString(inner, replacement)]),
+  );
+}
+
+/** Tags and the names of their attributes: what a value must never change. */
+function shape(html: string): string[] {
+  const $ = load(html);
+  return $('*')
+    .toArray()
+    .map(element => `${$(element).prop('tagName')} ${Object.keys($(element).attr() ?? {}).join(' ')}`);
+}
+
+/** One attribute of every element that a selector finds. */
+function attributes($: CheerioAPI, selector: string, name: string): string[] {
+  return $(selector)
+    .toArray()
+    .map(element => $(element).attr(name) ?? '');
+}
+
+function filled(template: string, model: object, text: string): string {
+  return renderer.page(template, {
+    ...frame,
+    csrf: text,
+    nonce: text,
+    issuerName: text,
+    here: text,
+    ...(everyString(model, text) as object),
+  });
+}
+
+test('every template has a sample', () => {
+  const templates = views
+    .map(name => name.slice(0, -'.ejs'.length))
+    .filter(name => !name.startsWith('frame/') && !name.startsWith('mail/'));
+  expect(Object.keys(pageSamples).sort()).toEqual(templates.sort());
+});
+
+test('unescaped output is for includes alone', () => {
+  for (const name of views) {
+    const source = readFileSync(`views/${name}`, 'utf8');
+    const raw = source.match(/<%-.*?%>/gs) ?? [];
+    expect([name, raw.filter(tag => !/^<%- include\('\/[a-z/-]+'(, \{[^<>]*\})?\) %>$/.test(tag))]).toEqual([
+      name,
+      [],
+    ]);
+  }
+});
+
+test('no view carries a script, a style or a handler of its own', () => {
+  for (const name of views) {
+    const source = readFileSync(`views/${name}`, 'utf8');
+    const inline = [/<script(?![^>]*\ssrc=)/, /\son[a-z]+=/, /\sstyle=/, /javascript:/, /https?:\/\//];
+    if (!name.startsWith('mail/')) inline.push(/<style/);
+    expect([name, inline.filter(pattern => pattern.test(source))]).toEqual([name, []]);
+  }
+});
+
+test('a form is opened by the partial that carries the token, and nowhere else', () => {
+  const openers = views.filter(name => readFileSync(`views/${name}`, 'utf8').includes('<form'));
+  expect(openers).toEqual(['frame/form.ejs']);
+});
+
+test.each(pages)('%s (%s): no value becomes markup', (template, _name, model) => {
+  const attacked = filled(template, model, ATTACK);
+  expect(attacked).not.toContain('<img src=x');
+  expect(attacked).not.toContain('<script>');
+  expect(shape(attacked)).toEqual(shape(filled(template, model, 'harmless')));
+  expect(attacked).not.toMatch(/\b49\b/);
+});
+
+test.each(pages)('%s (%s): no value becomes an address that runs', (template, _name, model) => {
+  for (const scheme of [
+    'javascript:alert(1)',
+    'JaVaScRiPt:alert(1)',
+    'data:text/html,x',
+    '//evil.example',
+    '/\\x',
+  ]) {
+    const $ = load(filled(template, model, scheme));
+    const followed = [...attributes($, 'a:not(.languages a)', 'href'), ...attributes($, 'img', 'src')];
+    for (const address of followed) expect(address).toMatch(/^(\/([a-z]|$)|#)/);
+  }
+});
+
+test.each(mails)('mail %s: no value becomes markup, a line or a header', (template, model) => {
+  const attacked = renderer.mail(template, 'en', everyString(model, ATTACK) as object);
+  const harmless = renderer.mail(template, 'en', everyString(model, 'harmless') as object);
+  expect(attacked.subject).not.toMatch(/[\r\n]/);
+  expect(attacked.text.split('\n').length).toBe(harmless.text.split('\n').length);
+  expect(shape(attacked.html)).toEqual(shape(harmless.html));
+});
+
+test.each(mails)('mail %s says the same in both of its shapes, in every language', (template, model) => {
+  for (const language of words.languages) {
+    const mail = renderer.mail(template, language, model);
+    const $ = load(mail.html);
+    const said = `${$.text()} ${attributes($, 'a', 'href').join(' ')}`;
+    for (const value of Object.values(model).filter(inner => typeof inner === 'string')) {
+      expect(mail.text).toContain(value);
+      expect(said).toContain(value);
+    }
+    expect($('html').attr('lang')).toBe(language);
+    expect(mail.text).not.toMatch(/&(amp|lt|gt|#39|#34);/);
+  }
+});
+
+test.each(pages)(
+  '%s (%s): named, in its language, one h1 and no heading before it',
+  (template, _name, model) => {
+    for (const language of words.languages) {
+      const $ = load(renderer.page(template, { ...frame, language, ...model }));
+      expect($('html').attr()).toMatchObject({ lang: language, dir: 'ltr' });
+      expect($('h1')).toHaveLength(1);
+      expect($('main').find('h1, h2').first().prop('tagName')).toBe('H1');
+      expect($('title').text()).toMatch(/\S+ · Keyhold$/);
+      for (const nonce of attributes($, 'script', 'nonce')) expect(nonce).toBe('n0nce');
+      expectCompleteForms($);
+      expect($('body').text()).not.toMatch(/undefined|\[object/);
+      const ids = attributes($, '[id]', 'id');
+      expect(new Set(ids).size).toBe(ids.length);
+    }
+  },
+);
+
+function expectCompleteForms($: CheerioAPI): void {
+  for (const form of $('form').toArray()) {
+    expect($(form).find('input[name=csrf]').attr('value')).toBe('c5rf');
+    expect($(form).find('button[type=submit]')).toHaveLength(1);
+    for (const input of $(form).find('input:not([type=hidden], [hidden])').toArray()) {
+      expect($(`label[for=${$(input).attr('id')}]`).text()).toMatch(/\S/);
+    }
+  }
+}
+
+test('every page has a title of its own', () => {
+  const titles = Object.entries(pageSamples).map(([template, samples]) =>
+    load(renderer.page(template, { ...frame, ...Object.values(samples)[0] }))('title').text(),
+  );
+  // Signing in and signing up check an address on one and the same page.
+  expect(new Set(titles).size).toBe(titles.length - 1);
+});
+
+test('a page has at most one primary button', () => {
+  for (const [template, name, model] of pages) {
+    const $ = load(renderer.page(template, { ...frame, ...model }));
+    expect(`${template} ${name}: ${$('.primary-action').length}`).toMatch(/: [01]$/);
+  }
+});
+
+test('optional asks begin unticked', () => {
+  const $ = load(renderer.page('consent', { ...frame, ...pageSamples.consent.usual }));
+  expect($('input[type=checkbox]')).toHaveLength(3);
+  expect($('input[checked]')).toHaveLength(0);
+});
+
+test('a problem is tied to its field', () => {
+  const $ = load(
+    renderer.page('sign-up/credential', { ...frame, ...pageSamples['sign-up/credential'].problem }),
+  );
+  const password = $('#login-password');
+  expect(password.attr('aria-invalid')).toBe('true');
+  for (const id of password.attr('aria-describedby')?.split(' ') ?? []) {
+    expect($(`#${id}`).text()).toMatch(/\S/);
+  }
+  expect(attributes($, '.summary a', 'href')).toEqual(['#terms', '#login-password', '#login-password']);
+  expect($('title').text()).toMatch(/^Problem:/);
+});
+
+test('a lone problem is said once, at its field, and read out', () => {
+  const $ = load(renderer.page('sign-in/password', { ...frame, ...pageSamples['sign-in/password'].problem }));
+  expect($('.summary')).toHaveLength(0);
+  expect($('.field-problem[role=alert]').text()).toBe(words.translator('en')('problem.credentials_wrong'));
+  expect($('#login-password').attr('autofocus')).toBeDefined();
+});
+
+test('language links lead back to the page', () => {
+  const $ = load(renderer.page('terms', { ...frame, here: '/terms?from=a&b', version: '1' }));
+  const links = ['/terms?from=a&b&ui_locales=en', '/terms?from=a&b&ui_locales=de'];
+  expect(attributes($, '.languages a', 'href')).toEqual(links);
+});
+
+test('a page with nowhere to come back to offers no languages', () => {
+  expect(renderer.page('terms', { ...frame, here: undefined, version: '1' })).not.toContain('ui_locales');
+});
