@@ -1,6 +1,7 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import type { Payload } from './artefacts.js';
 import { requestScope } from './request-scope.js';
+import { maybeOfKind } from './token-ids.js';
 
 /** What the engine reads clients through: RFC 7591 metadata, or nothing for one that may not act. */
 export type FindClient = (id: string) => Promise<Payload | undefined>;
@@ -15,7 +16,8 @@ export function openAdapter(findClient: FindClient): (model: string) => Adapter 
     if (model === 'Session') return sessionAdapter();
     return {
       upsert: async (id, payload) => requestScope().put(model, id, payload as Payload),
-      find: async id => (await requestScope().find(model, id)) as AdapterPayload | undefined,
+      find: async id =>
+        maybeOfKind(model, id) ? ((await requestScope().find(model, id)) as AdapterPayload | undefined) : undefined,
       findByUid: async () => undefined,
       findByUserCode: async () => undefined,
       consume: async id => requestScope().consume(model, id),

@@ -17,7 +17,7 @@ export const CLIENT_PROPERTIES = ['first_party', 'verified', 'require_pkce', 'al
 interface ClientModel {
   readonly prototype: {
     compareClientSecret(this: { clientId: string }, actual: string): Promise<boolean>;
-    backchannelLogout(this: { clientId: string; backchannelLogoutUri?: string }, sub: string, sid: string): Promise<void>;
+    backchannelLogout(this: { clientId: string; backchannelLogoutUri?: string | undefined }, sub: string, sid: string): Promise<void>;
   };
 }
 

@@ -31,8 +31,8 @@ export function engineForm(html: string): EngineForm {
 }
 
 interface EngineError {
-  readonly error?: string;
-  readonly error_description?: string;
+  readonly error?: string | undefined;
+  readonly error_description?: string | undefined;
 }
 
 /** Sorts the engine's error into what a page can help with. */

@@ -2,6 +2,7 @@ import type Koa from 'koa';
 import type Provider from 'oidc-provider';
 import { errors, type Interaction } from 'oidc-provider';
 import { Refusal } from '../platform/errors.js';
+import type { Actor, Fact } from '../platform/storage/work.js';
 import type { Payload } from './artefacts.js';
 import { type AccountSnapshot, requestScope } from './request-scope.js';
 
@@ -52,6 +53,8 @@ export interface Interactions {
   consent(ctx: Koa.Context): Promise<string>;
   refuse(ctx: Koa.Context, error: string, description: string): Promise<string>;
   account(pending: PendingRequest): Promise<AccountSnapshot | undefined>;
+  /** Records a fact with this request's flush, e.g. a failed try. */
+  record(fact: Fact, actor: Actor): void;
 }
 
 /** Opens the seam between a provider's pending requests and the journeys. */
@@ -90,6 +93,7 @@ export function openInteractions(provider: Provider): Interactions {
         { mergeWithLastSubmission: false },
       ),
     account: async pending => (pending.accountId ? requestScope().account(pending.accountId) : undefined),
+    record: (fact, actor) => requestScope().record(fact, actor),
   };
 }
 

@@ -31,7 +31,7 @@ export function openProvider(parts: ProviderParts): Provider {
   const pairwise = (accountId: string, sector: string) =>
     keyring.mac('pairwise-subject', `${sector}\n${accountId}`).toString('base64url');
   const subjectOf = (accountId: string, client: KoaContextWithOIDC['oidc']['client']) =>
-    client?.subjectType === 'pairwise' ? pairwise(accountId, client.sectorIdentifier ?? client.clientId) : accountId;
+    client?.subjectType === 'pairwise' ? pairwise(accountId, String(client.sectorIdentifier)) : accountId;
 
   const configuration: Configuration = {
     adapter: openAdapter(parts.clients.metadata),
@@ -42,7 +42,7 @@ export function openProvider(parts: ProviderParts): Provider {
     scopes: ['openid', 'offline_access', 'profile', 'email', 'address', 'phone'],
     acrValues: [...STRENGTHS],
     subjectTypes: ['public', 'pairwise'],
-    pairwiseIdentifier: async (_ctx, accountId, client) => pairwise(accountId, client.sectorIdentifier ?? client.clientId),
+    pairwiseIdentifier: async (_ctx, accountId, client) => pairwise(accountId, String(client.sectorIdentifier)),
     responseTypes: ['code'],
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     enabledJWA: {

@@ -10,6 +10,8 @@ export interface Pages {
   show(ctx: Koa.Context, template: string, model: object): void;
   /** The language to speak in this request. */
   language(ctx: Koa.Context): string;
+  /** A word of the locales in that language. */
+  say(ctx: Koa.Context, key: string, vars?: Readonly<Record<string, unknown>>): string;
 }
 
 const LANGUAGE_COOKIE = 'keyhold_language';
@@ -30,6 +32,7 @@ export function openPages(renderer: Renderer, words: Words, csrf: Csrf, issuer: 
   };
   return {
     language,
+    say: (ctx, key, vars) => words.translator(language(ctx))(key, vars),
     show: (ctx, template, model) => {
       const chosen = language(ctx);
       if (ctx.method === 'GET' && typeof ctx.query['ui_locales'] === 'string' && !ctx.path.startsWith('/authorize')) {

@@ -1,0 +1,195 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import Router from '@koa/router';
+import type { Config } from './config.js';
+import { fetchLogo, openClientCache, toProviderMetadata, verifyClientSecret } from './domain/clients/clients.js';
+import { sweepProofs } from './domain/contacts/contacts.js';
+import { openPasswordHasher, relyingPartyOf, sweepChallenges } from './domain/credentials/credentials.js';
+import { openProtection, sweepAttempts } from './domain/protection/protection.js';
+import { homeRoutes } from './journeys/home/pages.js';
+import { mailboxRoutes } from './journeys/home/mailbox.js';
+import { interactionRoutes } from './journeys/interaction-routes.js';
+import type { Parts } from './journeys/journey.js';
+import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
+import type { ClientRegistry } from './oidc/clients.js';
+import { openInteractions } from './oidc/interaction.js';
+import { advanceSigningKeys, backchannelLogout, sweepArtefacts } from './oidc/jobs.js';
+import { KEYS_CHANNEL, loadSigningKeys } from './oidc/keys.js';
+import { openProvider } from './oidc/provider.js';
+import { flushing, preparedMetadata } from './oidc/surface.js';
+import { openKeyring } from './platform/crypto/keyring.js';
+import { Refusal } from './platform/errors.js';
+import { type JobDefinition, openJobs } from './platform/jobs/jobs.js';
+import { openTransport, sendMailJob } from './platform/mail/mail.js';
+import { openOutbound } from './platform/outbound.js';
+import { openDatabase, openStatementPool } from './platform/storage/db.js';
+import { openListener } from './platform/storage/listen.js';
+import type { Logger } from './platform/telemetry/log.js';
+import { openAssets } from './platform/web/assets.js';
+import { openCsrf } from './platform/web/csrf.js';
+import { securityHeaders } from './platform/web/headers.js';
+import { health } from './platform/web/health.js';
+import { openPages } from './platform/web/pages.js';
+import { problems } from './platform/web/problems.js';
+import { openRenderer } from './platform/web/render.js';
+import { pinToIssuer, surface } from './platform/web/surface.js';
+import { openWords } from './platform/web/words.js';
+
+/** Keyhold, ready to be listened with. */
+export interface App {
+  /** Reads the current application at each request, so that a key rotation can swap the whole of it. */
+  readonly listener: (request: IncomingMessage, response: ServerResponse) => void;
+  close(): Promise<void>;
+}
+
+const NAME = 'Keyhold';
+
+/** Opens everything once, and the application on top of it anew whenever the signing keys change. */
+export async function openApp(config: Config, log: Logger, tryUrl?: string): Promise<App> {
+  const { issuer } = config;
+  const base = openBase(config, log);
+  const { db, keyring, csrf, pages } = base;
+
+  const assemble = async () => {
+    const provider = openProvider({
+      issuer,
+      keyring,
+      jwks: await loadSigningKeys(db, keyring),
+      clients: registryOf(base.clients),
+      findResourceServer: async () => undefined,
+      fetch: base.outbound.fetch as typeof globalThis.fetch,
+      pages: { ...signOutPages(pages), problem: (ctx, problem) => showProtocolProblem(ctx, pages, problem) },
+    });
+    provider.on('server_error', (_ctx, error) => log.error({ err: error }, 'protocol request failed'));
+    const parts: Parts = {
+      ...base,
+      issuer,
+      production: config.production,
+      mailFrom: config.mailFrom,
+      emailCodeSignIn: config.emailCodeSignIn,
+      provider,
+      interactions: openInteractions(provider),
+      rp: relyingPartyOf(issuer, NAME),
+    };
+    const router = new Router();
+    interactionRoutes(router, parts);
+    homeRoutes(router, parts, tryUrl);
+    if (!config.production) mailboxRoutes(router, parts);
+
+    pinToIssuer(provider, issuer);
+    provider.use(health(db));
+    provider.use(surface(issuer, config.trustedProxies));
+    provider.use(securityHeaders(issuer));
+    provider.use(base.assets.middleware);
+    provider.use(problems(log, (ctx, refusal) => showRefusal(ctx, pages, refusal)));
+    provider.use(notFound);
+    provider.use(preparedMetadata());
+    provider.use(flushing(base.pool, keyring));
+    provider.use(router.routes());
+    return { provider, listener: provider.callback() };
+  };
+
+  let current = await assemble();
+  const reload = async () => {
+    current = await assemble();
+  };
+  const listener = openListener(config.databaseUrl, KEYS_CHANNEL, {
+    heard: () => void reload().catch(error => log.error({ err: error }, 'keys could not be reloaded')),
+    listening: () => undefined,
+  });
+  const jobs = await openJobs({ url: config.databaseUrl, log, jobs: jobsOf(base, () => current.provider) });
+  return {
+    listener: (request, response) => void current.listener(request, response),
+    close: async () => {
+      await jobs.stop();
+      await listener.close();
+      await base.close();
+      void csrf;
+    },
+  };
+}
+
+type Base = ReturnType<typeof openBase>;
+
+function openBase(config: Config, log: Logger) {
+  const keyring = openKeyring(config.secret);
+  const db = openDatabase(config.databaseUrl);
+  const pool = openStatementPool(config.databaseUrl);
+  pool.on('error', error => log.warn({ err: error }, 'database connection lost'));
+  const clients = openClientCache(db, config.databaseUrl);
+  const outbound = openOutbound({ allowPrivateNetwork: config.allowPrivateNetwork });
+  const transport = openTransport(config, db);
+  const hasher = openPasswordHasher({
+    pepper: keyring.derive('password-pepper', 48),
+    scheme: config.passwordHashScheme,
+    bcryptCost: config.bcryptCost,
+  });
+  const words = openWords();
+  const assets = openAssets();
+  const renderer = openRenderer(words, assets);
+  const csrf = openCsrf(keyring, config.issuer);
+  return {
+    db,
+    pool,
+    keyring,
+    clients,
+    outbound,
+    transport,
+    hasher,
+    assets,
+    renderer,
+    csrf,
+    pages: openPages(renderer, words, csrf, config.issuer),
+    protection: openProtection(db, { enabled: config.rateLimits }),
+    close: async () => {
+      transport.close();
+      await Promise.allSettled([clients.close(), outbound.close(), hasher.close()]);
+      await Promise.allSettled([pool.end(), db.destroy()]);
+    },
+  };
+}
+
+function registryOf(clients: Base['clients']): ClientRegistry {
+  return {
+    metadata: async id => {
+      const client = await clients.find(id);
+      return client?.state === 'active' ? { ...toProviderMetadata(client) } : undefined;
+    },
+    secretMatches: async (id, presented) => {
+      const client = await clients.find(id);
+      return client !== undefined && verifyClientSecret(client, presented);
+    },
+  };
+}
+
+/** The one list of what happens later. */
+function jobsOf(base: Base, provider: Parameters<typeof backchannelLogout>[0]): JobDefinition[] {
+  const { db, keyring, transport, outbound } = base;
+  return [
+    sendMailJob(db, keyring, transport),
+    backchannelLogout(provider, db),
+    advanceSigningKeys(db),
+    sweepArtefacts(db),
+    sweepProofs(db),
+    sweepChallenges(db),
+    {
+      name: 'sweep-attempts',
+      every: '*/5 * * * *',
+      run: async () => {
+        while ((await sweepAttempts(db)) === 1000);
+      },
+    },
+    {
+      name: 'client-logo',
+      run: async payload => {
+        await fetchLogo(db, outbound, String((payload as { clientId?: unknown }).clientId));
+      },
+    },
+  ];
+}
+
+async function notFound(ctx: { status: number; body?: unknown }, next: () => Promise<unknown>): Promise<void> {
+  await next();
+  if (ctx.status === 404 && ctx.body === undefined) {
+    throw new Refusal('missing', 'not_found', 'There is nothing at this address.');
+  }
+}

@@ -1,0 +1,33 @@
+import { Refusal } from '../../platform/errors.js';
+
+/** active: may act · suspended: kept, may not act · closed: on its way out. */
+export type AccountState = 'active' | 'suspended' | 'closed';
+
+/** Somebody Keyhold knows. What is known about them is the profile's, how they sign in the credentials'. */
+export interface Account {
+  readonly id: string;
+  readonly state: AccountState;
+  readonly language: string;
+  readonly openedAt: Date;
+}
+
+const LONGEST_ADDRESS = 254;
+const SHAPE = /^[^\s@"(),:;<>[\\\]]+@[^\s@.]+(\.[^\s@.]+)+$/u;
+
+/**
+ * An e-mail address in the one form it is looked up by: NFKC, without surrounding space, lower case, the domain in
+ * ASCII. Two spellings that a mail server may tell apart only by case are one identifier here. Undefined when it is none.
+ */
+export function normaliseEmail(typed: string): string | undefined {
+  const text = typed.normalize('NFKC').trim().toLowerCase();
+  if (text.length > LONGEST_ADDRESS || !SHAPE.test(text)) return undefined;
+  const at = text.lastIndexOf('@');
+  const domain = URL.parse(`http://${text.slice(at + 1)}`)?.hostname;
+  if (!domain || !/^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(domain) || /\.\d+$/.test(domain)) return undefined;
+  return `${text.slice(0, at)}@${domain}`;
+}
+
+/** The address belongs to somebody already. Whoever tells a person so does it by mail to the owner only. */
+export function identifierTaken(cause?: unknown): Refusal {
+  return new Refusal('conflict', 'identifier_taken', 'This address is in use.', { cause });
+}

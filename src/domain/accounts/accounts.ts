@@ -1,0 +1,40 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { Work } from '../../platform/storage/work.js';
+import type { Account, AccountState } from './account.js';
+import { insertAccount, updateState } from './store.js';
+
+export type { Account, AccountState } from './account.js';
+export { normaliseEmail } from './account.js';
+export { findAccount, findByIdentifier } from './store.js';
+
+/** The facts this room records. */
+export const ACCOUNT_FACTS = ['account.opened', 'account.suspended', 'account.reactivated', 'account.closed'] as const;
+
+const FACT_OF: Readonly<Record<AccountState, (typeof ACCOUNT_FACTS)[number]>> = {
+  active: 'account.reactivated',
+  suspended: 'account.suspended',
+  closed: 'account.closed',
+};
+
+/** A new account's id, known before the account exists: a passkey is bound to it while signing up. */
+export function newAccountId(): string {
+  return uuidv7();
+}
+
+/** Opens an account that is found by `email` (normalised and proved); refuses a taken address (`identifier_taken`). */
+export async function openAccount(
+  work: Work,
+  { id, email, language }: { readonly id: string; readonly email: string; readonly language: string },
+): Promise<Account> {
+  const account: Account = { id, state: 'active', language, openedAt: work.at };
+  await insertAccount(work.tx, account, 'email', email);
+  work.record({ type: 'account.opened', accountId: id });
+  return account;
+}
+
+/** Suspends, closes or reactivates an account; from the commit on every step of every flow asks for it. */
+export async function setAccountState(work: Work, id: string, state: AccountState): Promise<boolean> {
+  const changed = await updateState(work.tx, id, state, work.at);
+  if (changed) work.record({ type: FACT_OF[state], accountId: id });
+  return changed;
+}

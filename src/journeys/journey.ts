@@ -1,0 +1,99 @@
+import type Router from '@koa/router';
+import type Koa from 'koa';
+import type Provider from 'oidc-provider';
+import type { PasswordHasher, RelyingParty } from '../domain/credentials/credentials.js';
+import type { Protection } from '../domain/protection/protection.js';
+import type { Interactions, PendingRequest } from '../oidc/interaction.js';
+import type { Keyring } from '../platform/crypto/keyring.js';
+import type { Db } from '../platform/storage/db.js';
+import type { Csrf } from '../platform/web/csrf.js';
+import { allowFormTarget } from '../platform/web/headers.js';
+import type { Pages } from '../platform/web/pages.js';
+import type { Renderer } from '../platform/web/render.js';
+import { visitOf } from '../platform/web/surface.js';
+import type { PageModels } from './page-models.js';
+
+/** What every journey works with; `app.ts` opens each once. */
+export interface Parts {
+  readonly issuer: URL;
+  readonly production: boolean;
+  readonly mailFrom: string;
+  readonly emailCodeSignIn: boolean;
+  readonly db: Db;
+  readonly keyring: Keyring;
+  readonly provider: Provider;
+  readonly interactions: Interactions;
+  readonly hasher: PasswordHasher;
+  readonly protection: Protection;
+  readonly pages: Pages;
+  readonly renderer: Renderer;
+  readonly csrf: Csrf;
+  readonly rp: RelyingParty;
+}
+
+/** The routes of a journey. */
+export type Routes = (router: Router, parts: Parts) => void;
+
+/** Answers with one of our pages. */
+export function show<Name extends keyof PageModels>(
+  ctx: Koa.Context,
+  parts: Pick<Parts, 'pages'>,
+  name: Name,
+  model: PageModels[Name] & { readonly here?: string },
+): void {
+  parts.pages.show(ctx, name, model);
+}
+
+/** The pending request that a route's `:uid` names; its language wish and its redirect apply to the page. */
+export async function pendingRequest(ctx: Koa.Context, parts: Parts): Promise<PendingRequest> {
+  const { uid } = ctx['params'] as { readonly uid: string };
+  const pending = await parts.interactions.current(ctx, uid);
+  const wish = pending.params['ui_locales'];
+  if (typeof wish === 'string') ctx.state['uiLocales'] = wish;
+  if (pending.redirectUri) allowFormTarget(ctx, pending.redirectUri);
+  return pending;
+}
+
+/** The app that asks, as the pages of its request show it. */
+export function badgeOf({ app }: PendingRequest): { readonly name: string; readonly logo?: string } {
+  return { name: app.name, ...(app.logo && { logo: `/clients/${encodeURIComponent(app.clientId)}/logo` }) };
+}
+
+/** Back to the page of the current step: a post is never answered with a page that a reload would send again. */
+export function toStep(ctx: Koa.Context, uid: string): void {
+  seeOther(ctx, `/interaction/${uid}`);
+}
+
+/** RFC 9110 §15.4.4: after a post, always with GET. */
+export function seeOther(ctx: Koa.Context, location: string): void {
+  ctx.redirect(location);
+  ctx.status = 303;
+}
+
+/** From where something is asked: the browser in a few plain words, and the network address. */
+export function askedFrom(ctx: Koa.Context): { readonly device: string; readonly address: string } {
+  return { device: deviceName(ctx.get('User-Agent')), address: visitOf(ctx).address };
+}
+
+const BROWSERS = [
+  [/Edg\//, 'Edge'],
+  [/OPR\//, 'Opera'],
+  [/SamsungBrowser\//, 'Samsung Internet'],
+  [/Firefox\/|FxiOS\//, 'Firefox'],
+  [/Chrome\/|CriOS\//, 'Chrome'],
+  [/Safari\//, 'Safari'],
+] as const;
+const SYSTEMS = [
+  [/iPhone|iPad/, 'iOS'],
+  [/Android/, 'Android'],
+  [/Windows/, 'Windows'],
+  [/Mac OS X/, 'macOS'],
+  [/CrOS/, 'ChromeOS'],
+  [/Linux/, 'Linux'],
+] as const;
+
+function deviceName(agent: string): string {
+  const browser = BROWSERS.find(([pattern]) => pattern.test(agent))?.[1];
+  const system = SYSTEMS.find(([pattern]) => pattern.test(agent))?.[1];
+  return [browser, system].filter(Boolean).join(' · ');
+}

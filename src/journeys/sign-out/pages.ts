@@ -1,0 +1,74 @@
+import type Koa from 'koa';
+import { engineForm, type LogoutPages, type ProtocolProblem } from '../../oidc/error-page.js';
+import { requestScope } from '../../oidc/request-scope.js';
+import type { Refusal } from '../../platform/errors.js';
+import { allowFormTarget } from '../../platform/web/headers.js';
+import type { Pages } from '../../platform/web/pages.js';
+import { visitOf } from '../../platform/web/surface.js';
+import { show } from '../journey.js';
+
+/** The engine's pages of signing out (OpenID Connect RP-Initiated Logout 1.0 §2), in our words. */
+export function signOutPages(pages: Pages): LogoutPages {
+  const parts = { pages };
+  return {
+    signOut: async (ctx, html) => {
+      const { session, client, params } = ctx.oidc;
+      const account = session?.accountId ? await requestScope().account(session.accountId) : undefined;
+      const name = account?.profile?.['name'];
+      const { action, xsrf } = engineForm(html);
+      const target = params?.['post_logout_redirect_uri'];
+      if (typeof target === 'string') allowFormTarget(ctx, target);
+      const form = { action, fields: [{ name: 'xsrf', value: xsrf }] };
+      show(ctx, parts, 'sign-out/confirm', {
+        person: { email: account?.email?.address ?? '', ...(typeof name === 'string' && { name }) },
+        ...(client && { app: { name: client.clientName ?? client.clientId } }),
+        signOut: { ...form, fields: [...form.fields, { name: 'logout', value: 'yes' }] },
+        stay: form,
+      });
+    },
+    signedOut: async ctx => {
+      const { client } = ctx.oidc;
+      const app = client && { name: client.clientName ?? client.clientId, ...(client.clientUri && { url: client.clientUri }) };
+      show(ctx, parts, 'sign-out/done', app ? { app } : {});
+    },
+  };
+}
+
+/** The page of a protocol request that cannot go on: for the person, and for the developer beside them. */
+export function showProtocolProblem(ctx: Koa.Context, pages: Pages, problem: ProtocolProblem): void {
+  show(ctx, { pages }, 'error', {
+    word: problem.kind,
+    error: problem.error,
+    ...(problem.description !== undefined && { description: problem.description }),
+    ...(problem.kind === 'redirect' && problem.sent !== undefined && { sent: problem.sent }),
+    ...(problem.clientId !== undefined && { clientId: problem.clientId }),
+    requestId: visitOf(ctx).requestId,
+    homeUrl: '/',
+  });
+}
+
+const WORD = { csrf: 'csrf', request_gone: 'other_browser' } as const;
+
+/** The page of a refusal, or of a failure that is ours. */
+export function showRefusal(ctx: Koa.Context, pages: Pages, refusal: Refusal | undefined): void {
+  const parts = { pages };
+  const { status } = ctx;
+  if (refusal?.kind === 'limited' || refusal?.kind === 'busy') {
+    const retryUrl = ctx.method === 'GET' ? { retryUrl: ctx.url } : {};
+    show(ctx, parts, refusal.kind === 'limited' ? 'too-many' : 'busy', { seconds: refusal.retryAfter ?? 5, ...retryUrl });
+  } else if (refusal?.code === 'finished') {
+    show(ctx, parts, 'finished', {});
+  } else if (refusal?.kind === 'missing' && refusal.code !== 'request_gone') {
+    show(ctx, parts, 'not-found', {});
+  } else {
+    const code = refusal?.code as keyof typeof WORD | undefined;
+    show(ctx, parts, 'error', {
+      word: refusal ? ((code && WORD[code]) ?? 'generic') : 'internal',
+      error: refusal?.code ?? 'server_error',
+      ...(refusal && { description: refusal.message }),
+      requestId: visitOf(ctx).requestId,
+      homeUrl: '/',
+    });
+  }
+  ctx.status = status;
+}

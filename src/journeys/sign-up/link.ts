@@ -1,0 +1,83 @@
+import type Koa from 'koa';
+import { denyProof, findProofByLink, type LinkedProof, PROOF_MINUTES, proveByLink } from '../../domain/contacts/contacts.js';
+import type { PendingRequest } from '../../oidc/interaction.js';
+import { Refusal } from '../../platform/errors.js';
+import { openWork } from '../../platform/storage/work.js';
+import { readForm } from '../../platform/web/input.js';
+import { badgeOf, type Parts, pendingRequest, show, toStep } from '../journey.js';
+import type { Asked } from '../page-models.js';
+import { stepOf } from '../progress.js';
+import { afterProof } from '../sign-in/code.js';
+
+const SHAPE = /^[\w-]{20,128}$/;
+
+function tokenOf(ctx: Koa.Context): string {
+  const { token } = ctx['params'] as { readonly token: string };
+  return SHAPE.test(token) ? token : '';
+}
+
+/* The browser that began carries the request's cookie; any other one does not. */
+async function begunHere(ctx: Koa.Context, parts: Parts): Promise<PendingRequest | undefined> {
+  try {
+    return await pendingRequest(ctx, parts);
+  } catch (error) {
+    if (error instanceof Refusal) return undefined;
+    throw error;
+  }
+}
+
+/** Shows a mailed link. Looking never uses it up, since mail scanners look: only the button does. */
+export async function showLink(ctx: Koa.Context, parts: Parts): Promise<void> {
+  const token = tokenOf(ctx);
+  const proof = await findProofByLink(parts.db, token);
+  if (proof?.state !== 'open') return ended(ctx, parts, proof);
+  const pending = await begunHere(ctx, parts);
+  const { uid } = ctx['params'] as { readonly uid: string };
+  if (pending?.uid === proof.binding && stepOf(pending) === 'sign-up-code') {
+    return show(ctx, parts, 'link/same-browser', { uid, token, email: proof.address, app: badgeOf(pending) });
+  }
+  show(ctx, parts, 'link/other-browser', {
+    uid,
+    token,
+    email: proof.address,
+    code: proof.code,
+    minutes: minutesLeft(proof),
+    asked: askedOf(proof),
+  });
+}
+
+function ended(ctx: Koa.Context, parts: Parts, proof: LinkedProof | undefined): void {
+  const reason = proof?.state === 'used' || proof?.state === 'denied' ? proof.state : 'expired';
+  show(ctx, parts, 'link/ended', { reason });
+  ctx.status = 410;
+}
+
+function minutesLeft(proof: LinkedProof): number {
+  const passed = (Date.now() - proof.askedAt.getTime()) / 60_000;
+  return Math.max(1, Math.ceil(PROOF_MINUTES - passed));
+}
+
+function askedOf(proof: LinkedProof): Asked {
+  const { device, address, app } = JSON.parse(proof.askedFrom) as { device?: string; address?: string; app?: string };
+  return { at: proof.askedAt, ...(app && { app }), ...(device && { device }), ...(address && { address }) };
+}
+
+/** "Continue" in the browser that began: the address is proved, as if the code had been typed. */
+export async function useLink(ctx: Koa.Context, parts: Parts): Promise<void> {
+  await readForm(ctx, parts.csrf);
+  const pending = await pendingRequest(ctx, parts);
+  if (stepOf(pending) !== 'sign-up-code') return toStep(ctx, pending.uid);
+  const used = { linkToken: tokenOf(ctx), binding: pending.uid, purpose: 'sign-up' } as const;
+  const outcome = await openWork(parts.db, { kind: 'person' }, work => proveByLink(work, used));
+  if (outcome.outcome === 'ended') return ended(ctx, parts, await findProofByLink(parts.db, tokenOf(ctx)));
+  await afterProof(ctx, parts, pending, outcome.address);
+}
+
+/** "Not me", from any browser: whoever asked can do nothing more with this code. */
+export async function denyLink(ctx: Koa.Context, parts: Parts): Promise<void> {
+  await readForm(ctx, parts.csrf);
+  const token = tokenOf(ctx);
+  await openWork(parts.db, { kind: 'person' }, work => denyProof(work, token));
+  show(ctx, parts, 'link/ended', { reason: 'denied' });
+  ctx.status = 200;
+}

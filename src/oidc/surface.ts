@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import type Koa from 'koa';
+import type pg from 'pg';
+import type Provider from 'oidc-provider';
+import { Refusal } from '../platform/errors.js';
+import type { Keyring } from '../platform/crypto/keyring.js';
+import { allowFormTarget } from '../platform/web/headers.js';
+import { FlushConflict, openScope, type RequestScope, withinScope } from './request-scope.js';
+import { JWKS_MAX_AGE } from './keys.js';
+
+/**
+ * Serves each request within a scope and flushes what it left before the answer goes out. A failed flush lets no cookie
+ * and no body leave: the caller's error handling answers instead, a lost race with the error of the artefact.
+ */
+export function flushing(pool: pg.Pool, keyring: Keyring): Koa.Middleware {
+  return async (ctx, next) => {
+    const clientId = ctx.query['client_id'];
+    const resuming = /^\/authorize\/([\w-]+)$/.exec(ctx.path)?.[1];
+    const scope = openScope(pool, keyring, { clientId: typeof clientId === 'string' ? clientId : undefined, resuming });
+    await withinScope(scope, async () => {
+      await next();
+      if (ctx.status >= 500) scope.discard();
+      widenFormTarget(ctx);
+      try {
+        await scope.flush();
+      } catch (error) {
+        if (!(error instanceof FlushConflict)) throw error;
+        await answerConflict(ctx, scope, error);
+      }
+    });
+  };
+}
+
+interface EngineContext {
+  readonly oidc?: {
+    readonly route?: string;
+    readonly redirectUriCheckPerformed?: boolean;
+    readonly params?: Readonly<Record<string, unknown>>;
+    readonly entities?: Readonly<Record<string, { readonly grantId?: string; readonly accountId?: string; readonly clientId?: string }>>;
+  };
+}
+
+/* The engine's form_post page posts to the app. */
+function widenFormTarget(ctx: Koa.Context): void {
+  const { oidc } = ctx as unknown as EngineContext;
+  const uri = oidc?.params?.['redirect_uri'];
+  if (oidc?.redirectUriCheckPerformed && ctx.response.is('html') && typeof uri === 'string') allowFormTarget(ctx, uri);
+}
+
+const OAUTH_ERROR: Readonly<Record<string, readonly [status: number, error: string, description: string]>> = {
+  AuthorizationCode: [400, 'invalid_grant', 'authorization code already used'],
+  RefreshToken: [400, 'invalid_grant', 'refresh token already used'],
+  Grant: [400, 'invalid_grant', 'grant was revoked'],
+  PushedAuthorizationRequest: [400, 'invalid_request_uri', 'request_uri was already used'],
+  ReplayDetection: [401, 'invalid_client', 'assertion was already used'],
+};
+
+/* A second use of a code or refresh token, lost in the flush: the family dies as it would had it been found used. */
+async function answerConflict(ctx: Koa.Context, scope: RequestScope, conflict: FlushConflict): Promise<void> {
+  const { oidc } = ctx as unknown as EngineContext;
+  ctx.res.removeHeader('Set-Cookie');
+  ctx.res.removeHeader('Location');
+  const known = OAUTH_ERROR[conflict.model];
+  if (oidc?.route !== 'token' || !known) {
+    throw new Refusal('conflict', 'finished', 'This was done already, here or in another tab.', { cause: conflict });
+  }
+  const source = oidc.entities?.['RotatedRefreshToken'] ?? oidc.entities?.['AuthorizationCode'];
+  if (source?.grantId && conflict.model !== 'Grant' && conflict.model !== 'ReplayDetection') {
+    const { accountId, clientId } = source;
+    scope.endGrants([source.grantId]);
+    scope.record(
+      { type: 'grant.reuse_detected', ...(accountId && { accountId }), ...(clientId && { clientId }), detail: { kind: conflict.model } },
+      { kind: 'client', ...(clientId && { id: clientId }) },
+    );
+    await scope.flush();
+  }
+  const dpop = conflict.model === 'ReplayDetection' && ctx.get('DPoP') !== '';
+  const [status, error, description] = known;
+  ctx.status = dpop ? 400 : status;
+  ctx.body = { error: dpop ? 'invalid_dpop_proof' : error, error_description: description };
+}
+
+const PREPARED = new Set(['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server', '/jwks']);
+
+interface Prepared {
+  readonly body: Buffer;
+  readonly etag: string;
+}
+
+/** Answers discovery and JWKS with bodies made once for this provider; a key rotation builds a new one. */
+export function preparedMetadata(): Koa.Middleware {
+  const prepared = new Map<string, Prepared>();
+  return async (ctx, next) => {
+    if (!PREPARED.has(ctx.path) || (ctx.method !== 'GET' && ctx.method !== 'HEAD')) return next();
+    let entry = prepared.get(ctx.path);
+    if (!entry) {
+      await next();
+      if (ctx.status !== 200) return undefined;
+      const body = Buffer.from(JSON.stringify(ctx.body));
+      entry = { body, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"` };
+      prepared.set(ctx.path, entry);
+    }
+    ctx.set('Access-Control-Allow-Origin', '*');
+    ctx.vary('Origin');
+    ctx.set('Cache-Control', `public, max-age=${JWKS_MAX_AGE}`);
+    ctx.set('ETag', entry.etag);
+    ctx.status = 200;
+    ctx.type = ctx.path === '/jwks' ? 'application/jwk-set+json' : 'application/json; charset=utf-8';
+    if (ctx.fresh) ctx.status = 304;
+    else ctx.body = entry.body;
+    return undefined;
+  };
+}
+
+/** Whether a path is the engine's. */
+export function isProtocolPath(provider: Provider, path: string): boolean {
+  return ['authorization', 'token', 'userinfo', 'introspection', 'revocation', 'end_session', 'jwks'].some(name =>
+    path.startsWith(provider.pathFor(name)),
+  );
+}
