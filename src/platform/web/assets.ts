@@ -55,7 +55,7 @@ export function openAssets(): Assets {
       ctx.set('ETag', `"${asset.fingerprint}${encoded ? '-br' : ''}"`);
       ctx.vary('Accept-Encoding');
       // During a rolling update a page may ask for another version's file: answer it, but let nobody keep it.
-      const exact = ctx.query['v'] === asset.fingerprint;
+      const exact = ctx.query.v === asset.fingerprint;
       ctx.set('Cache-Control', exact ? 'public, max-age=31536000, immutable' : 'no-cache');
       if (ctx.fresh) {
         ctx.status = 304;
