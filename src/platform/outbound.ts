@@ -53,7 +53,7 @@ export function openOutbound(options: OutboundOptions): Outbound {
           signal: init.signal ? AbortSignal.any([init.signal, clock]) : clock,
           dispatcher: agent,
         });
-        return bounded(response, maxBytes);
+        return await bounded(response, maxBytes);
       } catch (cause) {
         throw unreachable(cause);
       }

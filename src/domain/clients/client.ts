@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { digest, sameBytes } from '../../platform/crypto/tokens.js';
 import { Refusal } from '../../platform/errors.js';
 import {
@@ -95,17 +96,25 @@ export function allowedOrigins({ metadata }: Client): readonly string[] {
 }
 
 function* memberIssues(input: object, source: MetadataSource): Iterable<MetadataIssue> {
-  for (const { code, path, message, ...rest } of metadataSchema.safeParse(input).error?.issues ?? []) {
-    if (code !== 'unrecognized_keys') {
-      yield { field: fieldName(path), message };
-    } else if (path.length > 0) {
-      yield { field: fieldName(path), message: 'has members that are not known' };
+  for (const issue of metadataSchema.safeParse(input).error?.issues ?? []) {
+    if (issue.code !== 'unrecognized_keys') {
+      yield { field: fieldName(issue.path), message: wording(issue) };
+    } else if (issue.path.length > 0) {
+      yield { field: fieldName(issue.path), message: `must not contain ${issue.keys.join(', ')}` };
     } else if (source.unknownMembers !== 'ignore') {
-      const keys = 'keys' in rest && Array.isArray(rest.keys) ? rest.keys.map(String) : [];
-      for (const field of keys)
-        yield { field, message: 'is not a member of client metadata that is known here' };
+      yield* issue.keys.map(field => ({
+        field,
+        message: 'is not a member of client metadata that is known here',
+      }));
     }
   }
+}
+
+function wording(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_value')
+    return `must be ${issue.values.length > 1 ? 'one of ' : ''}${issue.values.join(', ')}`;
+  if (issue.code === 'invalid_type') return `must be of type ${issue.expected}`;
+  return issue.message;
 }
 
 /** The members that are well-formed by themselves, so that a bad one hides no problem of another. */

@@ -38,12 +38,16 @@ const URI_USES = [
   ['allowed_origins', 'origin'],
 ] as const satisfies readonly (readonly [keyof ClientMetadata, UriUse])[];
 
+/** OpenID Connect has no exception for these, not even on loopback. */
+const HTTPS_ONLY: ReadonlySet<string> = new Set(['initiate_login_uri', 'sector_identifier_uri']);
+
 function* uriRules(metadata: ClientMetadata, rules: ClientRules): Iterable<MetadataIssue> {
   const native = metadata.application_type === 'native';
   const loopback = metadata.development === true && isLoopbackHost(rules.issuer.hostname);
   const allowed = { native, loopback, privateNetwork: rules.allowPrivateNetwork };
   for (const [field, use, value] of registeredUris(metadata)) {
-    const message = uriProblem(value, use, allowed);
+    const plain = HTTPS_ONLY.has(field) && value.startsWith('http:');
+    const message = uriProblem(value, use, allowed) ?? (plain ? 'must be https' : undefined);
     if (message !== undefined) yield { field, message };
   }
 }
@@ -78,9 +82,6 @@ function* redirectRules(metadata: ClientMetadata): Iterable<MetadataIssue> {
       };
     }
   }
-  for (const field of ['initiate_login_uri', 'sector_identifier_uri'] as const) {
-    if (metadata[field]?.startsWith('http:')) yield { field, message: 'must be https' };
-  }
 }
 
 function* authenticationRules(metadata: ClientMetadata): Iterable<MetadataIssue> {
@@ -89,7 +90,7 @@ function* authenticationRules(metadata: ClientMetadata): Iterable<MetadataIssue>
     yield { field: 'jwks', message: 'and jwks_uri must not be used together' };
   }
   if (method === 'private_key_jwt' && jwks === undefined && jwks_uri === undefined) {
-    yield { field: 'token_endpoint_auth_method', message: 'private_key_jwt needs jwks or jwks_uri' };
+    yield { field: 'jwks', message: 'or jwks_uri is needed by private_key_jwt' };
   }
   if (method !== 'private_key_jwt' && metadata.token_endpoint_auth_signing_alg !== undefined) {
     yield { field: 'token_endpoint_auth_signing_alg', message: 'is only for private_key_jwt' };

@@ -1,0 +1,114 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { runClients } from '../../../src/domain/clients/cli.js';
+import { openTestDatabase, type TestDatabase } from '../../support/database.js';
+
+let database: TestDatabase;
+let folder: string;
+beforeAll(async () => {
+  database = await openTestDatabase();
+  folder = await mkdtemp(join(tmpdir(), 'keyhold-clients-'));
+});
+afterAll(async () => {
+  await database.close();
+  await rm(folder, { recursive: true });
+});
+
+async function run(...argv: readonly string[]) {
+  const printed: string[] = [];
+  const failed: string[] = [];
+  const code = await runClients(argv, {
+    db: database.db,
+    config: { issuer: new URL('http://localhost:3000'), allowPrivateNetwork: false },
+    print: text => void printed.push(text),
+    fail: text => void failed.push(text),
+  });
+  return {
+    code,
+    output: printed.join(''),
+    answer: printed.length ? JSON.parse(printed.join('')) : undefined,
+    failed,
+  };
+}
+
+async function file(content: unknown): Promise<string> {
+  const path = join(folder, `${crypto.randomUUID()}.json`);
+  await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+}
+
+test('add prints the client with its secret as JSON, and nothing else', async () => {
+  const added = await run('add', await file({ redirect_uris: ['https://a.example.com/'] }), '--first-party');
+  expect(added).toMatchObject({ code: 0, failed: [] });
+  expect(added.answer).toMatchObject({
+    client_id: expect.stringMatching(/^app_/),
+    client_secret: expect.stringMatching(/^[\w-]{43}$/),
+    client_secret_expires_at: 0,
+    redirect_uris: ['https://a.example.com/'],
+    first_party: true,
+  });
+});
+
+test('a client goes from hand to hand by its id', async () => {
+  const { answer: added } = await run('add', await file({ redirect_uris: ['https://a.example.com/'] }));
+  const id: string = added.client_id;
+  const shown = await run('show', id);
+  expect(shown.answer).toMatchObject({ client_id: id, state: 'active', first_party: false });
+  expect(shown.output).not.toContain('secret"');
+  const listed = await run('list');
+  expect(listed.answer.map((client: { client_id: string }) => client.client_id)).toContain(id);
+  expect(listed.output).not.toContain('secret"');
+  const rotated = await run('rotate-secret', id, '--keep-old', '10');
+  expect(rotated.answer).toMatchObject({
+    client_id: id,
+    client_secret: expect.stringMatching(/^[\w-]{43}$/),
+  });
+  expect(rotated.answer.client_secret).not.toBe(added.client_secret);
+  expect((await run('disable', id)).answer).toMatchObject({ state: 'disabled' });
+  expect((await run('enable', id)).answer).toMatchObject({ state: 'active' });
+  expect((await run('remove', id)).answer).toEqual({ client_id: id, state: 'removed' });
+  expect(await run('show', id)).toMatchObject({ code: 1, output: '', failed: [`There is no client ${id}.`] });
+});
+
+test('every problem of a file is one line, and nothing is registered', async () => {
+  const path = await file({ redirect_uris: ['http://a.example.com/'], client_name: '<b>', frobnicate: 1 });
+  const before = (await run('list')).answer;
+  const { code, output, failed } = await run('add', path);
+  expect({ code, output }).toEqual({ code: 1, output: '' });
+  expect(failed).toHaveLength(3);
+  expect(failed.join('\n')).toMatch(/^client_name must not contain < or >$/m);
+  expect((await run('list')).answer).toEqual(before);
+});
+
+test.each([
+  [
+    'that is not there',
+    () => Promise.resolve('/nowhere/client.json'),
+    /^Cannot read \/nowhere\/client\.json: /,
+  ],
+  ['that is no JSON', () => file('{"client_name": '), /is not JSON: /],
+  ['that is no object', () => file('[]'), /^metadata must be a JSON object$/],
+])('a file %s is one sentence', async (_what, path, sentence) => {
+  const { code, output, failed } = await run('add', await path());
+  expect({ code, output }).toEqual({ code: 1, output: '' });
+  expect(failed).toEqual([expect.stringMatching(sentence)]);
+});
+
+test.each([
+  [[]],
+  [['frobnicate']],
+  [['constructor']],
+  [['add']],
+  [['add', 'a.json', 'b.json']],
+  [['add', 'a.json', '--frobnicate']],
+  [['show']],
+  [['list', 'x']],
+  [['rotate-secret', 'x', '--keep-old']],
+  [['rotate-secret', 'x', '--keep-old', '-1']],
+])('%j is not understood, and what would be is said', async argv => {
+  const { code, output, failed } = await run(...argv);
+  expect({ code, output }).toEqual({ code: 2, output: '' });
+  expect(failed.join('')).toContain('keyhold clients add FILE.json');
+});
