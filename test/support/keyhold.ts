@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type App, openApp } from '../../src/app.js';
+import { type Config, type Environment, readConfig } from '../../src/config.js';
+import { registerClient, toRegistrationAnswer } from '../../src/domain/clients/clients.js';
+import type { Db } from '../../src/platform/storage/db.js';
+import { openWork } from '../../src/platform/storage/work.js';
+import { openLog } from '../../src/platform/telemetry/log.js';
+import { openTestDatabase } from './database.js';
+import { devMailbox, type Mailbox } from './mailbox.js';
+import type { Issuing, RegisteredClient } from './relying-party.js';
+import { countTrips, type Trips } from './trips.js';
+
+/** A whole Keyhold with a database of its own, listening on loopback. */
+export interface TestKeyhold extends Issuing {
+  readonly origin: string;
+  /** Where it listens, whatever its issuer says. */
+  readonly port: number;
+  readonly config: Config;
+  readonly db: Db;
+  readonly mailbox: Mailbox;
+  readonly trips: Trips;
+  close(): Promise<void>;
+}
+
+/** Settings by their names without `KEYHOLD_`; without an issuer, it is http://localhost with a free port. */
+export type TestSettings = Readonly<Record<string, string>>;
+
+/** Starts Keyhold. Unless told otherwise it lets loopback apps in and does not limit rates. */
+export async function startKeyhold(settings: TestSettings = {}): Promise<TestKeyhold> {
+  const database = await openTestDatabase();
+  let app: App | undefined;
+  // Listening comes first, since the port is part of the issuer.
+  const server = createServer((request, response) => {
+    if (app) app.listener(request, response);
+    else response.writeHead(503).end();
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.on('error', reject);
+    server.listen(0, 'localhost', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  const config: Config = {
+    ...readConfig(environment(port, settings), () => ''),
+    secret: settings.SECRET ?? randomBytes(32).toString('base64'),
+    databaseUrl: database.url,
+    migrationDatabaseUrl: database.migrationUrl,
+  };
+  const trips = countTrips(database.url);
+  app = await openApp(config, openLog(config.logLevel));
+  return {
+    issuer: config.issuer.origin,
+    origin: config.issuer.origin,
+    port,
+    config,
+    db: database.db,
+    mailbox: devMailbox(config.issuer),
+    trips,
+    registerClient: metadata => register(database.db, config, metadata),
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise(resolve => server.close(resolve));
+      await app?.close();
+      trips.stop();
+      await database.close();
+    },
+  };
+}
+
+function environment(port: number, settings: TestSettings): Environment {
+  const given = {
+    ISSUER: `http://localhost:${port}`,
+    LOG_LEVEL: 'error',
+    ...LOOPBACK(settings),
+    ...settings,
+  };
+  return Object.fromEntries(Object.entries(given).map(([name, value]) => [`KEYHOLD_${name}`, value]));
+}
+
+// Both are refused where the issuer is public.
+const LOOPBACK = (settings: TestSettings): TestSettings =>
+  settings.ISSUER ? {} : { ALLOW_PRIVATE_NETWORK: 'on', RATE_LIMITS: 'off' };
+
+async function register(db: Db, config: Config, metadata: Readonly<Record<string, unknown>>) {
+  const rules = { issuer: config.issuer, allowPrivateNetwork: config.allowPrivateNetwork };
+  const issued = await openWork(db, { kind: 'operator' }, work =>
+    registerClient(work, metadata, { operator: true, rules, verified: true }),
+  );
+  return toRegistrationAnswer(issued) as unknown as RegisteredClient;
+}
