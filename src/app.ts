@@ -11,6 +11,7 @@ import { interactionRoutes } from './journeys/interaction-routes.js';
 import type { Parts } from './journeys/journey.js';
 import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
 import type { ClientRegistry } from './oidc/clients.js';
+import { noteRefusals } from './oidc/facts.js';
 import { openInteractions } from './oidc/interaction.js';
 import { advanceSigningKeys, backchannelLogout, sweepArtefacts } from './oidc/jobs.js';
 import { KEYS_CHANNEL, loadSigningKeys } from './oidc/keys.js';
@@ -59,7 +60,7 @@ export async function openApp(config: Config, log: Logger, tryUrl?: string): Pro
       fetch: base.outbound.fetch as typeof globalThis.fetch,
       pages: { ...signOutPages(pages), problem: (ctx, problem) => showProtocolProblem(ctx, pages, problem) },
     });
-    provider.on('server_error', (_ctx, error) => log.error({ err: error }, 'protocol request failed'));
+    noteRefusals(provider, log);
     const parts: Parts = {
       ...base,
       issuer,

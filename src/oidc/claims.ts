@@ -27,10 +27,7 @@ export const SCOPE_CLAIMS = {
 
 /** The engine's `claims` setting. */
 export const ENGINE_CLAIMS = {
-  openid: ['sub'],
-  acr: null,
-  amr: null,
-  auth_time: null,
+  openid: ['sub', 'acr', 'amr', 'auth_time'],
   iss: null,
   sid: null,
   ...Object.fromEntries(Object.entries(SCOPE_CLAIMS).map(([scope, claims]) => [scope, [...claims]])),

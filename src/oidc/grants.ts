@@ -36,7 +36,7 @@ function askedFor(ctx: KoaContextWithOIDC): Allowed {
 }
 
 function covers(ctx: KoaContextWithOIDC, allowed: Allowed): boolean {
-  const scopes = new Set([...allowed.scopes, ...allowed.refusedScopes]);
+  const scopes = new Set(['openid', ...allowed.scopes, ...allowed.refusedScopes]);
   const claims = new Set([...allowed.claims, ...allowed.refusedClaims, 'sub', 'sid', 'auth_time', 'acr', 'amr', 'iss']);
   return (
     [...ctx.oidc.requestParamOIDCScopes].every(scope => scopes.has(scope)) &&

@@ -37,7 +37,9 @@ export function openCsrf(keyring: Keyring, issuer: URL): Csrf {
       const browser = current(ctx);
       const site = ctx.get('Sec-Fetch-Site');
       const origin = ctx.get('Origin');
-      const foreign = (site !== '' && site !== 'same-origin') || (origin !== '' && origin !== issuer.origin);
+      /* Pages that send no referrer send the origin "null" (Fetch §3.2), so that one says nothing. */
+      const elsewhere = origin !== '' && origin !== 'null' && origin !== issuer.origin;
+      const foreign = elsewhere || (site !== '' && site !== 'same-origin');
       if (foreign || !browser || typeof presented !== 'string' || !sameText(presented, tokenOf(browser))) {
         throw new Refusal('forbidden', 'csrf', 'This form was not sent from a page of ours in this browser.');
       }

@@ -1,0 +1,31 @@
+import type Provider from 'oidc-provider';
+
+/** Where refused protocol requests are noted. */
+export interface ProtocolLog {
+  info(about: object, message: string): void;
+  error(about: object, message: string): void;
+}
+
+const REFUSALS = ['authorization.error', 'grant.error', 'userinfo.error', 'introspection.error', 'revocation.error', 'end_session.error'] as const;
+
+interface EngineFailure {
+  readonly error?: string;
+  readonly error_description?: string;
+  readonly error_detail?: string;
+}
+
+interface EngineContext {
+  readonly oidc?: { readonly client?: { readonly clientId?: string } };
+}
+
+/** Notes why the engine turned requests down: the detail that apps are not told. */
+export function noteRefusals(provider: Provider, log: ProtocolLog): void {
+  for (const event of REFUSALS) {
+    provider.on(event as 'grant.error', (ctx: unknown, failure: unknown) => {
+      const { error, error_description, error_detail } = failure as EngineFailure;
+      const client = (ctx as EngineContext).oidc?.client?.clientId;
+      log.info({ event, client, error, description: error_description, detail: error_detail }, 'request refused');
+    });
+  }
+  provider.on('server_error', (_ctx: unknown, error: unknown) => log.error({ err: error }, 'protocol request failed'));
+}
