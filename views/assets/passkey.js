@@ -7,10 +7,20 @@
 
   /** What the server answered instead of yes (RFC 9457). */
   class Answer extends Error {
-    constructor(problem) {
-      super(problem.detail ?? problem.title ?? '');
+    constructor(problem, status, language) {
+      super(problem.detail ?? '');
       this.name = 'Answer';
-      this.code = problem.code;
+      this.code = problem.title;
+      this.status = status;
+      this.readable = language === document.documentElement.lang;
+    }
+
+    /** The server's own words where they are in the language of the page, else the page's. */
+    said(words) {
+      if (this.readable && this.message !== '') return this.message;
+      if (this.code === 'passkey_unknown') return words.unknown;
+      if (this.status === 429 || this.status === 503) return words.limited;
+      return this.status === 403 || this.status === 410 ? words.expired : words.failed;
     }
   }
 
@@ -26,7 +36,7 @@
       redirect: 'error',
     });
     const answer = await response.json().catch(() => ({}));
-    if (!response.ok) throw new Answer(answer);
+    if (!response.ok) throw new Answer(answer, response.status, response.headers.get('Content-Language'));
     return answer;
   }
 
@@ -37,7 +47,7 @@
   function explain(box, error, begun) {
     const words = box.querySelector('[data-passkey-alert]').dataset;
     const cause = error.cause ?? error;
-    if (error instanceof Answer) return error.message || words.failed;
+    if (error instanceof Answer) return error.said(words);
     if (cause.name === 'AbortError') return '';
     if (cause.name === 'NotAllowedError') {
       return performance.now() - begun > SOONEST_TIMEOUT ? words.timedOut : words.cancelled;
@@ -150,7 +160,7 @@
       async () => {
         if (form !== null && !form.elements.terms.checked) {
           form.elements.terms.focus();
-          throw new Answer({ detail: termsMissing });
+          throw new Answer({ detail: termsMissing }, 400, document.documentElement.lang);
         }
         pressed = true;
         clearTimeout(upgradeEnds);
