@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { fetch } from 'undici';
+import { openBrowser, type TestBrowser } from '../support/browser.js';
+import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
+import { smtpMailbox } from '../support/mailbox.js';
+import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
+import { openSmtpSink, type SmtpSink } from '../support/smtp.js';
+import { openTlsProxy, type TlsProxy } from '../support/tls-proxy.js';
+import { walk } from '../support/walk.js';
+
+const ID = 'id.keyhold.test';
+const APP = 'app.keyhold.test';
+
+let proxy: TlsProxy;
+let smtp: SmtpSink;
+let keyhold: TestKeyhold;
+let browser: TestBrowser;
+let app: RelyingParty;
+
+beforeAll(async () => {
+  [proxy, smtp] = await Promise.all([openTlsProxy([ID, APP]), openSmtpSink()]);
+  keyhold = await startKeyhold({
+    ISSUER: `https://${ID}`,
+    SECRET: 'kA7#vR2pQ9zL4xW8nT3mY6bC1dF5gH0j-sU_eK',
+    SMTP_URL: smtp.url,
+    TRUSTED_PROXIES: '127.0.0.1,::1',
+  });
+  proxy.route(ID, keyhold.port);
+  browser = await openBrowser({ proxy, hosts: '*.keyhold.test' });
+  app = await openRelyingParty(
+    keyhold,
+    {},
+    { origin: `https://${APP}`, dispatcher: proxy.dispatcher, onListening: port => proxy.route(APP, port) },
+  );
+});
+
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+  await keyhold.close();
+  await smtp.close();
+  await proxy.close();
+});
+
+test('behind a TLS proxy a person signs up with a passkey and signs in by autofill', async () => {
+  const hana = await browser.newPerson();
+  const { page, sees, press, signUpWithPasskey } = walk(hana, smtpMailbox(smtp));
+  await page.goto((await app.authorizationUrl({ prompt: 'create' })).href);
+  await signUpWithPasskey('hana@example.test');
+  await sees('Allow access?');
+  await press('Allow');
+  await sees('Back in the app');
+  const tokens = await app.exchange();
+  expect(tokens.claims()).toMatchObject({ iss: `https://${ID}`, acr: 'phr' });
+
+  const cookies = (await hana.context.cookies(`https://${ID}/`)).filter(({ domain }) => domain === ID);
+  expect(cookies.length).toBeGreaterThan(0);
+  for (const cookie of cookies) {
+    expect(cookie).toMatchObject({ secure: true, httpOnly: true });
+    expect(cookie.name).toMatch(cookie.path === '/' ? /^__(Host|Secure)-keyhold_/ : /^__Secure-keyhold_/);
+  }
+
+  await hana.context.clearCookies();
+  await page.goto((await app.authorizationUrl()).href);
+  await sees('Back in the app');
+  expect(hana.complaints).toEqual([]);
+});
+
+test('every address in discovery is https at the issuer, and every answer insists on https', async () => {
+  const response = await fetch(`https://${ID}/.well-known/openid-configuration`, {
+    dispatcher: proxy.dispatcher,
+  });
+  expect(response.headers.get('strict-transport-security')).toMatch(/max-age=\d{7,}/);
+  const discovery = (await response.json()) as Record<string, unknown>;
+  const addresses = Object.values(discovery).filter(
+    value => typeof value === 'string' && value.includes('://'),
+  );
+  expect(addresses.length).toBeGreaterThan(5);
+  for (const address of addresses) expect(address).toMatch(`https://${ID}`);
+});
+
+test('what belongs to development is not there', async () => {
+  const response = await fetch(`https://${ID}/dev/mailbox`, { dispatcher: proxy.dispatcher });
+  expect(response.status).toBe(404);
+});
