@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-// @ts-ignore until src/app.ts is there
 import { openApp } from './app.js';
 import { banner } from './banner.js';
 import { type Config, ConfigError, type Environment, readConfig, type Settings } from './config.js';

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { type Embedded, startEmbedded } from '../../src/platform/storage/embedded.js';
 import { migrate } from '../../src/platform/storage/migrate.js';
+import { RUN_FOLDER, removeLeftovers } from './leftovers.js';
 
 declare global {
   var keyholdTestCluster: { readonly embedded: Embedded | undefined; readonly dataDir: string | undefined };
@@ -19,9 +20,10 @@ export interface TestCluster {
 
 /** One Postgres for the run, and one migrated database in it that every test database is a copy of. */
 export default async function setUp(): Promise<void> {
+  await removeLeftovers();
   const outside = process.env.KEYHOLD_TEST_DATABASE_URL;
   const dataDir = outside ? undefined : await openFolder();
-  const embedded = dataDir ? await startEmbedded({ dataDir, settings: QUICK }) : undefined;
+  const embedded = dataDir ? await startEmbedded({ dataDir, settings: SETTINGS, fleeting: true }) : undefined;
   globalThis.keyholdTestCluster = { embedded, dataDir };
   const template = `keyhold_template_${process.pid}`;
   const roles = embedded ?? (await outsideRoles(outside ?? ''));
@@ -41,18 +43,12 @@ export default async function setUp(): Promise<void> {
 
 // Postgres runs as somebody else when the tests run as root, and must get through.
 async function openFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'keyhold-test-'));
+  const folder = await mkdtemp(join(tmpdir(), `${RUN_FOLDER}${process.pid}-`));
   await chmod(folder, 0o711);
   return folder;
 }
 
-const QUICK = [
-  'fsync=off',
-  'full_page_writes=off',
-  'synchronous_commit=off',
-  'max_connections=300',
-  'autovacuum=off',
-];
+const SETTINGS = ['max_connections=300', 'autovacuum=off'];
 
 /** The same server's URL for another database. */
 export function inDatabase(url: string, database: string): string {

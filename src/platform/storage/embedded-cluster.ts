@@ -9,7 +9,7 @@ import { bareEnvironment, programPath, type RunAs, runProgram } from './embedded
 import { fileTrouble, OR_ANOTHER_DATABASE, StorageTrouble } from './trouble.js';
 
 /** Creates the cluster in one step: a process that dies half-way leaves a draft behind, never half a cluster. */
-export async function createCluster(home: ClusterHome, native: string): Promise<void> {
+export async function createCluster(home: ClusterHome, native: string, fleeting: boolean): Promise<void> {
   const draft = join(home.folder, `draft-${randomUUID()}`);
   const passwordFile = `${draft}.password`;
   try {
@@ -28,6 +28,7 @@ export async function createCluster(home: ClusterHome, native: string): Promise<
         '--no-locale',
         '-E',
         'UTF8',
+        ...(fleeting ? ['--no-sync'] : []),
       ],
       home.runAs,
     );

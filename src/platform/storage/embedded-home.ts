@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, chown, mkdir, readFile, stat } from 'node:fs/promises';
+import { chmod, chown, readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { RunAs } from './embedded-native.js';
-import { keepOnce, prepareFolder } from './folder.js';
+import { keepOnce, makeFolder, prepareFolder } from './folder.js';
 import { errorCode, fileTrouble, OR_ANOTHER_DATABASE, StorageTrouble } from './trouble.js';
 
 /** What an installation keeps about its embedded cluster, in a file for its owner alone. */
@@ -39,7 +39,7 @@ export async function openHome(dataDir: string): Promise<ClusterHome> {
   const runAs = process.getuid?.() === 0 ? await chooseUser(join(path, 'postgres')) : undefined;
   const notes = await readNotes(path, await chooseFolder(path, runAs));
   const owner = runAs ?? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-  await makeFolder(notes.folder, owner);
+  await giveFolder(notes.folder, owner);
   const socketFolder = notes.folder.length > 85 || process.platform === 'win32' ? undefined : notes.folder;
   return { folder: notes.folder, cluster: join(notes.folder, 'cluster'), socketFolder, runAs, notes };
 }
@@ -93,15 +93,16 @@ export function freePort(): Promise<number> {
   });
 }
 
-async function makeFolder(
+async function giveFolder(
   folder: string,
   owner: { readonly uid: number; readonly gid: number },
 ): Promise<void> {
   try {
     const found = await stat(folder).catch(() => undefined);
     if (!found) {
-      await mkdir(dirname(folder), { recursive: true });
-      await mkdir(folder, { mode: 0o700 });
+      // Whatever our umask is, whoever runs Postgres must get through.
+      if (await makeFolder(dirname(folder), 0o755)) await chmod(dirname(folder), 0o755);
+      await makeFolder(folder, 0o700);
     }
     if (process.platform === 'win32') return;
     if (found && process.getuid?.() !== 0 && found.uid !== owner.uid) {

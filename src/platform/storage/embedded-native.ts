@@ -1,17 +1,5 @@
 import { spawn } from 'node:child_process';
-import {
-  chmod,
-  cp,
-  lchown,
-  mkdir,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  stat,
-  symlink,
-} from 'node:fs/promises';
+import { chmod, cp, lchown, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -130,7 +118,6 @@ async function copyPrograms(from: string, to: string, runAs: RunAs | undefined):
   if (await stat(to).catch(() => undefined)) return;
   const draft = `${to}.${process.pid}`;
   try {
-    await mkdir(dirname(to), { recursive: true });
     await cp(from, draft, { recursive: true, verbatimSymlinks: true, filter: path => !path.endsWith('.a') });
     for (const name of ['postgres', 'initdb']) await chmod(programPath(draft, name), 0o755);
     await restoreLinks(draft);

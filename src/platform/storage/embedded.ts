@@ -21,6 +21,8 @@ export interface EmbeddedOptions {
   readonly progress?: (sentence: string) => void;
   /** More settings of the server, `name=value`. */
   readonly settings?: readonly string[];
+  /** Nothing has to survive a crash of the machine: for tests. */
+  readonly fleeting?: boolean;
 }
 
 /** A running embedded Postgres. */
@@ -49,13 +51,16 @@ const PRESENCE = 7_203_114;
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const home = await openHome(options.dataDir);
   for (let round = 1; ; round += 1) {
-    const port = await bringUp(home, options);
+    const { port, isOurs } = await bringUp(home, options);
     try {
       const presence = await enter(home, superuserUrl(home, port));
       return embedded(home, port, presence);
     } catch (error) {
       // Whoever ran it may have stopped it while we were joining.
-      if (!LEAVING.has(errorCode(error)) || round === 5) throw joinTrouble(home, error);
+      if (!LEAVING.has(errorCode(error)) || round === 5) {
+        if (isOurs) await stopCluster(home);
+        throw joinTrouble(home, error);
+      }
     }
     await sleep(100);
   }
@@ -94,21 +99,30 @@ function superuserUrl(home: ClusterHome, port: number): string {
   return `postgresql://postgres:${home.notes.superuser}@127.0.0.1:${port}/postgres`;
 }
 
-async function bringUp(home: ClusterHome, options: EmbeddedOptions): Promise<number> {
+const FLEETING = ['fsync=off', 'full_page_writes=off', 'synchronous_commit=off'];
+
+interface Running {
+  readonly port: number;
+  /** This call started it. */
+  readonly isOurs: boolean;
+}
+
+async function bringUp(home: ClusterHome, options: EmbeddedOptions): Promise<Running> {
   const progress = options.progress ?? (() => undefined);
+  const settings = [...(options.settings ?? []), ...(options.fleeting ? FLEETING : [])];
   let native: string | undefined;
   let port = home.notes.port;
   for (let round = 0; round < 8; round += 1) {
     const running = await readPostmaster(home);
-    if (running && (await answers(home, running.port))) return running.port;
+    if (running && (await answers(home, running.port))) return { port: running.port, isOurs: false };
     native ??= await nativeFolder(home.runAs, home.folder);
     if (!(await hasCluster(home))) {
       const place = isWithin(options.dataDir, home.folder) ? '' : ` in ${home.folder}`;
       progress(`Creating the database${place} (once) …`);
-      await createCluster(home, native);
+      await createCluster(home, native, options.fleeting ?? false);
     }
-    const result = await startCluster(home, native, port, options.settings ?? []);
-    if (result === 'started') return port;
+    const result = await startCluster(home, native, port, settings);
+    if (result === 'started') return { port, isOurs: true };
     if (result === 'port taken') port = await freePort();
     else await waitForOther(home);
   }

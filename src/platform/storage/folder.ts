@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, link, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { errorCode, fileTrouble, StorageTrouble } from './trouble.js';
+import { dirname, join } from 'node:path';
+import { errorCode, fileTrouble } from './trouble.js';
 
 /**
  * Makes the data folder when it is missing and proves that it can be written to. Root lets others pass through it
@@ -9,9 +9,9 @@ import { errorCode, fileTrouble, StorageTrouble } from './trouble.js';
  */
 export async function prepareFolder(path: string): Promise<void> {
   try {
-    const made = await mkdir(path, { recursive: true, mode: 0o700 });
-    if (made !== undefined && process.getuid?.() === 0) await chmod(path, 0o711);
-    if (!(await stat(path)).isDirectory()) throw new StorageTrouble(`${path} is not a folder.`);
+    if ((await makeFolder(path, 0o700)) && process.getuid?.() === 0) await chmod(path, 0o711);
+    if (!(await stat(path)).isDirectory())
+      throw fileTrouble(path, Object.assign(new Error('not a folder'), { code: 'EEXIST' }));
     const probe = join(path, `.write-${randomUUID()}`);
     try {
       await writeFile(probe, 'keyhold', { mode: 0o600 });
@@ -21,6 +21,23 @@ export async function prepareFolder(path: string): Promise<void> {
   } catch (error) {
     throw fileTrouble(path, error);
   }
+}
+
+/**
+ * Makes a folder with those above it, and says whether it was missing. Node's own recursive mkdir never ends where a
+ * folder can be entered and nothing made in it (/proc).
+ */
+export async function makeFolder(path: string, mode: number): Promise<boolean> {
+  try {
+    await mkdir(path, { mode });
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    if (errorCode(error) !== 'ENOENT' || dirname(path) === path) throw error;
+  }
+  await makeFolder(dirname(path), 0o755);
+  await mkdir(path, { mode });
+  return true;
 }
 
 /**

@@ -23,6 +23,7 @@ const FILE_TROUBLES: Readonly<Record<string, (path: string) => string>> = {
     `${path} cannot be used by this user (uid ${process.getuid?.() ?? '?'}); change its owner or set KEYHOLD_DATA_DIR to another folder.`,
   EPERM: path =>
     `${path} cannot be used by this user (uid ${process.getuid?.() ?? '?'}); change its owner or set KEYHOLD_DATA_DIR to another folder.`,
+  ENOENT: path => `${path} cannot be made; set KEYHOLD_DATA_DIR to another folder.`,
   ENOTDIR: path =>
     `${path} runs through something that is not a folder; move that away or set KEYHOLD_DATA_DIR.`,
   EEXIST: path => `${path} is not a folder; move it away or set KEYHOLD_DATA_DIR to another folder.`,
