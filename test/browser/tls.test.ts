@@ -10,6 +10,7 @@ import { walk } from '../support/walk.js';
 
 const ID = 'id.keyhold.test';
 const APP = 'app.keyhold.test';
+const STRANGER = 'stranger.keyhold.test';
 
 let proxy: TlsProxy;
 let smtp: SmtpSink;
@@ -18,7 +19,7 @@ let browser: TestBrowser;
 let app: RelyingParty;
 
 beforeAll(async () => {
-  [proxy, smtp] = await Promise.all([openTlsProxy([ID, APP]), openSmtpSink()]);
+  [proxy, smtp] = await Promise.all([openTlsProxy([ID, APP, STRANGER]), openSmtpSink()]);
   keyhold = await startKeyhold({
     ISSUER: `https://${ID}`,
     SECRET: 'kA7#vR2pQ9zL4xW8nT3mY6bC1dF5gH0j-sU_eK',
@@ -26,6 +27,7 @@ beforeAll(async () => {
     TRUSTED_PROXIES: '127.0.0.1,::1',
   });
   proxy.route(ID, keyhold.port);
+  proxy.route(STRANGER, keyhold.port);
   browser = await openBrowser({ proxy, hosts: '*.keyhold.test' });
   app = await openRelyingParty(
     keyhold,
@@ -82,4 +84,13 @@ test('every address in discovery is https at the issuer, and every answer insist
 test('what belongs to development is not there', async () => {
   const response = await fetch(`https://${ID}/dev/mailbox`, { dispatcher: proxy.dispatcher });
   expect(response.status).toBe(404);
+});
+
+test('a host that is not the issuer gets nothing, whatever the proxy says of it', async () => {
+  const path = '/.well-known/openid-configuration';
+  const response = await fetch(`https://${STRANGER}${path}`, { dispatcher: proxy.dispatcher });
+  expect(response.status).toBe(400);
+  expect(await response.text()).not.toContain(STRANGER);
+  const alive = await fetch(`https://${STRANGER}/health/live`, { dispatcher: proxy.dispatcher });
+  expect(alive.status).toBe(200);
 });
