@@ -10,7 +10,6 @@ import { openWork } from './platform/storage/work.js';
 
 /** The example app, running. */
 export interface ExampleApp {
-  readonly url: string;
   stop(): void;
 }
 
@@ -19,32 +18,39 @@ const PROGRAM = fileURLToPath(new URL('../examples/web/main.js', import.meta.url
 const SOURCES = fileURLToPath(new URL('../../examples/', import.meta.url));
 const FIRST_PORT = 3001;
 
-/** Whether there is an example app here to run: in a clone yes, in the image no. */
-export async function hasExamples(config: Pick<Config, 'production'>): Promise<boolean> {
-  return !config.production && (await stat(PROGRAM).catch(() => undefined)) !== undefined;
-}
-
-/** Registers the example clients that are not there yet; what they were issued is kept in the data folder. */
-export async function loadExampleClients(config: Config): Promise<void> {
+/**
+ * Registers the example clients that are not there yet and gives the address the example app will have; undefined where
+ * there is none to run: in production and in the image. What the clients were issued is kept in the data folder.
+ */
+export async function loadExamples(config: Config): Promise<string | undefined> {
+  if (config.production || !(await stat(PROGRAM).catch(() => undefined))) return undefined;
   const db = openDatabase(config.databaseUrl);
   try {
     for (const name of ['web', 'spa', 'native']) await loadExample(db, config, name);
   } finally {
     await db.destroy();
   }
+  return addressOf(await issued(fileOf(config, 'web')));
 }
 
 /** Starts the example app beside us; its ending is told and hurts nobody. */
 export async function startExample(config: Config, tell: (text: string) => void): Promise<ExampleApp> {
   const file = fileOf(config, 'web');
-  const url = new URL('/', redirectUri(await issued(file)) ?? `http://localhost:${FIRST_PORT}`);
   const child = spawn(process.execPath, [PROGRAM], {
-    env: { EXAMPLE_ISSUER: config.issuer.href, EXAMPLE_PORT: url.port, EXAMPLE_CLIENT_FILE: file },
+    env: {
+      EXAMPLE_ISSUER: config.issuer.href,
+      EXAMPLE_PORT: new URL(addressOf(await issued(file))).port,
+      EXAMPLE_CLIENT_FILE: file,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = watch(child, tell);
   await Promise.race([listening(child), ended]);
-  return { url: url.href, stop: () => void child.kill('SIGTERM') };
+  return { stop: () => void child.kill('SIGTERM') };
+}
+
+function addressOf(client: IssuedClient | undefined): string {
+  return new URL('/', redirectUri(client) ?? `http://localhost:${FIRST_PORT}`).href;
 }
 
 function watch(child: ChildProcess, tell: (text: string) => void): Promise<void> {

@@ -3,7 +3,7 @@ import { openApp } from './app.js';
 import { banner } from './banner.js';
 import { type Config, ConfigError, type Environment, readConfig, type Settings } from './config.js';
 import { type Prepared, prepareDatabase } from './database.js';
-import { type ExampleApp, hasExamples, loadExampleClients, startExample } from './examples.js';
+import { type ExampleApp, loadExamples, startExample } from './examples.js';
 import { checkPort, type Listener, ListenTrouble, listen } from './listener.js';
 import { StorageTrouble } from './platform/storage/trouble.js';
 import { type Logger, openLog } from './platform/telemetry/log.js';
@@ -51,14 +51,12 @@ async function run(
   say('Starting the database …');
   open.database = await prepareDatabase(settings, say);
   const { config } = open.database;
-  open.app = await openApp(config, log);
+  const exampleUrl = argv.includes('--with-example') ? await loadExamples(config) : undefined;
+  open.app = await openApp(config, log, exampleUrl);
   const { app } = open;
   open.listener = await listen(config, (request, response) => app.listener(request, response));
-  if (argv.includes('--with-example') && (await hasExamples(config))) {
-    await loadExampleClients(config);
-    open.example = await startExample(config, text => void process.stderr.write(`${text}\n`));
-  }
-  announce(config, log, open.example);
+  if (exampleUrl) open.example = await startExample(config, warn);
+  announce(config, log, exampleUrl);
   const reason = await Promise.race([stopped, open.database.lost.then(() => undefined)]);
   if (reason === undefined) {
     throw new StorageTrouble(
@@ -74,9 +72,13 @@ function speaker(settings: Settings, log: Logger): (sentence: string) => void {
   return sentence => void process.stdout.write(`${sentence}\n`);
 }
 
-function announce(config: Config, log: Logger, example: ExampleApp | undefined): void {
+function announce(config: Config, log: Logger, exampleUrl: string | undefined): void {
   if (config.production) log.info({ issuer: config.issuer.origin, port: config.port }, 'Keyhold is running');
-  else process.stdout.write(`${banner(config, example?.url)}\n`);
+  else process.stdout.write(`${banner(config, exampleUrl)}\n`);
+}
+
+function warn(text: string): void {
+  process.stderr.write(`${text}\n`);
 }
 
 /** Settles with the first signal that asks us to stop, or fails with the first error that nobody caught. */
