@@ -117,6 +117,22 @@ function updateSession(draft: Draft, part: string, payload: Payload, version: nu
   draft.requires.push(`keyhold_require(EXISTS (SELECT FROM ${part}), 'Session')`);
 }
 
+/* The grant is locked before what hangs on it, in the order of a revocation, so that the two never wait for each other. */
+function consume(draft: Draft, part: string, model: string, id: string): void {
+  const { table, columns } = artefactOf(model);
+  const found = match(draft, model, id);
+  const hangs = columns.some(column => column.field === 'grantId');
+  if (hangs) {
+    draft.parts.push(`${part}_grant AS MATERIALIZED (SELECT 1 FROM grants
+      WHERE id = (SELECT grant_id FROM ${table} WHERE ${found}) FOR KEY SHARE)`);
+    draft.requires.push(`keyhold_require(EXISTS (SELECT FROM ${part}_grant), 'Grant')`);
+  }
+  const alive = hangs ? `AND EXISTS (SELECT FROM ${part}_grant)` : '';
+  draft.parts.push(`${part} AS (UPDATE ${table} SET consumed_at = extract(epoch FROM now())::bigint
+    WHERE ${found} AND consumed_at IS NULL ${alive} RETURNING 1)`);
+  draft.requires.push(`keyhold_require(EXISTS (SELECT FROM ${part}), '${model}')`);
+}
+
 function write(draft: Draft, part: string, entry: Write, keyring: Keyring): void {
   switch (entry.act) {
     case 'insert':
@@ -128,11 +144,7 @@ function write(draft: Draft, part: string, entry: Write, keyring: Keyring): void
     case 'update-session':
       return updateSession(draft, part, entry.payload, entry.version, keyring);
     case 'consume':
-      draft.parts.push(`${part} AS (UPDATE ${artefactOf(entry.model).table}
-        SET consumed_at = extract(epoch FROM now())::bigint
-        WHERE ${match(draft, entry.model, entry.id)} AND consumed_at IS NULL RETURNING 1)`);
-      draft.requires.push(`keyhold_require(EXISTS (SELECT FROM ${part}), '${entry.model}')`);
-      return;
+      return consume(draft, part, entry.model, entry.id);
     case 'remove':
       draft.parts.push(
         `${part} AS (DELETE FROM ${artefactOf(entry.model).table} WHERE ${match(draft, entry.model, entry.id)})`,

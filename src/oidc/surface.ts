@@ -6,6 +6,7 @@ import { Refusal } from '../platform/errors.js';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { allowFormTarget } from '../platform/web/headers.js';
 import { FlushConflict, openScope, type RequestScope, withinScope } from './request-scope.js';
+import { endReusedFamily } from './reuse.js';
 import { JWKS_MAX_AGE } from './keys.js';
 
 /**
@@ -20,6 +21,7 @@ export function flushing(pool: pg.Pool, keyring: Keyring): Koa.Middleware {
     await withinScope(scope, async () => {
       await next();
       if (ctx.status >= 500) scope.discard();
+      else await endReusedFamily(ctx, scope, 'found');
       widenFormTarget(ctx);
       try {
         await scope.flush();
@@ -36,7 +38,6 @@ interface EngineContext {
     readonly route?: string;
     readonly redirectUriCheckPerformed?: boolean;
     readonly params?: Readonly<Record<string, unknown>>;
-    readonly entities?: Readonly<Record<string, { readonly grantId?: string; readonly accountId?: string; readonly clientId?: string }>>;
   };
 }
 
@@ -64,14 +65,8 @@ async function answerConflict(ctx: Koa.Context, scope: RequestScope, conflict: F
   if (oidc?.route !== 'token' || !known) {
     throw new Refusal('conflict', 'finished', 'This was done already, here or in another tab.', { cause: conflict });
   }
-  const source = oidc.entities?.['RotatedRefreshToken'] ?? oidc.entities?.['AuthorizationCode'];
-  if (source?.grantId && conflict.model !== 'Grant' && conflict.model !== 'ReplayDetection') {
-    const { accountId, clientId } = source;
-    scope.endGrants([source.grantId]);
-    scope.record(
-      { type: 'grant.reuse_detected', ...(accountId && { accountId }), ...(clientId && { clientId }), detail: { kind: conflict.model } },
-      { kind: 'client', ...(clientId && { id: clientId }) },
-    );
+  if (conflict.model === 'AuthorizationCode' || conflict.model === 'RefreshToken') {
+    await endReusedFamily(ctx, scope, 'lost');
     await scope.flush();
   }
   const dpop = conflict.model === 'ReplayDetection' && ctx.get('DPoP') !== '';

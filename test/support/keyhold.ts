@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { type App, openApp } from '../../src/app.js';
 import { type Config, type Environment, readConfig } from '../../src/config.js';
 import { registerClient, toRegistrationAnswer } from '../../src/domain/clients/clients.js';
 import type { Db } from '../../src/platform/storage/db.js';
 import { openWork } from '../../src/platform/storage/work.js';
 import { openLog } from '../../src/platform/telemetry/log.js';
-import { openTestDatabase } from './database.js';
+import { openTestDatabase, type TestDatabase } from './database.js';
 import { devMailbox, type Mailbox } from './mailbox.js';
 import type { Issuing, RegisteredClient } from './relying-party.js';
 import { countTrips, type Trips } from './trips.js';
@@ -17,6 +18,8 @@ export interface TestKeyhold extends Issuing {
   readonly origin: string;
   /** Where it listens, whatever its issuer says. */
   readonly port: number;
+  /** Reaches this one by its issuer, also where another process of the same issuer listens there. */
+  readonly dispatcher: Dispatcher;
   readonly config: Config;
   readonly db: Db;
   readonly mailbox: Mailbox;
@@ -27,9 +30,18 @@ export interface TestKeyhold extends Issuing {
 /** Settings by their names without `KEYHOLD_`; without an issuer, it is http://localhost with a free port. */
 export type TestSettings = Readonly<Record<string, string>>;
 
+/** What a Keyhold shares with others. */
+export interface Company {
+  /** Another process of this one's issuer, on its database. */
+  readonly beside?: TestKeyhold;
+}
+
 /** Starts Keyhold. Unless told otherwise it lets loopback apps in and does not limit rates. */
-export async function startKeyhold(settings: TestSettings = {}): Promise<TestKeyhold> {
-  const database = await openTestDatabase();
+export async function startKeyhold(
+  settings: TestSettings = {},
+  { beside }: Company = {},
+): Promise<TestKeyhold> {
+  const database = beside ? borrowed(beside) : await openTestDatabase();
   let app: App | undefined;
   // Listening comes first, since the port is part of the issuer.
   const server = createServer((request, response) => {
@@ -41,7 +53,7 @@ export async function startKeyhold(settings: TestSettings = {}): Promise<TestKey
     server.listen(0, 'localhost', resolve);
   });
   const { port } = server.address() as AddressInfo;
-  const config: Config = {
+  const config: Config = beside?.config ?? {
     ...readConfig(environment(port, settings), () => ''),
     secret: settings.SECRET ?? randomBytes(32).toString('base64'),
     databaseUrl: database.url,
@@ -49,16 +61,19 @@ export async function startKeyhold(settings: TestSettings = {}): Promise<TestKey
   };
   const trips = countTrips(database.url);
   app = await openApp(config, openLog(config.logLevel));
+  const dispatcher = agentTo(port);
   return {
     issuer: config.issuer.origin,
     origin: config.issuer.origin,
     port,
+    dispatcher,
     config,
     db: database.db,
     mailbox: devMailbox(config.issuer),
     trips,
     registerClient: metadata => register(database.db, config, metadata),
     close: async () => {
+      await dispatcher.destroy();
       server.closeAllConnections();
       await new Promise(resolve => server.close(resolve));
       await app?.close();
@@ -66,6 +81,19 @@ export async function startKeyhold(settings: TestSettings = {}): Promise<TestKey
       await database.close();
     },
   };
+}
+
+function borrowed({ config, db }: TestKeyhold): TestDatabase {
+  const { databaseUrl: url, migrationDatabaseUrl: migrationUrl } = config;
+  return { url, migrationUrl, db, close: async () => undefined };
+}
+
+function agentTo(port: number): Agent {
+  const connect = buildConnector({});
+  return new Agent({
+    connect: (options, callback) =>
+      connect({ ...options, hostname: 'localhost', port: String(port) }, callback),
+  });
 }
 
 function environment(port: number, settings: TestSettings): Environment {
