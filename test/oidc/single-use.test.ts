@@ -34,9 +34,22 @@ beforeEach(async () => {
   await keyhold.db('grants').delete();
 });
 
-/** The same act twenty times at once, by turns at both processes. */
+/** Whether this many requests wait for a lock. */
+async function waiting(count: number): Promise<boolean> {
+  const { rows } = await keyhold.db.raw(
+    `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+  );
+  return rows[0].n >= count;
+}
+
+/** The same act twenty times at once, by turns at both processes; ten have looked before the first may write. */
 async function twentyTimes(act: (client: RawClient) => Promise<RawAnswer>): Promise<readonly RawAnswer[]> {
-  return Promise.all(Array.from({ length: 20 }, (_, at) => act(processes[at % 2 === 0 ? 0 : 1])));
+  const holder = await keyhold.db.transaction();
+  await holder('grants').select('id').forUpdate();
+  const answers = Array.from({ length: 20 }, (_, at) => act(processes[at % 2 === 0 ? 0 : 1]));
+  await until(() => waiting(10));
+  await holder.rollback();
+  return Promise.all(answers);
 }
 
 const redeem = (client: RawClient, { code, verifier, redirectUri }: GrantedCode) =>
@@ -167,12 +180,6 @@ test('after a refresh and a revocation at the same time nothing of the family li
 test('a refresh and a revocation that meet at the grant both end, without a deadlock', async () => {
   const { body } = await redeem(processes[0], await bringCode(ada, app));
   const token = String(body.refresh_token);
-  const waiting = async (count: number) => {
-    const { rows } = await keyhold.db.raw(
-      `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-    );
-    return rows[0].n === count;
-  };
   const holder = await keyhold.db.transaction();
   await holder('grants').select('id').forUpdate();
   const revoked = processes[1].revoke(token);
