@@ -1,17 +1,25 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import Router from '@koa/router';
 import type { Config } from './config.js';
-import { fetchLogo, openClientCache, toProviderMetadata, verifyClientSecret } from './domain/clients/clients.js';
+import {
+  allowedOrigins,
+  fetchLogo,
+  openClientCache,
+  toProviderMetadata,
+  verifyClientSecret,
+} from './domain/clients/clients.js';
 import { sweepProofs } from './domain/contacts/contacts.js';
 import { openPasswordHasher, relyingPartyOf, sweepChallenges } from './domain/credentials/credentials.js';
 import { openProtection, sweepAttempts } from './domain/protection/protection.js';
-import { homeRoutes } from './journeys/home/pages.js';
+import { openResourceCache } from './domain/resources/resources.js';
 import { mailboxRoutes } from './journeys/home/mailbox.js';
+import { homeRoutes } from './journeys/home/pages.js';
 import { interactionRoutes } from './journeys/interaction-routes.js';
 import type { Parts } from './journeys/journey.js';
 import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
 import type { ClientRegistry } from './oidc/clients.js';
 import { noteRefusals } from './oidc/facts.js';
+import type { FindResourceServer } from './oidc/features.js';
 import { openInteractions } from './oidc/interaction.js';
 import { advanceSigningKeys, backchannelLogout, sweepArtefacts } from './oidc/jobs.js';
 import { KEYS_CHANNEL, loadSigningKeys } from './oidc/keys.js';
@@ -48,7 +56,7 @@ const NAME = 'Keyhold';
 export async function openApp(config: Config, log: Logger, tryUrl?: string): Promise<App> {
   const { issuer } = config;
   const base = openBase(config, log);
-  const { db, keyring, csrf, pages } = base;
+  const { db, keyring, pages } = base;
 
   const assemble = async () => {
     const provider = openProvider({
@@ -56,7 +64,7 @@ export async function openApp(config: Config, log: Logger, tryUrl?: string): Pro
       keyring,
       jwks: await loadSigningKeys(db, keyring),
       clients: registryOf(base.clients),
-      findResourceServer: async () => undefined,
+      findResourceServer: findResourceServer(base.resources),
       fetch: base.outbound.fetch as typeof globalThis.fetch,
       pages: { ...signOutPages(pages), problem: (ctx, problem) => showProtocolProblem(ctx, pages, problem) },
     });
@@ -104,7 +112,6 @@ export async function openApp(config: Config, log: Logger, tryUrl?: string): Pro
       await jobs.stop();
       await listener.close();
       await base.close();
-      void csrf;
     },
   };
 }
@@ -117,6 +124,7 @@ function openBase(config: Config, log: Logger) {
   const pool = openStatementPool(config.databaseUrl);
   pool.on('error', error => log.warn({ err: error }, 'database connection lost'));
   const clients = openClientCache(db, config.databaseUrl);
+  const resources = openResourceCache(db, config.databaseUrl);
   const outbound = openOutbound({ allowPrivateNetwork: config.allowPrivateNetwork });
   const transport = openTransport(config, db);
   const hasher = openPasswordHasher({
@@ -133,6 +141,7 @@ function openBase(config: Config, log: Logger) {
     pool,
     keyring,
     clients,
+    resources,
     outbound,
     transport,
     hasher,
@@ -143,7 +152,7 @@ function openBase(config: Config, log: Logger) {
     protection: openProtection(db, { enabled: config.rateLimits }),
     close: async () => {
       transport.close();
-      await Promise.allSettled([clients.close(), outbound.close(), hasher.close()]);
+      await Promise.allSettled([clients.close(), resources.close(), outbound.close(), hasher.close()]);
       await Promise.allSettled([pool.end(), db.destroy()]);
     },
   };
@@ -153,12 +162,27 @@ function registryOf(clients: Base['clients']): ClientRegistry {
   return {
     metadata: async id => {
       const client = await clients.find(id);
-      return client?.state === 'active' ? { ...toProviderMetadata(client) } : undefined;
+      if (client?.state !== 'active') return undefined;
+      return { ...toProviderMetadata(client), allowed_origins: allowedOrigins(client) };
     },
     secretMatches: async (id, presented) => {
       const client = await clients.find(id);
       return client !== undefined && verifyClientSecret(client, presented);
     },
+  };
+}
+
+function findResourceServer(resources: Base['resources']): FindResourceServer {
+  return async identifier => {
+    const server = await resources.find(identifier);
+    return (
+      server && {
+        identifier,
+        scopes: server.scopes,
+        accessTokenFormat: server.access_token_format,
+        signingAlgorithm: server.signing_alg,
+      }
+    );
   };
 }
 
@@ -188,7 +212,10 @@ function jobsOf(base: Base, provider: Parameters<typeof backchannelLogout>[0]): 
   ];
 }
 
-async function notFound(ctx: { status: number; body?: unknown }, next: () => Promise<unknown>): Promise<void> {
+async function notFound(
+  ctx: { status: number; body?: unknown },
+  next: () => Promise<unknown>,
+): Promise<void> {
   await next();
   if (ctx.status === 404 && ctx.body === undefined) {
     throw new Refusal('missing', 'not_found', 'There is nothing at this address.');

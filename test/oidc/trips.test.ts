@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { personAt, signIn, signUp } from '../support/journeys.js';
+import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
+import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
+import { GOOD_PASSWORD } from '../support/walk.js';
+
+let keyhold: TestKeyhold;
+let app: RelyingParty;
+
+const EMAIL = 'trips@example.test';
+
+beforeAll(async () => {
+  keyhold = await startKeyhold({ RATE_LIMITS: 'on' });
+  app = await openRelyingParty(keyhold);
+  const person = personAt(keyhold);
+  await signUp(person, app, EMAIL);
+  await person.press('Allow');
+});
+
+afterAll(async () => {
+  await app?.close();
+  await keyhold?.close();
+});
+
+/** Counts what each of several acts asks of the database, one after the other, until it has settled. */
+async function trips(act: () => Promise<unknown>): Promise<number> {
+  return (await keyhold.trips.during(act)).length;
+}
+
+test('a sign-in takes twelve round trips at most, a page view one, an identifier two', async () => {
+  const person = personAt(keyhold);
+  const url = await app.authorizationUrl();
+  /* The authorization request and the page it leads to. */
+  const begin = await keyhold.trips.during(() => person.goto(url));
+  expect(begin.length).toBeLessThanOrEqual(1 + 1);
+  const { href } = person.page.url;
+  expect(await trips(() => person.goto(href))).toBeLessThanOrEqual(1);
+
+  person.fill('Email', EMAIL);
+  expect(await trips(() => person.press('Continue'))).toBeLessThanOrEqual(2 + 1);
+  person.fill('Password', GOOD_PASSWORD);
+  /* The credential and the resumption, which ends at the app. */
+  const signedIn = await keyhold.trips.during(() => person.press('Sign in'));
+  expect(person.page.heading).toBe('Back in the app');
+  const token = await keyhold.trips.during(() => app.exchange());
+  expect(token).toHaveLength(2);
+  expect([...begin.slice(0, 1), ...signedIn, ...token].length).toBeLessThanOrEqual(12);
+});
+
+test('an app that is allowed already, tokens, refresh, userinfo and introspection read and write once', async () => {
+  const person = personAt(keyhold);
+  await person.goto(await app.authorizationUrl());
+  await signIn(person, EMAIL);
+  const sso = await app.authorizationUrl();
+  expect(await trips(() => person.goto(sso))).toBeLessThanOrEqual(2);
+  let tokens = await app.exchange();
+  expect(await trips(async () => void (tokens = await app.refresh(tokens.refresh_token ?? '')))).toBeLessThanOrEqual(2);
+  expect(await trips(() => app.userInfo(tokens))).toBe(1);
+  expect(await trips(() => app.introspect(tokens.access_token))).toBe(1);
+});
+
+test('discovery and keys ask the database nothing', async () => {
+  const discovery = `${keyhold.origin}/.well-known/openid-configuration`;
+  expect(await trips(() => fetch(discovery))).toBe(0);
+  expect(await trips(() => fetch(`${keyhold.origin}/jwks`))).toBe(0);
+});
