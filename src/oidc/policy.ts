@@ -6,6 +6,9 @@ const { Check, Prompt, base } = interactionPolicy;
 export const STRENGTHS = ['aal1', 'aal2', 'phr'] as const;
 export type Strength = (typeof STRENGTHS)[number];
 
+/** The prompts that an app may ask for (Core §3.1.2.1, Initiating User Registration 1.0). */
+export const PROMPTS = ['none', 'login', 'consent', 'create'] as const;
+
 /** Whether having authenticated with `reached` satisfies a request for any of `wanted`; unknown wishes are not met. */
 export function satisfies(reached: string | undefined, wanted: readonly string[]): boolean {
   const level = STRENGTHS.indexOf(reached as Strength);
@@ -86,7 +89,7 @@ export function interactionPolicyOf(subjectOf: SubjectOf) {
       ctx => ({ acr: essentialStrengths(ctx) }),
     ),
   );
-  /* `acr_values` is a wish (Core §3.1.2.1): it is asked for once, and what was reached is told truthfully. */
+  /* `acr_values` is a wish (Core §3.1.2.1, §5.5.1.1): asked for once, where anybody may be asked, and never an error. */
   login.checks.add(
     new Check(
       'wished_strength',
@@ -94,7 +97,8 @@ export function interactionPolicyOf(subjectOf: SubjectOf) {
       'login_required',
       ctx => {
         const wished = askedStrengths(ctx);
-        return wished.length > 0 && !ctx.oidc.result?.login && !satisfies(ctx.oidc.session?.acr, wished);
+        if (ctx.oidc.prompts.has('none') || ctx.oidc.result?.login) return false;
+        return wished.length > 0 && !satisfies(ctx.oidc.session?.acr, wished);
       },
       ctx => ({ acr: askedStrengths(ctx) }),
     ),

@@ -9,7 +9,7 @@ import { protocolProblem } from './error-page.js';
 import { type FindResourceServer, features } from './features.js';
 import { loadExistingGrant } from './grants.js';
 import { ENGINE_LIFETIMES } from './lifetimes.js';
-import { interactionPolicyOf, STRENGTHS } from './policy.js';
+import { interactionPolicyOf, PROMPTS, STRENGTHS } from './policy.js';
 import { markTokens } from './token-ids.js';
 
 /** What a provider is built out of. */
@@ -39,6 +39,7 @@ export function openProvider(parts: ProviderParts): Provider {
     features: features(pages, parts.findResourceServer, () => new errors.InvalidTarget()),
     ttl: ENGINE_LIFETIMES,
     claims: ENGINE_CLAIMS,
+    discovery: { prompt_values_supported: PROMPTS },
     scopes: ['openid', 'offline_access', 'profile', 'email', 'address', 'phone'],
     acrValues: [...STRENGTHS],
     subjectTypes: ['public', 'pairwise'],
