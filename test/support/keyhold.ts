@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { type App, openApp } from '../../src/app.js';
 import { type Config, type Environment, readConfig } from '../../src/config.js';
-import { registerClient, toRegistrationAnswer } from '../../src/domain/clients/clients.js';
+import { registerClient, STANDARD_SCOPES, toRegistrationAnswer } from '../../src/domain/clients/clients.js';
 import { listResourceScopes } from '../../src/domain/resources/resources.js';
 import type { Db } from '../../src/platform/storage/db.js';
 import { openWork } from '../../src/platform/storage/work.js';
@@ -112,7 +112,7 @@ const LOOPBACK = (settings: TestSettings): TestSettings =>
   settings.ISSUER ? {} : { ALLOW_PRIVATE_NETWORK: 'on', RATE_LIMITS: 'off' };
 
 async function register(db: Db, config: Config, metadata: Readonly<Record<string, unknown>>) {
-  const scopes = await listResourceScopes(db);
+  const scopes = [...STANDARD_SCOPES, ...(await listResourceScopes(db))];
   const rules = { issuer: config.issuer, allowPrivateNetwork: config.allowPrivateNetwork, scopes };
   const issued = await openWork(db, { kind: 'operator' }, work =>
     registerClient(work, metadata, { operator: true, rules, verified: true }),
