@@ -5,6 +5,7 @@ import {
   allowedOrigins,
   fetchLogo,
   openClientCache,
+  STANDARD_SCOPES,
   toProviderMetadata,
   verifyClientSecret,
 } from './domain/clients/clients.js';
@@ -163,13 +164,20 @@ function registryOf(clients: Base['clients']): ClientRegistry {
     metadata: async id => {
       const client = await clients.find(id);
       if (client?.state !== 'active') return undefined;
-      return { ...toProviderMetadata(client), allowed_origins: allowedOrigins(client) };
+      return { ...toProviderMetadata(client), ...splitScope(client.metadata.scope), allowed_origins: allowedOrigins(client) };
     },
     secretMatches: async (id, presented) => {
       const client = await clients.find(id);
       return client !== undefined && verifyClientSecret(client, presented);
     },
   };
+}
+
+/* The engine knows the scopes of OpenID Connect; those of APIs are held against the client's registration by us. */
+function splitScope(scope: string): { readonly scope: string; readonly resource_scopes: readonly string[] } {
+  const scopes = scope.split(' ');
+  const standard = scopes.filter(value => (STANDARD_SCOPES as readonly string[]).includes(value));
+  return { scope: standard.join(' ') || 'openid', resource_scopes: scopes.filter(value => !standard.includes(value)) };
 }
 
 function findResourceServer(resources: Base['resources']): FindResourceServer {

@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs';
 import { type Config, ConfigError, readConfig, type Settings } from './config.js';
 import { prepareDatabase } from './database.js';
 import { CLIENTS_USAGE, runClients } from './domain/clients/cli.js';
+import { STANDARD_SCOPES } from './domain/clients/clients.js';
+import { RESOURCES_USAGE, runResourceServers } from './domain/resources/cli.js';
+import { listResourceScopes } from './domain/resources/resources.js';
 import { runPasswords } from './domain/credentials/credentials.js';
 import { KEYS_USAGE, runKeys } from './key-commands.js';
 import { type Db, openDatabase } from './platform/storage/db.js';
@@ -25,7 +28,11 @@ const VERBS: Readonly<Record<string, Verb>> = {
     fail('The tables are up to date.');
     return 0;
   },
-  clients: ({ db, config, words }) => runClients(words, { db, config, print, fail }),
+  clients: async ({ db, config, words }) => {
+    const scopes = [...STANDARD_SCOPES, ...(await listResourceScopes(db))];
+    return runClients(words, { db, config: { ...config, scopes }, print, fail });
+  },
+  'resource-servers': ({ db, words }) => runResourceServers(words, { db, print, fail }),
   keys: ({ db, config, words }) => runKeys(words, { db, secret: config.secret, print, fail }),
   passwords: ({ db, words }) =>
     runPasswords(words, { db, print: line => print(`${line}\n`), printError: fail }),
@@ -35,6 +42,7 @@ const USAGE = `keyhold start                                                run 
 keyhold check-config                                         read the settings and say what is wrong
 keyhold migrate                                              bring the tables up to date
 ${CLIENTS_USAGE}
+${RESOURCES_USAGE}
 ${KEYS_USAGE}
 keyhold passwords load FILE                                  passwords nobody may choose, one a line`;
 

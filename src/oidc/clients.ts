@@ -12,7 +12,7 @@ export interface ClientRegistry {
 }
 
 /** Our own client metadata that the engine carries along. */
-export const CLIENT_PROPERTIES = ['first_party', 'verified', 'require_pkce', 'allowed_origins', 'development'] as const;
+export const CLIENT_PROPERTIES = ['first_party', 'verified', 'require_pkce', 'allowed_origins', 'development', 'environment', 'resource_scopes'] as const;
 
 interface ClientModel {
   readonly prototype: {

@@ -48,12 +48,12 @@ export function features(
       enabled: true,
       defaultResource: async () => undefined as unknown as string,
       useGrantedResource: async () => true,
-      getResourceServerInfo: async (_ctx, indicator) => {
+      getResourceServerInfo: async (_ctx, indicator, client) => {
         const server = await findResourceServer(indicator);
         if (!server) throw invalidTarget();
         const jwt = server.accessTokenFormat === 'jwt';
         return {
-          scope: server.scopes.join(' '),
+          scope: server.scopes.filter(scope => registered(client).includes(scope)).join(' '),
           audience: server.identifier,
           accessTokenFormat: server.accessTokenFormat,
           accessTokenTTL: jwt ? LIFETIMES.jwtAccessToken : LIFETIMES.accessToken,
@@ -62,4 +62,8 @@ export function features(
       },
     },
   };
+}
+
+function registered(client: { readonly [property: string]: unknown }): readonly string[] {
+  return (client['resource_scopes'] as readonly string[] | undefined) ?? [];
 }

@@ -53,7 +53,7 @@ test('an API that wants opaque tokens gets one that introspection knows', async 
 });
 
 test('a scope the robot is not registered for, an unknown API and a removed one are refused', async () => {
-  await expect(ask({ resource: API, scope: 'orders:write' })).rejects.toMatchObject({ error: 'invalid_scope' });
+  expect((await ask({ resource: API, scope: 'orders:read orders:write' })).scope).toBe('orders:read');
   await expect(ask({ resource: 'https://unknown.example.test/' })).rejects.toMatchObject({ error: 'invalid_target' });
   await openWork(keyhold.db, { kind: 'operator' }, work => removeResourceServer(work, `${API}/opaque`));
   expect(await listResourceScopes(keyhold.db)).toEqual(['orders:read', 'orders:write']);
