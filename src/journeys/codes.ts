@@ -1,13 +1,10 @@
-import type Koa from 'koa';
 import { beginProof, PROOF_MINUTES, type ProofPurpose } from '../domain/contacts/contacts.js';
-import type { PendingRequest } from '../oidc/interaction.js';
-import { Refusal } from '../platform/errors.js';
 import { sealMail } from '../platform/mail/mail.js';
 import { openWork, type Work } from '../platform/storage/work.js';
-import { visitOf } from '../platform/web/surface.js';
 import { askedFrom, type Parts } from './journey.js';
-import { mailLimits } from './limits.js';
-import type { Asked, MailModels } from './page-models.js';
+import { countTry, MAILS } from './limits.js';
+import type { MailModels } from './page-models.js';
+import { stepUrl, type Turn } from './turn.js';
 
 /** Puts a mail into the queue, in the language of whoever asked. */
 export function mail<Name extends keyof MailModels>(
@@ -22,40 +19,43 @@ export function mail<Name extends keyof MailModels>(
   work.enqueue(sealMail(parts.keyring, { to, ...rendered }));
 }
 
+/** For what a code is sent, to which address, and whose address that is. */
+export interface CodeRequest {
+  readonly purpose: Extract<ProofPurpose, 'sign-up' | 'sign-in'>;
+  readonly email: string;
+  readonly accountId: string | undefined;
+}
+
 /** Sends a code to an address, or tells its owner that somebody tried: both look the same to whoever asks. */
-export async function sendCode(
-  ctx: Koa.Context,
-  parts: Parts,
-  pending: PendingRequest,
-  code: { readonly purpose: Extract<ProofPurpose, 'sign-up' | 'sign-in'>; readonly email: string; readonly accountId: string | undefined },
-): Promise<void> {
-  const { purpose, email, accountId } = code;
-  const verdict = await parts.protection.count(mailLimits(email, visitOf(ctx).address));
-  if (!verdict.allowed) {
-    throw new Refusal('limited', 'too_many_mails', 'We have sent several mails already.', { retryAfter: verdict.retryAfter });
-  }
-  const language = parts.pages.language(ctx);
-  const { device, address } = askedFrom(ctx);
-  const asked: Asked = { at: new Date(), app: pending.app.name, device, address };
-  const decoy = purpose === 'sign-up' ? accountId !== undefined : accountId === undefined;
+export async function sendCode(turn: Turn, { purpose, email, accountId }: CodeRequest): Promise<void> {
+  const { ctx, parts, pending } = turn;
+  await countTry(turn, MAILS, email);
+  const locale = parts.pages.language(ctx);
+  const from = { ...askedFrom(ctx), app: pending.app.name };
+  const asked = { at: new Date(), ...from };
+  const minutes = PROOF_MINUTES;
+  const exists = accountId !== undefined;
   await openWork(parts.db, { kind: 'person' }, async work => {
-    const begun = await beginProof(work, parts.keyring, {
+    const { code, linkToken } = await beginProof(work, parts.keyring, {
       purpose,
       address: email,
       accountId,
       binding: pending.uid,
-      askedFrom: JSON.stringify({ device, address, app: pending.app.name }),
-      locale: language,
-      decoy,
+      askedFrom: JSON.stringify(from),
+      locale,
+      decoy: exists === (purpose === 'sign-up'),
     });
-    const minutes = PROOF_MINUTES;
-    if (purpose === 'sign-up' && accountId !== undefined) {
-      mail(work, parts, 'account-exists', email, language, { signInUrl: `${parts.issuer.origin}/`, asked });
-    } else if (purpose === 'sign-up') {
-      const url = `${parts.issuer.origin}/interaction/${pending.uid}/link/${begun.linkToken}`;
-      mail(work, parts, 'sign-up-code', email, language, { code: begun.code, url, minutes, asked });
-    } else if (accountId !== undefined) {
-      mail(work, parts, 'sign-in-code', email, language, { code: begun.code, minutes, asked });
+    const send: <Name extends keyof MailModels>(
+      name: Name,
+      model: Omit<MailModels[Name], 'issuerName'>,
+    ) => void = (name, model) => mail(work, parts, name, email, locale, model);
+    if (purpose === 'sign-up') {
+      const { origin } = parts.issuer;
+      if (exists) send('account-exists', { signInUrl: `${origin}/`, asked });
+      else
+        send('sign-up-code', { code, url: `${origin}${stepUrl(pending)}/link/${linkToken}`, minutes, asked });
+    } else if (exists) {
+      send('sign-in-code', { code, minutes, asked });
     }
   });
 }

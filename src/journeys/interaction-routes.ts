@@ -1,40 +1,64 @@
 import type Router from '@koa/router';
+import type Koa from 'koa';
+import { Refusal } from '../platform/errors.js';
+import { readForm, readJson } from '../platform/web/input.js';
 import { submitConsent, submitDenial } from './consent/pages.js';
-import { type Parts, pendingRequest } from './journey.js';
+import type { Parts } from './journey.js';
 import { createPasskey, creationOptions, signInByPasskey, signInOptions } from './passkey/passkey.js';
 import { submitCode, submitCodeRequest } from './sign-in/code.js';
-import { chooseWay, goBack, submitIdentifier } from './sign-in/identifier.js';
-import { showStep } from './sign-in/pages.js';
+import { goBack, submitIdentifier } from './sign-in/identifier.js';
+import { STEPS, type Step } from './sign-in/next-step.js';
+import { showPending } from './sign-in/pages.js';
 import { skipPasskey, submitPassword } from './sign-in/password.js';
 import { submitAccount } from './sign-up/account.js';
 import { submitSignUpEmail } from './sign-up/email.js';
 import { denyLink, showLink, useLink } from './sign-up/link.js';
+import { openTurn, type Turn, toStep } from './turn.js';
+
+type Post = readonly [path: string, from: readonly Step[], act: (turn: Turn) => Promise<void> | void];
+
+const BEFORE_CONSENT = STEPS.filter(step => step !== 'consent');
+
+/** Every form, and the steps it is taken at; at any other it leads to the page of the step that is due. */
+const FORMS: readonly Post[] = [
+  ['/identifier', BEFORE_CONSENT, submitIdentifier],
+  ['/sign-up', BEFORE_CONSENT, submitSignUpEmail],
+  ['/back', BEFORE_CONSENT, goBack],
+  ['/password', ['password'], submitPassword],
+  ['/code/send', ['password', 'sign-in-code', 'sign-up-code'], submitCodeRequest],
+  ['/code', ['sign-in-code', 'sign-up-code'], submitCode],
+  ['/link/:token', ['sign-up-code'], useLink],
+  ['/account', ['sign-up-credential'], submitAccount],
+  ['/passkey/skip', ['passkey-offer'], skipPasskey],
+  ['/consent', ['consent'], submitConsent],
+  ['/deny', STEPS, submitDenial],
+];
+
+/** Every post of a page's script, and the steps it is taken at. */
+const SCRIPTS: readonly Post[] = [
+  ['/passkey/options', BEFORE_CONSENT, signInOptions],
+  ['/passkey', BEFORE_CONSENT, signInByPasskey],
+  ['/passkey/new/options', ['sign-up-credential', 'passkey-offer'], creationOptions],
+  ['/passkey/new', ['sign-up-credential', 'passkey-offer'], createPasskey],
+];
 
 /** Every page and post of a pending request; each acts only in the browser that began it. */
 export function interactionRoutes(router: Router, parts: Parts): void {
   const at = (path: string) => `/interaction/:uid${path}`;
-  router.get(at(''), async ctx => showStep(ctx, parts, await pendingRequest(ctx, parts)));
-  router.get(at('/sign-in'), ctx => chooseWay(ctx, parts, 'sign-in'));
-  router.get(at('/sign-up'), ctx => chooseWay(ctx, parts, 'sign-up'));
-  router.post(at('/back'), ctx => goBack(ctx, parts));
-
-  router.post(at('/identifier'), ctx => submitIdentifier(ctx, parts));
-  router.post(at('/password'), ctx => submitPassword(ctx, parts));
-  router.post(at('/code/send'), ctx => submitCodeRequest(ctx, parts));
-  router.post(at('/code'), ctx => submitCode(ctx, parts));
-
-  router.post(at('/passkey/options'), ctx => signInOptions(ctx, parts));
-  router.post(at('/passkey'), ctx => signInByPasskey(ctx, parts));
-  router.post(at('/passkey/new/options'), ctx => creationOptions(ctx, parts));
-  router.post(at('/passkey/new'), ctx => createPasskey(ctx, parts));
-  router.post(at('/passkey/skip'), ctx => skipPasskey(ctx, parts));
-
-  router.post(at('/sign-up'), ctx => submitSignUpEmail(ctx, parts));
-  router.post(at('/account'), ctx => submitAccount(ctx, parts));
+  router.get(at(''), async ctx => showPending(await openTurn(ctx, parts)));
+  for (const [path, from, act] of FORMS) router.post(at(path), ctx => takeForm(ctx, parts, from, act));
+  for (const [path, from, act] of SCRIPTS) router.post(at(path), ctx => takeScript(ctx, parts, from, act));
   router.get(at('/link/:token'), ctx => showLink(ctx, parts));
-  router.post(at('/link/:token'), ctx => useLink(ctx, parts));
   router.post(at('/link/:token/deny'), ctx => denyLink(ctx, parts));
+}
 
-  router.post(at('/consent'), ctx => submitConsent(ctx, parts));
-  router.post(at('/deny'), ctx => submitDenial(ctx, parts));
+async function takeForm(ctx: Koa.Context, parts: Parts, from: Post[1], act: Post[2]): Promise<void> {
+  const turn = await openTurn(ctx, parts, await readForm(ctx, parts.csrf));
+  return from.includes(turn.step) ? act(turn) : toStep(turn);
+}
+
+async function takeScript(ctx: Koa.Context, parts: Parts, from: Post[1], act: Post[2]): Promise<void> {
+  const turn = await openTurn(ctx, parts, await readJson(ctx, parts.csrf));
+  if (!from.includes(turn.step)) throw new Refusal('conflict', 'finished', 'This step is already done.');
+  return act(turn);
 }

@@ -59,11 +59,6 @@ export function badgeOf({ app }: PendingRequest): { readonly name: string; reado
   return { name: app.name, ...(app.logo && { logo: `/clients/${encodeURIComponent(app.clientId)}/logo` }) };
 }
 
-/** Back to the page of the current step: a post is never answered with a page that a reload would send again. */
-export function toStep(ctx: Koa.Context, uid: string): void {
-  seeOther(ctx, `/interaction/${uid}`);
-}
-
 /** RFC 9110 §15.4.4: after a post, always with GET. */
 export function seeOther(ctx: Koa.Context, location: string): void {
   ctx.redirect(location);

@@ -1,33 +1,100 @@
-import type { Limit } from '../domain/protection/protection.js';
+import { findByIdentifier } from '../domain/accounts/accounts.js';
+import { type Limit, PROTECTION_FACTS } from '../domain/protection/protection.js';
+import { Refusal } from '../platform/errors.js';
+import { openWork } from '../platform/storage/work.js';
+import { visitOf } from '../platform/web/surface.js';
+import type { Turn } from './turn.js';
 
 const QUARTER = 900;
 const HOUR = 3_600;
 
-/** How often a password may be tried for one address, and from one network (SECURITY: C10, C11). */
-export function passwordLimits(email: string, network: string): readonly Limit[] {
+interface Allowance {
+  /** What is counted, for one address and for one network (SECURITY: C10, C11). */
+  readonly name: string;
+  readonly identifier?: number;
+  readonly network: number;
+  /** Seconds. */
+  readonly window: number;
+  readonly code: string;
+  readonly message: string;
+}
+
+const tries = { code: 'too_many_tries', message: 'There were too many tries. Please wait.' };
+
+/** Tries of a password. */
+export const PASSWORDS: Allowance = {
+  name: 'password',
+  identifier: 10,
+  network: 100,
+  window: QUARTER,
+  ...tries,
+};
+/** Tries of a code, over all requests together. */
+export const CODES: Allowance = { name: 'code', identifier: 20, network: 200, window: HOUR, ...tries };
+/** Mails that one address gets, and one network makes us send. */
+export const MAILS: Allowance = {
+  name: 'mail',
+  identifier: 6,
+  network: 60,
+  window: HOUR,
+  code: 'too_many_mails',
+  message: 'We have sent several mails already. Please wait.',
+};
+/** Passkey challenges that one network may ask for. */
+export const CHALLENGES: Allowance = { name: 'challenge', network: 300, window: QUARTER, ...tries };
+
+function limitsOf(
+  turn: Turn,
+  { name, identifier, network, window }: Allowance,
+  email = '',
+): readonly Limit[] {
+  const address = visitOf(turn.ctx).address;
   return [
-    { name: 'password', per: 'identifier', subject: email, max: 10, window: QUARTER },
-    { name: 'password', per: 'network', subject: network, max: 100, window: QUARTER },
+    ...(identifier === undefined
+      ? []
+      : [{ name, per: 'identifier', subject: email, max: identifier, window }]),
+    { name, per: 'network', subject: address, max: network, window },
   ];
 }
 
-/** How often codes may be tried for one address and from one network, over all requests together. */
-export function codeLimits(email: string, network: string): readonly Limit[] {
-  return [
-    { name: 'code', per: 'identifier', subject: email, max: 20, window: HOUR },
-    { name: 'code', per: 'network', subject: network, max: 200, window: HOUR },
-  ];
+/** Counts a try before the secret is looked at, or refuses it. The first refusal of a window is a fact. */
+export async function countTry(turn: Turn, allowance: Allowance, email?: string): Promise<void> {
+  const { parts } = turn;
+  const verdict = await parts.protection.count(limitsOf(turn, allowance, email));
+  if (verdict.allowed) return;
+  if (verdict.reached) {
+    const { name, per } = verdict.reached;
+    const account = email === undefined ? undefined : await findByIdentifier(parts.db, 'email', email);
+    await openWork(parts.db, { kind: 'person' }, async work =>
+      work.record({
+        type: PROTECTION_FACTS[0],
+        ...(account && { accountId: account.id }),
+        clientId: turn.pending.app.clientId,
+        detail: { limit: name, per },
+      }),
+    );
+  }
+  throw new Refusal('limited', allowance.code, allowance.message, { retryAfter: verdict.retryAfter });
 }
 
-/** How many mails one address gets, and one network makes us send. */
-export function mailLimits(email: string, network: string): readonly Limit[] {
-  return [
-    { name: 'mail', per: 'identifier', subject: email, max: 6, window: HOUR },
-    { name: 'mail', per: 'network', subject: network, max: 60, window: HOUR },
-  ];
+/** Forgets the tries of an address: whoever tried has proved who they are. */
+export function forgetTries(turn: Turn, allowance: Allowance, email: string): Promise<void> {
+  return turn.parts.protection.clear(limitsOf(turn, allowance, email).slice(0, 1));
 }
 
-/** How many passkey challenges one network may ask for. */
-export function challengeLimits(network: string): readonly Limit[] {
-  return [{ name: 'challenge', per: 'network', subject: network, max: 300, window: QUARTER }];
+/** Takes one try back that came to nothing because we were busy: the secret was not looked at. */
+export async function unlessBusy<T>(
+  turn: Turn,
+  allowance: Allowance,
+  email: string,
+  look: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await look();
+  } catch (error) {
+    if (error instanceof Refusal && error.kind === 'busy') {
+      await turn.parts.protection.takeBack(limitsOf(turn, allowance, email));
+    }
+    throw error;
+  }
 }

@@ -53,7 +53,11 @@ interface Form {
 interface Step extends Form {
   readonly uid: string;
   readonly app: AppBadge;
+  readonly notice?: StepNotice;
 }
+
+/** Why somebody is asked who may think that they are signed in: a sentence under `notice.*` in the locales. */
+export type StepNotice = 'account_exists' | 'someone_else' | 'passkey_needed' | 'passkey_wished' | 'again';
 
 /** `/`: who is here, what to try, the way out. */
 export interface HomePage {
@@ -81,7 +85,8 @@ export interface PasswordPage extends Step {
 export interface CodePage extends Step {
   readonly email: string;
   readonly minutes: number;
-  readonly state: 'open' | 'expired' | 'ended';
+  /** `ended`: too many wrong codes; `over`: used, replaced or turned down. */
+  readonly state: 'open' | 'expired' | 'ended' | 'over';
   /** A new code has just been sent. */
   readonly sentAgain?: boolean;
 }
@@ -198,7 +203,7 @@ export interface SignedOutPage {
 /** What a person and the developer beside them need to know about a request that cannot go on. */
 export interface ErrorPage {
   /** A sentence under `error.*`; `generic` when nothing fits. */
-  readonly word: 'generic' | 'expired' | 'other_browser' | 'redirect' | 'client' | 'csrf' | 'internal';
+  readonly word: 'generic' | 'expired' | 'redirect' | 'client' | 'csrf' | 'input' | 'account' | 'internal';
   readonly app?: AppBadge;
   readonly error?: string;
   readonly description?: string;
@@ -206,6 +211,8 @@ export interface ErrorPage {
   readonly sent?: string;
   readonly clientId?: string;
   readonly requestId?: string;
+  /** Where a GET begins the failed step anew. */
+  readonly retryUrl?: string;
   readonly homeUrl?: string;
 }
 

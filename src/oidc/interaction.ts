@@ -24,6 +24,8 @@ export interface Authentication {
   readonly acr: 'aal1' | 'aal2' | 'phr';
   /** RFC 8176. */
   readonly amr: readonly string[];
+  /** When that was, if not just now. */
+  readonly at?: Date;
 }
 
 /** A request that waits for a person, in the browser that began it. */
@@ -64,7 +66,7 @@ export function openInteractions(provider: Provider): Interactions {
       return (await provider.interactionDetails(ctx.req, ctx.res)) as unknown as Interaction;
     } catch (cause) {
       if (!(cause instanceof errors.SessionNotFound)) throw cause;
-      throw new Refusal('missing', 'request_gone', 'This request has ended, or was begun in another browser.', { cause });
+      throw goneRefusal(ctx.cookies.get(provider.cookieName('interaction')) !== undefined, cause);
     }
   };
   return {
@@ -77,9 +79,9 @@ export function openInteractions(provider: Provider): Interactions {
     },
     remember: (pending, progress) => requestScope().setProgress(pending.uid, progress),
     signIn: async (ctx, authentication, more = {}) => {
-      const { accountId, acr, amr } = authentication;
+      const { accountId, acr, amr, at = new Date() } = authentication;
       const interaction = await find(ctx);
-      const ts = Math.floor(Date.now() / 1000);
+      const ts = Math.floor(at.getTime() / 1000);
       record(interaction, authentication);
       const login = { accountId, acr, ts, ...(amr.length > 0 && { amr: [...amr] }) };
       return provider.interactionResult(ctx.req, ctx.res, { login, ...more });
@@ -95,6 +97,12 @@ export function openInteractions(provider: Provider): Interactions {
     account: async pending => (pending.accountId ? requestScope().account(pending.accountId) : undefined),
     record: (fact, actor) => requestScope().record(fact, actor),
   };
+}
+
+/* The cookie lives as long as the request may: one without its request was finished, here or in another tab. */
+function goneRefusal(begunHere: boolean, cause: Error): Refusal {
+  if (begunHere) return new Refusal('conflict', 'finished', 'This request is finished.', { cause });
+  return new Refusal('missing', 'request_gone', 'This request has ended, or was begun in another browser.', { cause });
 }
 
 function record(interaction: Interaction, { accountId, acr, amr }: Authentication): void {

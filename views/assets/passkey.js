@@ -10,7 +10,7 @@
     constructor(problem, status, language) {
       super(problem.detail ?? '');
       this.name = 'Answer';
-      this.code = problem.title;
+      this.code = problem.code;
       this.status = status;
       this.readable = language === document.documentElement.lang;
     }

@@ -8,3 +8,13 @@ for (const button of document.querySelectorAll('[data-reveal]')) {
   // A password manager saves what a password field held, so it is one again before it is sent.
   input.form.addEventListener('submit', () => show(false));
 }
+
+// Where this device can make a passkey, one is offered after the password.
+for (const field of document.querySelectorAll('[data-passkeys]')) {
+  globalThis.PublicKeyCredential?.isUserVerifyingPlatformAuthenticatorAvailable?.().then(
+    able => {
+      field.value = able ? 'yes' : '';
+    },
+    () => {},
+  );
+}

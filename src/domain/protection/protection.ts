@@ -1,6 +1,9 @@
 import { digest } from '../../platform/crypto/tokens.js';
 import type { Db } from '../../platform/storage/db.js';
 
+/** The facts of this room; whoever counted records them, with the account it was about. */
+export const PROTECTION_FACTS = ['limit.reached'] as const;
+
 /** How often something may be tried by or against one subject within a window; afterwards it heals by itself. */
 export interface Limit {
   /** What is tried, e.g. `sign-in`. */
@@ -13,8 +16,10 @@ export interface Limit {
   readonly window: number;
 }
 
-/** Whether a counted try may go on; `retryAfter` in seconds. */
-export type Verdict = { readonly allowed: true } | { readonly allowed: false; readonly retryAfter: number };
+/** Whether a counted try may go on; `retryAfter` in seconds; `reached` at the first refusal of a window only. */
+export type Verdict =
+  | { readonly allowed: true }
+  | { readonly allowed: false; readonly retryAfter: number; readonly reached: Limit | undefined };
 
 /** Counts tries in the database, before the secret is looked at, so that parallel tries are all counted. */
 export interface Protection {
@@ -22,17 +27,20 @@ export interface Protection {
   count(limits: readonly Limit[]): Promise<Verdict>;
   /** Forgets the tries counted against these limits: whoever tried has proved who they are. */
   clear(limits: readonly Limit[]): Promise<void>;
+  /** Takes one counted try back: it came to nothing, and nothing was learned by it. */
+  takeBack(limits: readonly Limit[]): Promise<void>;
 }
 
 /* Subjects are kept as digests: the table is no list of addresses. */
-const keyOf = ({ name, per, subject }: Limit) => `${name}:${per}:${digest(subject).toString('base64url').slice(0, 32)}`;
+const keyOf = ({ name, per, subject }: Limit) =>
+  `${name}:${per}:${digest(subject).toString('base64url').slice(0, 32)}`;
 
 const COUNT_SQL = `
   INSERT INTO attempts AS a (subject, count, window_ends_at)
   SELECT subject, 1, now() + make_interval(secs => secs) FROM unnest(?::text[], ?::int[]) AS l(subject, secs)
   ORDER BY subject
   ON CONFLICT (subject) DO UPDATE SET
-    count = CASE WHEN a.window_ends_at <= now() THEN 1 ELSE a.count + 1 END,
+    count = CASE WHEN a.window_ends_at <= now() THEN 1 ELSE least(a.count, 1000000) + 1 END,
     window_ends_at = CASE WHEN a.window_ends_at <= now() THEN excluded.window_ends_at ELSE a.window_ends_at END
   RETURNING subject, count, ceil(extract(epoch FROM window_ends_at - now()))::int AS left`;
 
@@ -47,14 +55,28 @@ export function openProtection(db: Db, { enabled }: { readonly enabled: boolean 
   return {
     count: async limits => {
       if (!enabled || limits.length === 0) return { allowed: true };
-      const keys = limits.map(keyOf);
-      const { rows } = await db.raw<{ rows: Counted[] }>(COUNT_SQL, [keys, limits.map(limit => limit.window)]);
-      const over = rows.filter(row => row.count > (limits[keys.indexOf(row.subject)]?.max ?? 0));
+      const byKey = new Map(limits.map(limit => [keyOf(limit), limit]));
+      const windows = [...byKey.values()].map(limit => limit.window);
+      const { rows } = await db.raw<{ rows: Counted[] }>(COUNT_SQL, [[...byKey.keys()], windows]);
+      const maxOf = (row: Counted) => byKey.get(row.subject)?.max ?? 0;
+      const over = rows.filter(row => row.count > maxOf(row));
       if (over.length === 0) return { allowed: true };
-      return { allowed: false, retryAfter: Math.max(1, ...over.map(row => row.left)) };
+      const first = over.find(row => row.count === maxOf(row) + 1);
+      return {
+        allowed: false,
+        retryAfter: Math.max(1, ...over.map(row => row.left)),
+        reached: first && byKey.get(first.subject),
+      };
     },
     clear: async limits => {
       if (enabled) await db('attempts').whereIn('subject', limits.map(keyOf)).delete();
+    },
+    takeBack: async limits => {
+      if (!enabled) return;
+      /* One at a time: two rows in one statement could be locked in another order than they are counted in. */
+      for (const subject of limits.map(keyOf)) {
+        await db('attempts').where({ subject }).where('count', '>', 0).decrement('count', 1);
+      }
     },
   };
 }

@@ -1,3 +1,4 @@
+import { SCOPE_CLAIMS } from '../../oidc/claims.js';
 import type { PendingRequest } from '../../oidc/interaction.js';
 
 /** What an app wants that was not answered yet: scopes and essential claims it needs, claims it would like. */
@@ -9,27 +10,30 @@ export interface Wanted {
   readonly resources: Readonly<Record<string, readonly string[]>>;
 }
 
-type ClaimRequests = Readonly<Record<string, { readonly essential?: boolean } | null>>;
+type ClaimRequest = { readonly essential?: boolean } | null;
 
-/* Not for anybody to allow or refuse: they say how the sign-in went. */
-const ABOUT_SIGN_IN = new Set(['sub', 'sid', 'auth_time', 'acr', 'amr', 'iss']);
+/* What could be told about anybody; `sub`, `acr` and the like are about the sign-in, and not for anybody to refuse. */
+const CLAIMS: ReadonlySet<string> = new Set(Object.values(SCOPE_CLAIMS).flat());
 
 /** What the consent page has to ask (OpenID Connect Core §5.5: only an essential claim is needed for the task at hand). */
-export function asksOf({ prompt, params }: PendingRequest): Wanted {
+export function asksOf({ prompt, params }: Pick<PendingRequest, 'prompt' | 'params'>): Wanted {
   const { missingOIDCScope, missingOIDCClaims, missingResourceScopes } = prompt.details as {
     missingOIDCScope?: string[];
     missingOIDCClaims?: string[];
     missingResourceScopes?: Record<string, string[]>;
   };
-  const asked = [...claimsAsked(params['claims'])];
-  const again = prompt.reasons.includes('consent_prompt') || prompt.reasons.includes('native_client_prompt');
+  const asked = claimsAsked(params['claims']);
+  const again = ['consent_prompt', 'native_client_prompt'].some(reason => prompt.reasons.includes(reason));
   const scopes = again ? String(params['scope'] ?? '').split(' ') : (missingOIDCScope ?? []);
-  const claims = again ? asked.map(([claim]) => claim) : (missingOIDCClaims ?? []);
-  const essential = new Set(asked.filter(([, request]) => request?.essential === true).map(([claim]) => claim));
+  const claims = again ? [...asked.keys()] : (missingOIDCClaims ?? []);
+  const essential = (claim: string) => asked.get(claim)?.essential === true;
+  const known = claims.filter(claim => CLAIMS.has(claim));
   return {
-    scopes: scopes.filter(scope => scope !== '' && scope !== 'openid' && !inResources(scope, missingResourceScopes)),
-    required: claims.filter(claim => essential.has(claim)),
-    optional: claims.filter(claim => !essential.has(claim)),
+    scopes: scopes.filter(
+      scope => scope !== '' && scope !== 'openid' && !inResources(scope, missingResourceScopes),
+    ),
+    required: known.filter(essential),
+    optional: known.filter(claim => !essential(claim)),
     resources: missingResourceScopes ?? {},
   };
 }
@@ -38,13 +42,14 @@ function inResources(scope: string, resources: Record<string, string[]> = {}): b
   return Object.values(resources).some(scopes => scopes.includes(scope));
 }
 
-function claimsAsked(parameter: unknown): Map<string, { readonly essential?: boolean } | null> {
-  if (typeof parameter !== 'string') return new Map();
-  const { userinfo = {}, id_token = {} } = JSON.parse(parameter) as { userinfo?: ClaimRequests; id_token?: ClaimRequests };
-  const merged = new Map<string, { readonly essential?: boolean } | null>();
-  for (const [claim, request] of [...Object.entries(userinfo), ...Object.entries(id_token)]) {
-    if (ABOUT_SIGN_IN.has(claim)) continue;
-    if (merged.get(claim)?.essential !== true) merged.set(claim, request);
+function claimsAsked(parameter: unknown): ReadonlyMap<string, ClaimRequest> {
+  const merged = new Map<string, ClaimRequest>();
+  if (typeof parameter !== 'string') return merged;
+  const request = JSON.parse(parameter) as { userinfo?: object | null; id_token?: object | null };
+  for (const [claim, wish] of [request.userinfo, request.id_token].flatMap(part =>
+    Object.entries(part ?? {}),
+  )) {
+    if (merged.get(claim)?.essential !== true) merged.set(claim, wish as ClaimRequest);
   }
   return merged;
 }

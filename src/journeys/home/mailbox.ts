@@ -25,6 +25,12 @@ export function mailboxRoutes(router: Router, parts: Parts): void {
       return;
     }
     const links = mail.text.match(/https?:\/\/[^\s<>"]+/g) ?? [];
-    show(ctx, parts, 'dev/mail', { to: mail.to, subject: mail.subject, sentAt: mail.at, text: mail.text, links });
+    show(ctx, parts, 'dev/mail', {
+      to: mail.to,
+      subject: mail.subject,
+      sentAt: mail.at,
+      text: mail.text,
+      links,
+    });
   });
 }

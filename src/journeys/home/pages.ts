@@ -49,7 +49,12 @@ async function signOut(ctx: Koa.Context, parts: Parts): Promise<void> {
     const actor = { kind: 'person', id: person.accountId } as const;
     await openWork(parts.db, actor, work => endSession(work, person.sessionUid, 'signed-out'));
     const secure = parts.issuer.protocol === 'https:';
-    ctx.cookies.set(parts.provider.cookieName('session'), null, { signed: true, httpOnly: true, sameSite: 'lax', secure });
+    ctx.cookies.set(parts.provider.cookieName('session'), null, {
+      signed: true,
+      httpOnly: true,
+      sameSite: 'lax',
+      secure,
+    });
   }
   show(ctx, parts, 'sign-out/done', {});
   ctx.status = 200;

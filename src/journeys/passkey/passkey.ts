@@ -1,4 +1,5 @@
 import type Koa from 'koa';
+import { findAccount } from '../../domain/accounts/accounts.js';
 import {
   addPasskey,
   beginAuthentication,
@@ -7,58 +8,58 @@ import {
   checkRegistration,
   usePasskey,
 } from '../../domain/credentials/credentials.js';
-import { findAccount } from '../../domain/accounts/accounts.js';
-import type { PendingRequest } from '../../oidc/interaction.js';
+import type { Authentication } from '../../oidc/interaction.js';
 import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
-import { readJson } from '../../platform/web/input.js';
-import { visitOf } from '../../platform/web/surface.js';
 import { mail } from '../codes.js';
-import { askedFrom, type Parts, pendingRequest } from '../journey.js';
-import { challengeLimits } from '../limits.js';
-import { progressOf } from '../progress.js';
-import { type Applicant, applicantOf, applicationProblems, openApplicantsAccount, restartTaken } from '../sign-up/account.js';
-import { goOn } from '../sign-in/going-on.js';
-
-const BY_PASSKEY = { acr: 'phr', amr: ['hwk', 'user'] } as const;
+import { askedFrom } from '../journey.js';
+import { CHALLENGES, countTry } from '../limits.js';
+import { BY_PASSKEY, BY_PASSWORD, goOn } from '../sign-in/going-on.js';
+import {
+  type Applicant,
+  applicantOf,
+  applicationProblems,
+  openApplicantsAccount,
+  openedOrTaken,
+} from '../sign-up/account.js';
+import { stepUrl, type Turn } from '../turn.js';
 
 function answer(ctx: Koa.Context, body: object): void {
   ctx.status = 200;
   ctx.body = body;
 }
 
-async function allowChallenge(ctx: Koa.Context, parts: Parts): Promise<void> {
-  const verdict = await parts.protection.count(challengeLimits(visitOf(ctx).address));
-  if (!verdict.allowed) {
-    throw new Refusal('limited', 'too_many_tries', 'There were too many tries from your network. Please wait.', {
-      retryAfter: verdict.retryAfter,
-    });
-  }
+/* Said in the language of the page, which shows it. */
+function refuse({ ctx, parts }: Turn, code: string, key: string): never {
+  ctx.set('Content-Language', parts.pages.language(ctx));
+  throw new Refusal('invalid', code, parts.pages.say(ctx, key));
 }
 
 /** What the browser needs to ask for a passkey; it says nothing about anybody, so nothing can be enumerated. */
-export async function signInOptions(ctx: Koa.Context, parts: Parts): Promise<void> {
-  await readJson(ctx, parts.csrf);
-  const pending = await pendingRequest(ctx, parts);
-  await allowChallenge(ctx, parts);
+export async function signInOptions(turn: Turn): Promise<void> {
+  const { ctx, parts, pending } = turn;
+  await countTry(turn, CHALLENGES);
   answer(ctx, await beginAuthentication(parts.db, { rp: parts.rp, binding: pending.uid }));
 }
 
 /** Signs in whoever answered the challenge. */
-export async function signInByPasskey(ctx: Koa.Context, parts: Parts): Promise<void> {
-  const body = await readJson(ctx, parts.csrf);
-  const pending = await pendingRequest(ctx, parts);
-  if (pending.prompt.name === 'consent') throw new Refusal('conflict', 'finished', 'This step is already done.');
-  const response = body['credential'];
-  const checked = await checkAuthentication(parts.db, { rp: parts.rp, binding: pending.uid, response });
+export async function signInByPasskey(turn: Turn): Promise<void> {
+  const { ctx, parts, pending, sent } = turn;
+  const answered = { rp: parts.rp, binding: pending.uid, response: sent['credential'] };
+  const checked = await checkAuthentication(parts.db, answered);
   const signedIn = await openWork(parts.db, { kind: 'person' }, work => usePasskey(work, checked));
-  const account = signedIn.outcome === 'signed-in' ? await findAccount(parts.db, signedIn.accountId) : undefined;
-  if (account?.state !== 'active') {
-    const unknown = signedIn.outcome === 'refused' && signedIn.reason === 'unknown_passkey';
-    const words = parts.pages.say(ctx, unknown ? 'passkey.unknown' : 'passkey.refused');
-    throw new Refusal('invalid', unknown ? 'passkey_unknown' : 'passkey_refused', words);
+  if (signedIn.outcome === 'refused') {
+    const unknown = signedIn.reason === 'unknown_passkey';
+    return refuse(
+      turn,
+      unknown ? 'passkey_unknown' : 'problem.passkey_failed',
+      unknown ? 'passkey.unknown' : 'problem.passkey_failed',
+    );
   }
-  answer(ctx, { location: await goOn(ctx, parts, pending, { accountId: account.id, ...BY_PASSKEY }) });
+  const { accountId } = signedIn;
+  const account = await findAccount(parts.db, accountId);
+  if (account?.state !== 'active') return refuse(turn, 'problem.passkey_failed', 'problem.passkey_failed');
+  answer(ctx, { location: await goOn(turn, { accountId, ...BY_PASSKEY }) });
 }
 
 interface Owner {
@@ -67,55 +68,63 @@ interface Owner {
   readonly name: string;
   /** The account is opened together with the passkey. */
   readonly applicant?: Applicant;
+  /** How its owner is signed in once the passkey is kept. */
+  readonly authentication: Authentication;
 }
 
-async function ownerOf(ctx: Koa.Context, parts: Parts, pending: PendingRequest, body: Readonly<Record<string, unknown>>): Promise<Owner> {
-  const applicant = applicantOf(pending, body['name']);
+function ownerOf(turn: Turn): Owner {
+  const { progress, sent } = turn;
+  const applicant = applicantOf(turn);
   if (applicant) {
-    const [problem] = applicationProblems(applicant, body['terms'] === true);
-    if (!problem) return { ...applicant, applicant };
-    throw new Refusal('invalid', problem.word, parts.pages.say(ctx, `problem.${problem.word}`));
+    const [problem] = applicationProblems(applicant, sent['terms'] === true);
+    if (problem) return refuse(turn, problem.word, `problem.${problem.word}`);
+    return { ...applicant, applicant, authentication: { accountId: applicant.accountId, ...BY_PASSKEY } };
   }
-  const { signedIn, email } = progressOf(pending);
-  if (signedIn && email) return { accountId: signedIn, email, name: '' };
-  throw new Refusal('conflict', 'finished', 'This step is already done.');
+  const { signedIn, email = '' } = progress;
+  if (!signedIn) throw new Error('no passkey was offered');
+  const { accountId, at } = signedIn;
+  return { accountId, email, name: '', authentication: { accountId, at: new Date(at), ...BY_PASSWORD } };
 }
 
 /** What the browser needs to make a passkey, for the account to be or for the one just signed in to. */
-export async function creationOptions(ctx: Koa.Context, parts: Parts): Promise<void> {
-  const body = await readJson(ctx, parts.csrf);
-  const pending = await pendingRequest(ctx, parts);
-  const owner = await ownerOf(ctx, parts, pending, body);
-  await allowChallenge(ctx, parts);
+export async function creationOptions(turn: Turn): Promise<void> {
+  const { ctx, parts, pending, sent } = turn;
+  const owner = ownerOf(turn);
+  await countTry(turn, CHALLENGES);
   const options = await beginRegistration(parts.db, {
     rp: parts.rp,
     binding: pending.uid,
     accountId: owner.accountId,
     userName: owner.email,
     displayName: owner.name || owner.email,
-    upgrade: body['conditional'] === true && !owner.applicant,
+    upgrade: sent['conditional'] === true && !owner.applicant,
   });
   answer(ctx, options);
 }
 
 /** Keeps a new passkey; while signing up it opens the account with it, in one transaction. */
-export async function createPasskey(ctx: Koa.Context, parts: Parts): Promise<void> {
-  const body = await readJson(ctx, parts.csrf);
-  const pending = await pendingRequest(ctx, parts);
-  const owner = await ownerOf(ctx, parts, pending, body);
-  const checked = await checkRegistration(parts.db, { rp: parts.rp, binding: pending.uid, response: body['credential'] });
-  const language = parts.pages.language(ctx);
+export async function createPasskey(turn: Turn): Promise<void> {
+  const { ctx, parts, pending, sent } = turn;
+  const owner = ownerOf(turn);
+  const answered = { rp: parts.rp, binding: pending.uid, response: sent['credential'] };
+  const checked = await checkRegistration(parts.db, answered);
   if (checked.outcome === 'refused' || checked.passkey.accountId !== owner.accountId) {
-    throw new Refusal('invalid', 'passkey_refused', parts.pages.say(ctx, 'passkey.refused'));
+    return refuse(turn, 'problem.passkey_failed', 'problem.passkey_failed');
   }
-  const { applicant } = owner;
-  await openWork(parts.db, { kind: 'person', id: owner.accountId }, async work => {
-    if (applicant) await openApplicantsAccount(work, applicant, language);
-    await addPasskey(work, checked);
-    if (applicant) return;
-    const asked = { at: work.at, app: pending.app.name, ...askedFrom(ctx) };
-    mail(work, parts, 'passkey-added', owner.email, language, { homeUrl: `${parts.issuer.origin}/`, asked });
-  }).catch(error => restartTaken(parts, pending, error));
-  const how = applicant ? BY_PASSKEY : ({ acr: 'aal1', amr: ['pwd'] } as const);
-  answer(ctx, { location: await goOn(ctx, parts, pending, { accountId: owner.accountId, ...how }) });
+  const language = parts.pages.language(ctx);
+  const { applicant, accountId, email } = owner;
+  if (applicant) {
+    const opened = await openedOrTaken(turn, applicant, async work => {
+      await openApplicantsAccount(work, applicant, language);
+      await addPasskey(work, checked);
+    });
+    if (!opened) return answer(ctx, { location: stepUrl(pending) });
+  } else {
+    await openWork(parts.db, { kind: 'person', id: accountId }, async work => {
+      await addPasskey(work, checked);
+      const asked = { at: work.at, app: pending.app.name, ...askedFrom(ctx) };
+      mail(work, parts, 'passkey-added', email, language, { homeUrl: `${parts.issuer.origin}/`, asked });
+    });
+  }
+  answer(ctx, { location: await goOn(turn, owner.authentication) });
 }

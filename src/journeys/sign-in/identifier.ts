@@ -1,40 +1,28 @@
-import type Koa from 'koa';
 import { normaliseEmail } from '../../domain/accounts/accounts.js';
-import { readForm } from '../../platform/web/input.js';
-import { type Parts, pendingRequest, toStep } from '../journey.js';
-import { keep, progressOf } from '../progress.js';
-import { showStep } from './pages.js';
+import type { Problem } from '../page-models.js';
+import { advance, atStartOf, type Turn, textOf } from '../turn.js';
+import type { Way } from './next-step.js';
+import { showProblems } from './pages.js';
+
+const LONGEST = 320;
+
+/** The address that was typed, normalised; where it is none, the page has been answered with what is wrong about it. */
+export async function typedEmail(turn: Turn, way: Way): Promise<string | undefined> {
+  const typed = textOf(turn, 'email', LONGEST);
+  const email = normaliseEmail(typed);
+  if (email) return email;
+  const word: Problem['word'] = typed.trim() === '' ? 'email_missing' : 'email_invalid';
+  await showProblems(atStartOf(turn, way), [{ word, field: 'email' }], { email: typed });
+  return undefined;
+}
 
 /** Takes the address of whoever signs in; whether anybody has it is not looked up here, so nothing can tell. */
-export async function submitIdentifier(ctx: Koa.Context, parts: Parts): Promise<void> {
-  const form = await readForm(ctx, parts.csrf);
-  const pending = await pendingRequest(ctx, parts);
-  if (pending.prompt.name === 'consent') return toStep(ctx, pending.uid);
-  const typed = typeof form['email'] === 'string' ? form['email'].slice(0, 320) : '';
-  const email = normaliseEmail(typed);
-  if (!email) {
-    ctx.status = 400;
-    const word = typed.trim() === '' ? 'email_missing' : 'email_invalid';
-    return showStep(ctx, parts, pending, [{ word, field: 'email' }], typed);
-  }
-  parts.interactions.remember(pending, { way: 'sign-in', email });
-  toStep(ctx, pending.uid);
+export async function submitIdentifier(turn: Turn): Promise<void> {
+  const email = await typedEmail(turn, 'sign-in');
+  if (email) advance(turn, { way: 'sign-in', email });
 }
 
-/** "Change" and "Use a different email": back to the first step of the way that was chosen, with nothing carried over. */
-export async function goBack(ctx: Koa.Context, parts: Parts): Promise<void> {
-  await readForm(ctx, parts.csrf);
-  const pending = await pendingRequest(ctx, parts);
-  const { way } = progressOf(pending);
-  parts.interactions.remember(pending, keep({ way }));
-  toStep(ctx, pending.uid);
-}
-
-/** The links between "sign in" and "create account": a fresh start on the other way. */
-export async function chooseWay(ctx: Koa.Context, parts: Parts, way: 'sign-in' | 'sign-up'): Promise<void> {
-  const pending = await pendingRequest(ctx, parts);
-  if (pending.prompt.name !== 'consent' && progressOf(pending).signedIn === undefined) {
-    parts.interactions.remember(pending, { way });
-  }
-  toStep(ctx, pending.uid);
+/** "Change" and "Use a different email": back to the first step of the way, with nothing carried over. */
+export function goBack(turn: Turn): void {
+  advance(turn, { way: turn.progress.way });
 }

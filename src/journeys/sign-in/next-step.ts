@@ -1,24 +1,33 @@
+/** Every step of the way through a pending request. */
+export const STEPS = [
+  'identifier',
+  'password',
+  'sign-in-code',
+  'passkey-offer',
+  'sign-up-email',
+  'sign-up-code',
+  'sign-up-credential',
+  'consent',
+] as const;
+
 /** Where somebody is on the way through a request. */
-export type Step =
-  | 'identifier'
-  | 'password'
-  | 'sign-in-code'
-  | 'passkey-offer'
-  | 'sign-up-email'
-  | 'sign-up-code'
-  | 'sign-up-credential'
-  | 'consent';
+export type Step = (typeof STEPS)[number];
+
+/** The two ways to begin. */
+export type Way = 'sign-in' | 'sign-up';
 
 /** All that the next step depends on. */
 export interface StepFacts {
   /** What the engine asks for. */
   readonly prompt: string;
   /** Which of the two ways the person chose, if they did. */
-  readonly way?: 'sign-in' | 'sign-up' | undefined;
+  readonly way?: Way | undefined;
   /** The address typed on this way. */
   readonly email?: string | undefined;
   /** A code was asked for instead of the password. */
   readonly codeSent?: boolean | undefined;
+  /** The operator lets people sign in by code. */
+  readonly codesAllowed: boolean;
   /** The address was proved, so that an account can be opened for it. */
   readonly proved?: boolean | undefined;
   /** Signed in by password, with a passkey to be offered before going on. */
@@ -35,5 +44,5 @@ export function nextStep(facts: StepFacts): Step {
     return facts.proved ? 'sign-up-credential' : 'sign-up-code';
   }
   if (!facts.email) return 'identifier';
-  return facts.codeSent ? 'sign-in-code' : 'password';
+  return facts.codeSent && facts.codesAllowed ? 'sign-in-code' : 'password';
 }

@@ -1,71 +1,96 @@
-import type Koa from 'koa';
-import { PASSWORD_MINIMUM } from '../../domain/credentials/credentials.js';
 import { PROOF_MINUTES } from '../../domain/contacts/contacts.js';
-import type { PendingRequest } from '../../oidc/interaction.js';
+import { PASSWORD_MINIMUM } from '../../domain/credentials/credentials.js';
 import { showConsent } from '../consent/pages.js';
-import { badgeOf, type Parts, show } from '../journey.js';
+import { badgeOf, show } from '../journey.js';
 import type { Problem } from '../page-models.js';
-import { progressOf, stepOf } from '../progress.js';
 import { TERMS_VERSION } from '../terms.js';
+import { atStartOf, stepUrl, type Turn } from '../turn.js';
+import type { Way } from './next-step.js';
+import { noticeOf } from './notices.js';
+
+const LONGEST_HINT = 254;
 
 /** What a form that came back shows again. */
 export interface Typed {
+  readonly email?: string;
   readonly name?: string;
   readonly termsAccepted?: boolean;
 }
 
-/** Shows the page of the step that is due, with what was wrong about the last post. */
-export async function showStep(
-  ctx: Koa.Context,
-  parts: Parts,
-  pending: PendingRequest,
-  problems: readonly Problem[] = [],
-  typedEmail?: string,
-  typed: Typed = {},
-): Promise<void> {
-  const progress = progressOf(pending);
-  const { uid } = pending;
-  const base = { uid, app: badgeOf(pending), problems };
+/** Shows the step that is due, or the start of the other way; looking changes nothing. */
+export function showPending(turn: Turn): Promise<void> {
+  const way = turn.ctx.query['way'];
+  const elsewhere = (way === 'sign-in' || way === 'sign-up') && way !== wayOf(turn);
+  return showStep(elsewhere ? atStartOf(turn, way) : turn);
+}
+
+/** The way that a step belongs to; the steps after a proof belong to none. */
+function wayOf({ step }: Turn): Way | undefined {
+  if (step === 'consent' || step === 'passkey-offer') return undefined;
+  return step.startsWith('sign-up') ? 'sign-up' : 'sign-in';
+}
+
+/** Shows the page of the step again, with what was wrong about what was sent. */
+export function showProblems(turn: Turn, problems: readonly Problem[], typed: Typed = {}): Promise<void> {
+  turn.ctx.status = 400;
+  return showStep(turn, problems, typed);
+}
+
+async function showStep(turn: Turn, problems: readonly Problem[] = [], typed: Typed = {}): Promise<void> {
+  const { ctx, parts, progress, pending } = turn;
+  const notice = noticeOf(turn);
   const email = progress.email ?? '';
-  const step = stepOf(pending);
-  if (problems.length > 0 && ctx.status === 404) ctx.status = 400;
-  switch (step) {
+  const base = { uid: pending.uid, app: badgeOf(pending), problems, ...(notice && { notice }) };
+  switch (turn.step) {
     case 'identifier': {
-      const hint = typedEmail ?? pending.params['login_hint'];
-      const known = typeof hint === 'string' && hint.includes('@') ? { email: hint } : {};
-      return show(ctx, parts, 'sign-in/identifier', { ...base, ...known, ...at(uid).signUp });
+      const way = wayLinks(turn);
+      return show(ctx, parts, 'sign-in/identifier', {
+        ...base,
+        ...way,
+        email: await likelyEmail(turn, typed),
+      });
     }
+    case 'sign-up-email':
+      return show(ctx, parts, 'sign-up/email', {
+        ...base,
+        ...wayLinks(turn),
+        email: await likelyEmail(turn, typed),
+      });
     case 'password':
       return show(ctx, parts, 'sign-in/password', { ...base, email, emailCode: parts.emailCodeSignIn });
-    case 'sign-up-email':
-      return show(ctx, parts, 'sign-up/email', { ...base, ...(typedEmail !== undefined && { email: typedEmail }), ...at(uid).signIn });
     case 'sign-in-code':
+      return show(ctx, parts, 'sign-in/code', { ...base, ...codePage(turn, problems), email });
     case 'sign-up-code':
-      return show(ctx, parts, step === 'sign-in-code' ? 'sign-in/code' : 'sign-up/code', {
-        ...base,
-        email,
-        minutes: PROOF_MINUTES,
-        state: progress.codeState ?? 'open',
-        ...(progress.sentAgain && problems.length === 0 && { sentAgain: true }),
-      });
-    case 'sign-up-credential':
-      return show(ctx, parts, 'sign-up/credential', {
-        ...base,
-        ...typed,
-        email,
-        terms: { version: TERMS_VERSION, url: '/terms' },
-        minimumLength: PASSWORD_MINIMUM.alone,
-      });
+      return show(ctx, parts, 'sign-up/code', { ...base, ...codePage(turn, problems), email });
+    case 'sign-up-credential': {
+      const terms = { version: TERMS_VERSION, url: '/terms' };
+      const minimumLength = PASSWORD_MINIMUM.alone;
+      return show(ctx, parts, 'sign-up/credential', { ...base, ...typed, email, terms, minimumLength });
+    }
     case 'passkey-offer':
       return show(ctx, parts, 'passkey/offer', { ...base, email });
     case 'consent':
-      return showConsent(ctx, parts, pending, problems);
+      return showConsent(turn, problems);
   }
 }
 
-function at(uid: string) {
-  return {
-    signUp: { signUpUrl: `/interaction/${uid}/sign-up` },
-    signIn: { signInUrl: `/interaction/${uid}/sign-in` },
-  };
+function wayLinks({ pending, step }: Turn) {
+  const url = stepUrl(pending);
+  const [signInUrl, signUpUrl] = [`${url}?way=sign-in`, `${url}?way=sign-up`];
+  return { signInUrl, signUpUrl, here: step === 'identifier' ? signInUrl : signUpUrl };
+}
+
+function codePage({ progress }: Turn, problems: readonly Problem[]) {
+  const sentAgain = progress.sentAgain === true && problems.length === 0;
+  return { minutes: PROOF_MINUTES, state: progress.codeState ?? 'open', sentAgain };
+}
+
+/** What was typed, else whom the app expects, else whoever is signed in and not the wrong one. */
+async function likelyEmail(turn: Turn, typed: Typed): Promise<string> {
+  if (typed.email !== undefined) return typed.email;
+  const hint = turn.pending.params['login_hint'];
+  if (typeof hint === 'string' && hint.includes('@')) return hint.slice(0, LONGEST_HINT);
+  if (turn.step !== 'identifier' || noticeOf(turn) === 'someone_else') return '';
+  const account = await turn.parts.interactions.account(turn.pending);
+  return account?.email?.address ?? '';
 }

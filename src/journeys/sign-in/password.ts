@@ -1,4 +1,4 @@
-import type Koa from 'koa';
+import type { Account } from '../../domain/accounts/accounts.js';
 import { findByIdentifier } from '../../domain/accounts/accounts.js';
 import {
   findPassword,
@@ -7,95 +7,92 @@ import {
   notePasswordUse,
   type StoredPassword,
 } from '../../domain/credentials/credentials.js';
-import type { PendingRequest } from '../../oidc/interaction.js';
-import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
-import { readForm } from '../../platform/web/input.js';
-import { visitOf } from '../../platform/web/surface.js';
-import { type Parts, pendingRequest, seeOther, toStep } from '../journey.js';
-import { passwordLimits } from '../limits.js';
-import { keep, progressOf, stepOf } from '../progress.js';
-import { goOn } from './going-on.js';
-import { showStep } from './pages.js';
+import { type Parts, seeOther } from '../journey.js';
+import { countTry, forgetTries, PASSWORDS, unlessBusy } from '../limits.js';
+import { advance, type Turn } from '../turn.js';
+import { BY_PASSWORD, goOn } from './going-on.js';
+import { showProblems } from './pages.js';
 
 const NOBODY = '00000000-0000-0000-0000-000000000000';
 const LATER_COOKIE = 'keyhold_passkey_later';
+const MONTH = 30 * 86_400_000;
+
+/** The facts that signing in leaves here; what each room did is in its own. */
+export const SIGN_IN_FACTS = ['sign_in.failed'] as const;
 
 /** Takes a password: counted before it is looked at, checked off the event loop, the same work for nobody's address. */
-export async function submitPassword(ctx: Koa.Context, parts: Parts): Promise<void> {
-  const form = await readForm(ctx, parts.csrf);
-  const pending = await pendingRequest(ctx, parts);
-  const { email } = progressOf(pending);
-  if (stepOf(pending) !== 'password' || !email) return toStep(ctx, pending.uid);
-  const password = typeof form['password'] === 'string' ? form['password'] : '';
-  if (password === '') return showStep(ctx, parts, pending, [{ word: 'password_missing', field: 'password' }]);
-
-  const limits = passwordLimits(email, visitOf(ctx).address);
-  const verdict = await parts.protection.count(limits);
-  if (!verdict.allowed) {
-    const { retryAfter } = verdict;
-    throw new Refusal('limited', 'too_many_tries', 'There were too many tries for this address.', { retryAfter });
-  }
+export async function submitPassword(turn: Turn): Promise<void> {
+  const { parts, progress, sent } = turn;
+  const { email = '' } = progress;
+  const password = typeof sent['password'] === 'string' ? sent['password'] : '';
+  if (password === '') return showProblems(turn, [{ word: 'password_missing', field: 'password' }]);
+  await countTry(turn, PASSWORDS, email);
   const account = await findByIdentifier(parts.db, 'email', email);
   const stored = await findPassword(parts.db, account?.id ?? NOBODY);
-  const right = await checked(parts, password, stored);
-  if (!account || !right || account.state !== 'active') {
-    parts.interactions.record(
-      { type: 'sign_in.failed', ...(account && { accountId: account.id }), clientId: pending.app.clientId, detail: { by: 'password' } },
-      { kind: 'person' },
-    );
-    ctx.status = 400;
-    return showStep(ctx, parts, pending, [{ word: 'credentials_wrong', field: 'password' }]);
-  }
-  await parts.protection.clear(limits.slice(0, 1));
+  const right = await unlessBusy(turn, PASSWORDS, email, () => checked(parts, password, stored));
+  if (!account || !right || account.state !== 'active') return refuse(turn, account);
+  await forgetTries(turn, PASSWORDS, email);
   if (stored && right.stale) await rehash(parts, account.id, password, stored);
-  await afterPassword(ctx, parts, pending, account.id, form['passkeys'] === 'yes');
+  await afterPassword(turn, account.id);
 }
 
 async function checked(parts: Parts, password: string, stored: StoredPassword | undefined) {
   if (isPasswordTooLong(password)) return undefined;
-  if (!stored) {
-    await parts.hasher.verifyDecoy(password);
-    return undefined;
-  }
-  const verdict = await parts.hasher.verify(password, stored.hash);
+  const verdict = stored
+    ? await parts.hasher.verify(password, stored.hash)
+    : await parts.hasher.verifyDecoy(password);
   return verdict.ok ? verdict : undefined;
 }
 
-async function rehash(parts: Parts, accountId: string, password: string, stored: StoredPassword): Promise<void> {
-  const to = await parts.hasher.hash(password);
+function refuse(turn: Turn, account: Account | undefined): Promise<void> {
+  const { clientId } = turn.pending.app;
+  const subject = { ...(account && { accountId: account.id }), clientId };
+  turn.parts.interactions.record(
+    { type: SIGN_IN_FACTS[0], ...subject, detail: { by: 'password' } },
+    { kind: 'person' },
+  );
+  return showProblems(turn, [{ word: 'credentials_wrong', field: 'password' }]);
+}
+
+/* The hash only gets better: when there is no time for it now, the next sign-in does it. */
+async function rehash(
+  parts: Parts,
+  accountId: string,
+  password: string,
+  stored: StoredPassword,
+): Promise<void> {
+  const to = await parts.hasher.hash(password).catch(() => undefined);
+  if (to === undefined) return;
   await openWork(parts.db, { kind: 'person', id: accountId }, work =>
     notePasswordUse(work, accountId, { from: stored.hash, to }),
   );
 }
 
-async function afterPassword(
-  ctx: Koa.Context,
-  parts: Parts,
-  pending: PendingRequest,
-  accountId: string,
-  couldMakePasskey: boolean,
-): Promise<void> {
+async function afterPassword(turn: Turn, accountId: string): Promise<void> {
+  const { ctx, parts, progress, sent } = turn;
+  const able = sent['passkeys'] === 'yes';
   const declined = ctx.cookies.get(laterCookie(parts), { signed: false }) !== undefined;
-  if (couldMakePasskey && !declined && (await listPasskeys(parts.db, accountId)).length === 0) {
-    parts.interactions.remember(pending, keep({ ...progressOf(pending), signedIn: accountId }));
-    return toStep(ctx, pending.uid);
+  if (able && !declined && (await listPasskeys(parts.db, accountId)).length === 0) {
+    return advance(turn, { ...progress, signedIn: { accountId, at: Date.now() } });
   }
-  seeOther(ctx, await goOn(ctx, parts, pending, byPassword(accountId)));
+  seeOther(ctx, await goOn(turn, { accountId, ...BY_PASSWORD }));
 }
 
-const byPassword = (accountId: string) => ({ accountId, acr: 'aal1', amr: ['pwd'] }) as const;
-
 /** "Not now": goes on without a passkey, and does not ask again in this browser for a month. */
-export async function skipPasskey(ctx: Koa.Context, parts: Parts): Promise<void> {
-  await readForm(ctx, parts.csrf);
-  const pending = await pendingRequest(ctx, parts);
-  const { signedIn } = progressOf(pending);
-  if (!signedIn) return toStep(ctx, pending.uid);
+export async function skipPasskey(turn: Turn): Promise<void> {
+  const { ctx, parts, progress } = turn;
+  if (!progress.signedIn) throw new Error('no passkey was offered');
+  const { accountId, at } = progress.signedIn;
   const secure = parts.issuer.protocol === 'https:';
-  const month = 30 * 86_400_000;
-  ctx.cookies.set(laterCookie(parts), '1', { signed: false, httpOnly: true, sameSite: 'lax', secure, maxAge: month });
-  seeOther(ctx, await goOn(ctx, parts, pending, byPassword(signedIn)));
+  ctx.cookies.set(laterCookie(parts), '1', {
+    signed: false,
+    httpOnly: true,
+    sameSite: 'lax',
+    secure,
+    maxAge: MONTH,
+  });
+  seeOther(ctx, await goOn(turn, { accountId, at: new Date(at), ...BY_PASSWORD }));
 }
 
 function laterCookie(parts: Parts): string {

@@ -6,6 +6,7 @@ import { allowFormTarget } from '../../platform/web/headers.js';
 import type { Pages } from '../../platform/web/pages.js';
 import { visitOf } from '../../platform/web/surface.js';
 import { show } from '../journey.js';
+import type { ErrorPage } from '../page-models.js';
 
 /** The engine's pages of signing out (OpenID Connect RP-Initiated Logout 1.0 §2), in our words. */
 export function signOutPages(pages: Pages): LogoutPages {
@@ -28,7 +29,10 @@ export function signOutPages(pages: Pages): LogoutPages {
     },
     signedOut: async ctx => {
       const { client } = ctx.oidc;
-      const app = client && { name: client.clientName ?? client.clientId, ...(client.clientUri && { url: client.clientUri }) };
+      const app = client && {
+        name: client.clientName ?? client.clientId,
+        ...(client.clientUri && { url: client.clientUri }),
+      };
       show(ctx, parts, 'sign-out/done', app ? { app } : {});
     },
   };
@@ -47,28 +51,46 @@ export function showProtocolProblem(ctx: Koa.Context, pages: Pages, problem: Pro
   });
 }
 
-const WORD = { csrf: 'csrf', request_gone: 'other_browser' } as const;
+const WORDS: Readonly<Record<string, ErrorPage['word']>> = {
+  csrf: 'csrf',
+  request_gone: 'expired',
+  account_unavailable: 'account',
+  client_unavailable: 'client',
+};
 
-/** The page of a refusal, or of a failure that is ours. */
+/* A post that failed changed nothing: its step can be shown again. A page that failed can be asked for again. */
+function retryUrlOf(ctx: Koa.Context): string | undefined {
+  if (ctx.method === 'GET') return ctx.url;
+  return /^\/interaction\/[\w-]+(?=\/)|^\/sign-out$/.exec(ctx.path)?.[0];
+}
+
+/** The page of a refusal, or of a failure that is ours: it always says what to do next. */
 export function showRefusal(ctx: Koa.Context, pages: Pages, refusal: Refusal | undefined): void {
-  const parts = { pages };
   const { status } = ctx;
+  const retryUrl = retryUrlOf(ctx);
+  const retry = retryUrl === undefined ? {} : { retryUrl };
   if (refusal?.kind === 'limited' || refusal?.kind === 'busy') {
-    const retryUrl = ctx.method === 'GET' ? { retryUrl: ctx.url } : {};
-    show(ctx, parts, refusal.kind === 'limited' ? 'too-many' : 'busy', { seconds: refusal.retryAfter ?? 5, ...retryUrl });
+    const name = refusal.kind === 'limited' ? 'too-many' : 'busy';
+    show(ctx, { pages }, name, { seconds: refusal.retryAfter ?? 5, ...retry });
   } else if (refusal?.code === 'finished') {
-    show(ctx, parts, 'finished', {});
+    show(ctx, { pages }, 'finished', {});
   } else if (refusal?.kind === 'missing' && refusal.code !== 'request_gone') {
-    show(ctx, parts, 'not-found', {});
+    show(ctx, { pages }, 'not-found', {});
   } else {
-    const code = refusal?.code as keyof typeof WORD | undefined;
-    show(ctx, parts, 'error', {
-      word: refusal ? ((code && WORD[code]) ?? 'generic') : 'internal',
+    const again = !refusal || refusal.kind === 'invalid' || refusal.code === 'csrf';
+    show(ctx, { pages }, 'error', {
+      word: wordOf(refusal),
       error: refusal?.code ?? 'server_error',
       ...(refusal && { description: refusal.message }),
+      ...(again && retry),
       requestId: visitOf(ctx).requestId,
       homeUrl: '/',
     });
   }
   ctx.status = status;
+}
+
+function wordOf(refusal: Refusal | undefined): ErrorPage['word'] {
+  if (!refusal) return 'internal';
+  return WORDS[refusal.code] ?? (refusal.kind === 'invalid' ? 'input' : 'generic');
 }

@@ -1,19 +1,21 @@
-import type Koa from 'koa';
 import { openAccount } from '../../domain/accounts/accounts.js';
 import { acceptTerms } from '../../domain/consents/consents.js';
 import { addVerifiedEmail } from '../../domain/contacts/contacts.js';
-import { checkPassword, PASSWORD_MINIMUM, type PasswordReason, setPassword } from '../../domain/credentials/credentials.js';
+import {
+  checkPassword,
+  PASSWORD_MINIMUM,
+  type PasswordReason,
+  setPassword,
+} from '../../domain/credentials/credentials.js';
 import { setAttributes } from '../../domain/profiles/profiles.js';
-import type { PendingRequest } from '../../oidc/interaction.js';
 import { Refusal } from '../../platform/errors.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
-import { readForm } from '../../platform/web/input.js';
-import { type Parts, pendingRequest, seeOther, toStep } from '../journey.js';
+import { type Parts, seeOther } from '../journey.js';
 import type { Problem, ProblemWord } from '../page-models.js';
-import { progressOf, stepOf } from '../progress.js';
-import { goOn } from '../sign-in/going-on.js';
-import { showStep } from '../sign-in/pages.js';
+import { BY_PASSWORD, goOn } from '../sign-in/going-on.js';
+import { showProblems } from '../sign-in/pages.js';
 import { TERMS_VERSION } from '../terms.js';
+import { advance, type Turn } from '../turn.js';
 
 const LONGEST_NAME = 120;
 
@@ -34,10 +36,17 @@ const WORDS: Readonly<Record<PasswordReason, ProblemWord>> = {
 };
 
 /** The applicant of a request whose address is proved; nobody at any other step. */
-export function applicantOf(pending: PendingRequest, name: unknown): Applicant | undefined {
-  const { newAccountId, email } = progressOf(pending);
-  if (stepOf(pending) !== 'sign-up-credential' || !newAccountId || !email) return undefined;
-  return { accountId: newAccountId, email, name: typeof name === 'string' ? name.normalize('NFC').trim() : '' };
+export function applicantOf({ step, progress, sent }: Turn): Applicant | undefined {
+  const { newAccountId, email } = progress;
+  if (step !== 'sign-up-credential' || !newAccountId || !email) return undefined;
+  return { accountId: newAccountId, email, name: tidyName(sent['name']) };
+}
+
+/* A name is one line: no control characters, no line breaks, and no marks that turn the text around it. */
+function tidyName(name: unknown): string {
+  if (typeof name !== 'string') return '';
+  const line = name.normalize('NFC').replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu, ' ');
+  return line.trim();
 }
 
 /** What is wrong with the name or the terms. */
@@ -49,7 +58,11 @@ export function applicationProblems(applicant: Applicant, accepted: boolean): Pr
 }
 
 /** Opens the account with its proved address, its name and the terms accepted, all in the caller's work. */
-export async function openApplicantsAccount(work: Work, applicant: Applicant, language: string): Promise<void> {
+export async function openApplicantsAccount(
+  work: Work,
+  applicant: Applicant,
+  language: string,
+): Promise<void> {
   const { accountId, email, name } = applicant;
   await openAccount(work, { id: accountId, email, language });
   await addVerifiedEmail(work, accountId, email);
@@ -58,33 +71,32 @@ export async function openApplicantsAccount(work: Work, applicant: Applicant, la
 }
 
 /** Opens an account with a password. */
-export async function submitAccount(ctx: Koa.Context, parts: Parts): Promise<void> {
-  const form = await readForm(ctx, parts.csrf);
-  const pending = await pendingRequest(ctx, parts);
-  const applicant = applicantOf(pending, form['name']);
-  if (!applicant) return toStep(ctx, pending.uid);
-  const password = typeof form['password'] === 'string' ? form['password'] : '';
-  const accepted = form['terms'] === 'yes';
+export async function submitAccount(turn: Turn): Promise<void> {
+  const { ctx, parts, sent } = turn;
+  const applicant = applicantOf(turn);
+  if (!applicant) throw new Error('no address was proved');
+  const password = typeof sent['password'] === 'string' ? sent['password'] : '';
+  const termsAccepted = sent['terms'] === 'yes';
   const problems = [
-    ...applicationProblems(applicant, accepted),
+    ...applicationProblems(applicant, termsAccepted),
     ...(await passwordProblems(parts, password, applicant)),
   ];
   if (problems.length > 0) {
-    ctx.status = 400;
-    const typed = { name: applicant.name.slice(0, 1000), termsAccepted: accepted };
-    return showStep(ctx, parts, pending, problems, undefined, typed);
+    return showProblems(turn, problems, { name: applicant.name.slice(0, 1_000), termsAccepted });
   }
   const hash = await parts.hasher.hash(password);
-  const language = parts.pages.language(ctx);
-  const actor = { kind: 'person', id: applicant.accountId } as const;
-  await openWork(parts.db, actor, async work => {
-    await openApplicantsAccount(work, applicant, language);
+  const opened = await openedOrTaken(turn, applicant, async work => {
+    await openApplicantsAccount(work, applicant, parts.pages.language(ctx));
     await setPassword(work, applicant.accountId, hash);
-  }).catch(error => restartTaken(parts, pending, error));
-  seeOther(ctx, await goOn(ctx, parts, pending, { accountId: applicant.accountId, acr: 'aal1', amr: ['pwd'] }));
+  });
+  if (opened) seeOther(ctx, await goOn(turn, { accountId: applicant.accountId, ...BY_PASSWORD }));
 }
 
-async function passwordProblems(parts: Parts, password: string, { email, name }: Applicant): Promise<Problem[]> {
+async function passwordProblems(
+  parts: Parts,
+  password: string,
+  { email, name }: Applicant,
+): Promise<Problem[]> {
   if (password === '') return [{ word: 'password_missing', field: 'password' }];
   const minimum = PASSWORD_MINIMUM.alone;
   const verdict = await checkPassword(parts.db, password, { minimum, context: [email, name] });
@@ -92,13 +104,21 @@ async function passwordProblems(parts: Parts, password: string, { email, name }:
   return [{ word: WORDS[verdict.reason], field: 'password', vars: { count: minimum } }];
 }
 
-/** Two browsers proved one address and the other was first: this request starts again, at signing in. */
-export function restartTaken(parts: Parts, pending: PendingRequest, error: unknown): never {
-  if (error instanceof Refusal && error.code === 'identifier_taken') {
-    parts.interactions.remember(pending, { way: 'sign-in' });
-    throw new Refusal('conflict', 'account_exists', 'There is an account with this address already. Sign in instead.', {
-      cause: error,
-    });
+/**
+ * Opens the account, unless another browser that proved the same address was first: then this request goes on with
+ * signing in. The owner of the address may know that the account is there.
+ */
+export async function openedOrTaken(
+  turn: Turn,
+  { accountId, email }: Applicant,
+  open: (work: Work) => Promise<void>,
+): Promise<boolean> {
+  try {
+    await openWork(turn.parts.db, { kind: 'person', id: accountId }, open);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code !== 'identifier_taken') throw error;
+    advance(turn, { way: 'sign-in', email, accountExists: true });
+    return false;
   }
-  throw error;
 }

@@ -1,13 +1,18 @@
 import type Koa from 'koa';
-import { denyProof, findProofByLink, type LinkedProof, PROOF_MINUTES, proveByLink } from '../../domain/contacts/contacts.js';
-import type { PendingRequest } from '../../oidc/interaction.js';
+import {
+  denyProof,
+  findProofByLink,
+  type LinkedProof,
+  PROOF_MINUTES,
+  proveByLink,
+} from '../../domain/contacts/contacts.js';
 import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
 import { readForm } from '../../platform/web/input.js';
-import { badgeOf, type Parts, pendingRequest, show, toStep } from '../journey.js';
+import { badgeOf, type Parts, show } from '../journey.js';
 import type { Asked } from '../page-models.js';
-import { stepOf } from '../progress.js';
 import { afterProof } from '../sign-in/code.js';
+import { openTurn, type Turn } from '../turn.js';
 
 const SHAPE = /^[\w-]{20,128}$/;
 
@@ -17,9 +22,9 @@ function tokenOf(ctx: Koa.Context): string {
 }
 
 /* The browser that began carries the request's cookie; any other one does not. */
-async function begunHere(ctx: Koa.Context, parts: Parts): Promise<PendingRequest | undefined> {
+async function begunHere(ctx: Koa.Context, parts: Parts): Promise<Turn | undefined> {
   try {
-    return await pendingRequest(ctx, parts);
+    return await openTurn(ctx, parts);
   } catch (error) {
     if (error instanceof Refusal) return undefined;
     throw error;
@@ -31,15 +36,14 @@ export async function showLink(ctx: Koa.Context, parts: Parts): Promise<void> {
   const token = tokenOf(ctx);
   const proof = await findProofByLink(parts.db, token);
   if (proof?.state !== 'open') return ended(ctx, parts, proof);
-  const pending = await begunHere(ctx, parts);
   const { uid } = ctx['params'] as { readonly uid: string };
-  if (pending?.uid === proof.binding && stepOf(pending) === 'sign-up-code') {
-    return show(ctx, parts, 'link/same-browser', { uid, token, email: proof.address, app: badgeOf(pending) });
+  const common = { uid, token, email: proof.address, here: ctx.path };
+  const turn = await begunHere(ctx, parts);
+  if (turn?.pending.uid === proof.binding && turn.step === 'sign-up-code') {
+    return show(ctx, parts, 'link/same-browser', { ...common, app: badgeOf(turn.pending) });
   }
   show(ctx, parts, 'link/other-browser', {
-    uid,
-    token,
-    email: proof.address,
+    ...common,
     code: proof.code,
     minutes: minutesLeft(proof),
     asked: askedOf(proof),
@@ -58,19 +62,22 @@ function minutesLeft(proof: LinkedProof): number {
 }
 
 function askedOf(proof: LinkedProof): Asked {
-  const { device, address, app } = JSON.parse(proof.askedFrom) as { device?: string; address?: string; app?: string };
+  const { device, address, app } = JSON.parse(proof.askedFrom) as {
+    device?: string;
+    address?: string;
+    app?: string;
+  };
   return { at: proof.askedAt, ...(app && { app }), ...(device && { device }), ...(address && { address }) };
 }
 
 /** "Continue" in the browser that began: the address is proved, as if the code had been typed. */
-export async function useLink(ctx: Koa.Context, parts: Parts): Promise<void> {
-  await readForm(ctx, parts.csrf);
-  const pending = await pendingRequest(ctx, parts);
-  if (stepOf(pending) !== 'sign-up-code') return toStep(ctx, pending.uid);
-  const used = { linkToken: tokenOf(ctx), binding: pending.uid, purpose: 'sign-up' } as const;
+export async function useLink(turn: Turn): Promise<void> {
+  const { ctx, parts, pending } = turn;
+  const linkToken = tokenOf(ctx);
+  const used = { linkToken, binding: pending.uid, purpose: 'sign-up' } as const;
   const outcome = await openWork(parts.db, { kind: 'person' }, work => proveByLink(work, used));
-  if (outcome.outcome === 'ended') return ended(ctx, parts, await findProofByLink(parts.db, tokenOf(ctx)));
-  await afterProof(ctx, parts, pending, outcome.address);
+  if (outcome.outcome === 'ended') return ended(ctx, parts, await findProofByLink(parts.db, linkToken));
+  await afterProof(turn, outcome.address);
 }
 
 /** "Not me", from any browser: whoever asked can do nothing more with this code. */

@@ -13,6 +13,16 @@ export const STATUS: Readonly<Record<RefusalKind, number>> = {
   busy: 503,
 };
 
+const TITLES: Readonly<Record<RefusalKind, string>> = {
+  invalid: 'This cannot be used as it was sent',
+  unauthenticated: 'Sign in first',
+  forbidden: 'This is not allowed',
+  missing: 'There is no such thing',
+  conflict: 'This does not fit with what happened before',
+  limited: 'Too many tries',
+  busy: 'Busy right now',
+};
+
 /** Where a bug is written down, whole. */
 export interface ProblemLog {
   error(about: object, message: string): void;
@@ -28,7 +38,8 @@ export function problems(log: ProblemLog, show: ShowProblem): Koa.Middleware {
       await next();
     } catch (error) {
       const refusal = asRefusal(error);
-      if (!refusal) log.error({ err: error, requestId: visitOf(ctx).requestId, path: ctx.path }, 'request failed');
+      if (!refusal)
+        log.error({ err: error, requestId: visitOf(ctx).requestId, path: ctx.path }, 'request failed');
       answer(ctx, refusal, show);
     }
   };
@@ -42,7 +53,10 @@ function asRefusal(error: unknown): Refusal | undefined {
   const { code, message, name } = error as { code?: unknown; message?: string; name?: string };
   const gone = /timeout exceeded when trying to connect|Connection terminated/.test(String(message));
   if (gone || name === 'KnexTimeoutError' || UNAVAILABLE.test(String(code))) {
-    return new Refusal('busy', 'temporarily_unavailable', 'Please try again in a moment.', { cause: error, retryAfter: 5 });
+    return new Refusal('busy', 'temporarily_unavailable', 'Please try again in a moment.', {
+      cause: error,
+      retryAfter: 5,
+    });
   }
   return undefined;
 }
@@ -52,12 +66,16 @@ function answer(ctx: Koa.Context, refusal: Refusal | undefined, show: ShowProble
   ctx.res.removeHeader('Location');
   ctx.status = refusal ? STATUS[refusal.kind] : 500;
   if (refusal?.retryAfter !== undefined) ctx.set('Retry-After', String(refusal.retryAfter));
-  if (wantsPage(ctx)) return show(ctx, refusal);
+  if (wantsPage(ctx)) {
+    show(ctx, refusal);
+    return;
+  }
   ctx.body = JSON.stringify({
     type: 'about:blank',
-    title: refusal?.code ?? 'internal_error',
+    title: refusal ? TITLES[refusal.kind] : 'Something went wrong on our side',
     status: ctx.status,
-    detail: refusal?.message ?? 'Something went wrong on our side.',
+    detail: refusal?.message ?? 'It is noted under this request id. Please try again in a moment.',
+    code: refusal?.code ?? 'server_error',
     request_id: visitOf(ctx).requestId,
   });
   ctx.type = 'application/problem+json';

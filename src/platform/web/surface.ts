@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type Koa from 'koa';
 import ipaddr from 'ipaddr.js';
+import type Koa from 'koa';
 import { randomToken } from '../crypto/tokens.js';
 
 /** What is settled about a request before any route sees it. */
@@ -40,7 +40,10 @@ export function pinToIssuer(app: Koa, issuer: URL): void {
 export function surface(issuer: URL, trustedProxies: readonly string[]): Koa.Middleware {
   const trusted = trustedProxies.map(range => parseRange(range));
   const defaultPort = issuer.protocol === 'https:' ? '443' : '80';
-  const hosts = new Set([issuer.host.toLowerCase(), ...(issuer.port ? [] : [`${issuer.hostname}:${defaultPort}`])]);
+  const hosts = new Set([
+    issuer.host.toLowerCase(),
+    ...(issuer.port ? [] : [`${issuer.hostname}:${defaultPort}`]),
+  ]);
   return async (ctx, next) => {
     visits.set(ctx.req, {
       requestId: randomUUID(),
@@ -56,6 +59,8 @@ export function surface(issuer: URL, trustedProxies: readonly string[]): Koa.Mid
         title: 'Unknown host',
         status: 400,
         detail: `This server answers at ${issuer.origin}.`,
+        code: 'unknown_host',
+        request_id: visitOf(ctx).requestId,
       });
       return;
     }
@@ -74,13 +79,19 @@ function parseRange(range: string): Range {
 function isTrusted(address: string, trusted: readonly Range[]): boolean {
   if (!ipaddr.isValid(address)) return false;
   const parsed = ipaddr.process(address);
-  return trusted.some(([range, bits]) => parsed.kind() === range.kind() && parsed.match(range as never, bits));
+  return trusted.some(
+    ([range, bits]) => parsed.kind() === range.kind() && parsed.match(range as never, bits),
+  );
 }
 
 /* The last address in X-Forwarded-For that no trusted proxy of ours wrote about itself. */
 function clientAddress(ctx: Koa.Context, trusted: readonly Range[]): string {
   let address = ctx.req.socket.remoteAddress ?? '';
-  const forwarded = ctx.get('X-Forwarded-For').split(',').map(entry => entry.trim()).filter(Boolean);
+  const forwarded = ctx
+    .get('X-Forwarded-For')
+    .split(',')
+    .map(entry => entry.trim())
+    .filter(Boolean);
   while (forwarded.length > 0 && isTrusted(address, trusted)) address = forwarded.pop() ?? address;
   return ipaddr.isValid(address) ? ipaddr.process(address).toString() : 'unknown';
 }

@@ -39,6 +39,7 @@ export const pageSamples = {
       problems: [{ word: 'email_invalid', field: 'email' }],
     },
     again: { uid, app, email, signUpUrl: '/x', problems: [{ word: 'form_expired' }] },
+    stronger: { uid, app, email, signUpUrl: '/x', notice: 'passkey_needed' },
   },
   'sign-in/password': {
     usual: { uid, app, email, emailCode: true },

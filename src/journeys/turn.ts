@@ -1,0 +1,62 @@
+import type Koa from 'koa';
+import type { PendingRequest } from '../oidc/interaction.js';
+import { type Parts, pendingRequest, seeOther } from './journey.js';
+import { keep, type Progress, progressOf } from './progress.js';
+import { nextStep, type Step, type Way } from './sign-in/next-step.js';
+
+/** One request of a person on the way through a pending request: what they sent, and the step that is due. */
+export interface Turn {
+  readonly ctx: Koa.Context;
+  readonly parts: Parts;
+  readonly pending: PendingRequest;
+  readonly progress: Progress;
+  readonly step: Step;
+  /** The fields of the form, or of the JSON that a page's script sent. */
+  readonly sent: Readonly<Record<string, unknown>>;
+}
+
+/** Finds the pending request that the route names, and where on its way it is. */
+export async function openTurn(ctx: Koa.Context, parts: Parts, sent: Turn['sent'] = {}): Promise<Turn> {
+  const pending = await pendingRequest(ctx, parts);
+  return at({ ctx, parts, pending, sent }, progressOf(pending));
+}
+
+function at(turn: Omit<Turn, 'progress' | 'step'>, progress: Progress): Turn {
+  const step = nextStep({
+    prompt: turn.pending.prompt.name,
+    way: progress.way,
+    email: progress.email,
+    codeSent: progress.codeSent,
+    codesAllowed: turn.parts.emailCodeSignIn,
+    proved: progress.newAccountId !== undefined,
+    offering: progress.signedIn !== undefined,
+  });
+  return { ...turn, progress, step };
+}
+
+/** The turn as it would be at the beginning of a way; nothing is kept of that. */
+export function atStartOf(turn: Turn, way: Way): Turn {
+  return at(turn, { way });
+}
+
+/** Keeps the notes and leads to the page of the step that is due then. */
+export function advance(turn: Turn, progress: Progress): void {
+  turn.parts.interactions.remember(turn.pending, keep(progress));
+  toStep(turn);
+}
+
+/** To the page of the current step: a post is never answered with a page that a reload would send again. */
+export function toStep({ ctx, pending }: Turn): void {
+  seeOther(ctx, stepUrl(pending));
+}
+
+/** Where a pending request shows the step that is due. */
+export function stepUrl({ uid }: PendingRequest): string {
+  return `/interaction/${uid}`;
+}
+
+/** A field of what was sent, as text and no longer than anything that makes sense. */
+export function textOf({ sent }: Turn, field: string, longest = 1_000): string {
+  const value = sent[field];
+  return typeof value === 'string' ? value.slice(0, longest) : '';
+}
