@@ -45,6 +45,8 @@ export function openProvider(parts: ProviderParts): Provider {
     subjectTypes: ['public', 'pairwise'],
     pairwiseIdentifier: async (_ctx, accountId, client) => pairwise(accountId, String(client.sectorIdentifier)),
     responseTypes: ['code'],
+    /* OpenID Connect Core §3.1.2.1 requires it in every request. */
+    allowOmittingSingleRegisteredRedirectUri: false,
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     enabledJWA: {
       idTokenSigningAlgValues: ['RS256', 'ES256', 'EdDSA'],
