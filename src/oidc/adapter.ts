@@ -39,10 +39,13 @@ function sessionAdapter(): Adapter {
   };
 }
 
+/* RFC 6749 Appendix A.1; anything else need not be looked for. */
+const CLIENT_ID = /^[\x20-\x7e]{1,255}$/;
+
 function clientAdapter(findClient: FindClient): Adapter {
   return {
     upsert: unused,
-    find: async id => (await findClient(id)) as AdapterPayload | undefined,
+    find: async id => (CLIENT_ID.test(id) ? ((await findClient(id)) as AdapterPayload | undefined) : undefined),
     findByUid: unused,
     findByUserCode: unused,
     consume: unused,

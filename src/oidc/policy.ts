@@ -1,4 +1,4 @@
-import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 
 const { Check, Prompt, base } = interactionPolicy;
 
@@ -47,14 +47,20 @@ function askedStrengths(ctx: KoaContextWithOIDC): string[] {
 
 interface AcrRequest {
   readonly essential?: boolean;
-  readonly value?: string;
-  readonly values?: readonly string[];
+  readonly value?: unknown;
+  readonly values?: unknown;
 }
+
+const isText = (value: unknown) => typeof value === 'string';
 
 function essentialStrengths(ctx: KoaContextWithOIDC): string[] | undefined {
   const request = (ctx.oidc.claims?.id_token?.['acr'] ?? {}) as AcrRequest;
-  if (!request.essential) return undefined;
-  return request.values ? [...request.values] : request.value ? [request.value] : undefined;
+  const wanted = request.values ?? (request.value === undefined ? undefined : [request.value]);
+  if (!request.essential || wanted === undefined) return undefined;
+  if (!Array.isArray(wanted) || !wanted.every(isText)) {
+    throw new errors.InvalidRequest('claims.id_token.acr should ask for values that are strings');
+  }
+  return wanted;
 }
 
 /** Which prompts there are, in which order, and what calls for them. */

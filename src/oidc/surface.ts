@@ -9,12 +9,18 @@ import { FlushConflict, openScope, type RequestScope, withinScope } from './requ
 import { endReusedFamily } from './reuse.js';
 import { JWKS_MAX_AGE } from './keys.js';
 
+/* A NUL or half a surrogate pair, which Postgres keeps neither as text nor as JSON. */
+const UNSTORABLE = new Set(['22021', '22P05', '22P02']);
+const malformed = (cause?: unknown) =>
+  new Refusal('invalid', 'malformed', 'What was sent has a character that no text may have.', { cause });
+
 /**
  * Serves each request within a scope and flushes what it left before the answer goes out. A failed flush lets no cookie
  * and no body leave: the caller's error handling answers instead, a lost race with the error of the artefact.
  */
 export function flushing(pool: pg.Pool, keyring: Keyring): Koa.Middleware {
   return async (ctx, next) => {
+    if (/%00/.test(ctx.url)) throw malformed();
     const clientId = ctx.query['client_id'];
     const resuming = /^\/authorize\/([\w-]+)$/.exec(ctx.path)?.[1];
     const scope = openScope(pool, keyring, { clientId: typeof clientId === 'string' ? clientId : undefined, resuming });
@@ -26,6 +32,7 @@ export function flushing(pool: pg.Pool, keyring: Keyring): Koa.Middleware {
       try {
         await scope.flush();
       } catch (error) {
+        if (UNSTORABLE.has(String((error as { code?: unknown }).code))) throw malformed(error);
         if (!(error instanceof FlushConflict)) throw error;
         await answerConflict(ctx, scope, error);
       }
