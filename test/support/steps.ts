@@ -1,0 +1,99 @@
+import { fetch } from 'undici';
+import { openAuthenticator } from './authenticator.js';
+import { signUp } from './journeys.js';
+import type { TestKeyhold } from './keyhold.js';
+import { codeIn } from './mailbox.js';
+import { newPerson, type Person } from './person.js';
+import type { RelyingParty } from './relying-party.js';
+import { GOOD_PASSWORD } from './walk.js';
+
+/** What a page's script is answered. */
+export interface ScriptAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** The token of the forms on the page that is open. */
+export function csrfOf(person: Person): string {
+  return /name="csrf" value="([^"]+)"/.exec(person.page.html)?.[1] ?? '';
+}
+
+/** The path of the pending request whose page is open. */
+export function requestPath(person: Person): string {
+  const path = /^\/interaction\/[\w-]+/.exec(person.page.url.pathname)?.[0];
+  if (!path) throw new Error(`not on a page of a pending request: ${person.page.url.href}`);
+  return path;
+}
+
+/** Posts to the pending request without pressing anything, with the token of the open page. */
+export function postStep(person: Person, path: string, fields: Readonly<Record<string, string>> = {}) {
+  return person.post(requestPath(person) + path, { csrf: csrfOf(person), ...fields });
+}
+
+/** Posts JSON to the pending request, as a script of the open page would. */
+export async function postScript(
+  person: Person,
+  path: string,
+  body: object = {},
+  csrf = csrfOf(person),
+): Promise<ScriptAnswer> {
+  const url = new URL(requestPath(person) + path, person.page.url);
+  const answer = await fetch(url, {
+    method: 'POST',
+    headers: {
+      accept: 'application/json',
+      'content-type': 'application/json',
+      cookie: await person.jar.getCookieString(url.href),
+      'sec-fetch-site': 'same-origin',
+      'x-csrf-token': csrf,
+    },
+    body: JSON.stringify(body),
+  });
+  const read = (await answer.json()) as ScriptAnswer['body'];
+  return { status: answer.status, headers: new Headers([...answer.headers]), body: read };
+}
+
+/** Somebody with an account that has a password, in a browser of their own that is signed in nowhere. */
+export async function memberOf(keyhold: TestKeyhold, app: RelyingParty, email: string): Promise<void> {
+  await signUp(newPerson({ origin: keyhold.origin }), app, email);
+}
+
+/** Types the address on the "Sign in" page of a new request. */
+export async function toPassword(person: Person, app: RelyingParty, email: string): Promise<void> {
+  await person.goto(await app.authorizationUrl());
+  person.fill('Email', email);
+  await person.press('Continue');
+}
+
+/** From a new request to the page that asks for the code of a sign-up. */
+export async function toSignUpCode(person: Person, app: RelyingParty, email: string): Promise<void> {
+  await person.goto(await app.authorizationUrl({ prompt: 'create' }));
+  person.fill('Email', email);
+  await person.press('Continue');
+}
+
+/** From a new request to the page where a credential is chosen. */
+export async function toCredential(person: Person, app: RelyingParty, email: string): Promise<void> {
+  await toSignUpCode(person, app, email);
+  person.fill('Code', codeIn(await person.latestMail(email)));
+  await person.press('Continue');
+}
+
+/** Signs in with a password in a browser that could make a passkey, up to the offer. */
+export async function toPasskeyOffer(person: Person, app: RelyingParty, email: string): Promise<void> {
+  await toPassword(person, app, email);
+  await postStep(person, '/password', { password: GOOD_PASSWORD, passkeys: 'yes' });
+}
+
+/** Signs up with a passkey and goes where the request goes on; gives the authenticator that holds it. */
+export async function signUpWithPasskey(person: Person, app: RelyingParty, origin: string, email: string) {
+  await toCredential(person, app, email);
+  const authenticator = openAuthenticator(origin);
+  const details = { name: '', terms: true };
+  const options = await postScript(person, '/passkey/new/options', details);
+  const credential = authenticator.create(options.body as never);
+  const kept = await postScript(person, '/passkey/new', { ...details, credential });
+  await person.goto(new URL(String(kept.body['location']), origin));
+  return authenticator;
+}
