@@ -45,14 +45,26 @@ interface EngineContext {
     readonly route?: string;
     readonly redirectUriCheckPerformed?: boolean;
     readonly params?: Readonly<Record<string, unknown>>;
+    readonly entities?: { readonly Interaction?: { readonly params: Readonly<Record<string, unknown>> } };
   };
 }
 
-/* The engine's form_post page posts to the app. */
-function widenFormTarget(ctx: Koa.Context): void {
+/*
+ * Where a form of the engine's may lead, through whatever redirects: the form_post page to the app, and the pages that
+ * submit themselves to sign somebody out on to the app that asked for it, or that somebody else signs in to.
+ */
+function formTarget(ctx: Koa.Context): unknown {
   const { oidc } = ctx as unknown as EngineContext;
-  const uri = oidc?.params?.['redirect_uri'];
-  if (oidc?.redirectUriCheckPerformed && ctx.response.is('html') && typeof uri === 'string') allowFormTarget(ctx, uri);
+  if (oidc?.redirectUriCheckPerformed) return oidc.params?.['redirect_uri'];
+  if (ctx.status !== 200) return undefined;
+  if (oidc?.route === 'end_session') return oidc.params?.['post_logout_redirect_uri'];
+  if (oidc?.route === 'resume') return oidc.entities?.Interaction?.params['redirect_uri'];
+  return undefined;
+}
+
+function widenFormTarget(ctx: Koa.Context): void {
+  const target = ctx.response.is('html') ? formTarget(ctx) : undefined;
+  if (typeof target === 'string') allowFormTarget(ctx, target);
 }
 
 const OAUTH_ERROR: Readonly<Record<string, readonly [status: number, error: string, description: string]>> = {
