@@ -164,7 +164,11 @@ function registryOf(clients: Base['clients']): ClientRegistry {
     metadata: async id => {
       const client = await clients.find(id);
       if (client?.state !== 'active') return undefined;
-      return { ...toProviderMetadata(client), ...splitScope(client.metadata.scope), allowed_origins: allowedOrigins(client) };
+      return {
+        ...toProviderMetadata(client),
+        ...splitScope(client.metadata.scope),
+        allowed_origins: allowedOrigins(client),
+      };
     },
     secretMatches: async (id, presented) => {
       const client = await clients.find(id);
@@ -177,7 +181,10 @@ function registryOf(clients: Base['clients']): ClientRegistry {
 function splitScope(scope: string): { readonly scope: string; readonly resource_scopes: readonly string[] } {
   const scopes = scope.split(' ');
   const standard = scopes.filter(value => (STANDARD_SCOPES as readonly string[]).includes(value));
-  return { scope: standard.join(' ') || 'openid', resource_scopes: scopes.filter(value => !standard.includes(value)) };
+  return {
+    scope: standard.join(' ') || 'openid',
+    resource_scopes: scopes.filter(value => !standard.includes(value)),
+  };
 }
 
 function findResourceServer(resources: Base['resources']): FindResourceServer {

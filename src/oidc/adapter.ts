@@ -15,26 +15,29 @@ export function openAdapter(findClient: FindClient): (model: string) => Adapter 
     if (model === 'Client') return clientAdapter(findClient);
     if (model === 'Session') return sessionAdapter();
     return {
-      upsert: async (id, payload) => requestScope().put(model, id, payload as Payload),
+      upsert: async (id, payload) => requestScope().writes.put(model, id, payload as Payload),
       find: async id =>
-        maybeOfKind(model, id) ? ((await requestScope().find(model, id)) as AdapterPayload | undefined) : undefined,
+        maybeOfKind(model, id)
+          ? ((await requestScope().find(model, id)) as AdapterPayload | undefined)
+          : undefined,
       findByUid: async () => undefined,
       findByUserCode: async () => undefined,
-      consume: async id => requestScope().consume(model, id),
-      destroy: async id => (model === 'Grant' ? requestScope().endGrants([id]) : requestScope().remove(model, id)),
-      revokeByGrantId: async grantId => requestScope().endGrants([grantId]),
+      consume: async id => requestScope().writes.consume(model, id),
+      destroy: async id =>
+        model === 'Grant' ? requestScope().writes.endGrants([id]) : requestScope().writes.remove(model, id),
+      revokeByGrantId: async grantId => requestScope().writes.endGrants([grantId]),
     };
   };
 }
 
 function sessionAdapter(): Adapter {
   return {
-    upsert: async (_id, payload) => requestScope().putSession(payload as Payload),
+    upsert: async (_id, payload) => requestScope().writes.putSession(payload as Payload),
     find: async id => (await requestScope().find('Session', id)) as AdapterPayload | undefined,
     findByUid: async uid => (await requestScope().sessionByUid(uid)) as AdapterPayload | undefined,
     findByUserCode: async () => undefined,
     consume: unused,
-    destroy: async id => requestScope().forgetSessionId(id),
+    destroy: async id => requestScope().writes.endSession(id),
     revokeByGrantId: unused,
   };
 }

@@ -68,7 +68,14 @@ export const ARTEFACTS: Readonly<Record<string, Artefact>> = {
     table: 'access_tokens',
     key: 'digest',
     slotted: false,
-    columns: [...TIMES, ...GRANTED, ...BINDINGS, column('gty', 'text'), column('aud', 'text'), column('extra', 'jsonb')],
+    columns: [
+      ...TIMES,
+      ...GRANTED,
+      ...BINDINGS,
+      column('gty', 'text'),
+      column('aud', 'text'),
+      column('extra', 'jsonb'),
+    ],
   },
   RefreshToken: {
     table: 'refresh_tokens',
@@ -136,7 +143,12 @@ export const ARTEFACTS: Readonly<Record<string, Artefact>> = {
       column('progress', 'jsonb'),
     ],
   },
-  ReplayDetection: { table: 'replays', key: 'id', slotted: false, columns: [...TIMES, column('iss', 'text')] },
+  ReplayDetection: {
+    table: 'replays',
+    key: 'id',
+    slotted: false,
+    columns: [...TIMES, column('iss', 'text')],
+  },
 };
 
 /** The artefact of a kind; a kind without a table is a feature that nobody prepared the storage for. */

@@ -12,12 +12,24 @@ export interface ClientRegistry {
 }
 
 /** Our own client metadata that the engine carries along. */
-export const CLIENT_PROPERTIES = ['first_party', 'verified', 'require_pkce', 'allowed_origins', 'development', 'environment', 'resource_scopes'] as const;
+export const CLIENT_PROPERTIES = [
+  'first_party',
+  'verified',
+  'require_pkce',
+  'allowed_origins',
+  'development',
+  'environment',
+  'resource_scopes',
+] as const;
 
 interface ClientModel {
   readonly prototype: {
     compareClientSecret(this: { clientId: string }, actual: string): Promise<boolean>;
-    backchannelLogout(this: { clientId: string; backchannelLogoutUri?: string | undefined }, sub: string, sid: string): Promise<void>;
+    backchannelLogout(
+      this: { clientId: string; backchannelLogoutUri?: string | undefined },
+      sub: string,
+      sid: string,
+    ): Promise<void>;
   };
 }
 
@@ -36,7 +48,10 @@ export function prepareClientModel(provider: Provider, clients: ClientRegistry):
   prototype.backchannelLogout = async function backchannelLogout(accountId, sid) {
     /* Ending the whole session tells every app already (`sessionEnding`). */
     if (signsOutWholly(provider)) return;
-    requestScope().enqueue({ name: BACKCHANNEL_LOGOUT, payload: { clientId: this.clientId, accountId, sid } });
+    requestScope().enqueue({
+      name: BACKCHANNEL_LOGOUT,
+      payload: { clientId: this.clientId, accountId, sid },
+    });
   };
   tellers.set(provider, async (clientId, accountId, sid) => {
     const client = await provider.Client.find(clientId);
@@ -50,7 +65,12 @@ function signsOutWholly(provider: Provider): boolean {
 }
 
 /** Tells an app with a freshly signed logout token (a new jti, two minutes to live). */
-export function tellLoggedOut(provider: Provider, clientId: string, accountId: string, sid: string): Promise<void> {
+export function tellLoggedOut(
+  provider: Provider,
+  clientId: string,
+  accountId: string,
+  sid: string,
+): Promise<void> {
   const tell = tellers.get(provider);
   if (!tell) throw new Error('this provider was not prepared');
   return tell(clientId, accountId, sid);

@@ -47,7 +47,8 @@ export function protocolProblem(ctx: KoaContextWithOIDC, out: EngineError): Prot
 
 function kindOf(error: string, description: string | undefined): ProtocolProblem['kind'] {
   if (error === 'server_error') return 'internal';
-  if (error === 'invalid_redirect_uri' || /redirect_uri.*registered/.test(description ?? '')) return 'redirect';
+  if (error === 'invalid_redirect_uri' || /redirect_uri.*registered/.test(description ?? ''))
+    return 'redirect';
   if (error === 'invalid_client') return 'client';
   if (/session.*(not found|mismatch|expired)|request has expired/i.test(description ?? '')) return 'expired';
   return 'generic';

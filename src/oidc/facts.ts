@@ -6,7 +6,14 @@ export interface ProtocolLog {
   error(about: object, message: string): void;
 }
 
-const REFUSALS = ['authorization.error', 'grant.error', 'userinfo.error', 'introspection.error', 'revocation.error', 'end_session.error'] as const;
+const REFUSALS = [
+  'authorization.error',
+  'grant.error',
+  'userinfo.error',
+  'introspection.error',
+  'revocation.error',
+  'end_session.error',
+] as const;
 
 interface EngineFailure {
   readonly error?: string;
@@ -24,8 +31,13 @@ export function noteRefusals(provider: Provider, log: ProtocolLog): void {
     provider.on(event as 'grant.error', (ctx: unknown, failure: unknown) => {
       const { error, error_description, error_detail } = failure as EngineFailure;
       const client = (ctx as EngineContext).oidc?.client?.clientId;
-      log.info({ event, client, error, description: error_description, detail: error_detail }, 'request refused');
+      log.info(
+        { event, client, error, description: error_description, detail: error_detail },
+        'request refused',
+      );
     });
   }
-  provider.on('server_error', (_ctx: unknown, error: unknown) => log.error({ err: error }, 'protocol request failed'));
+  provider.on('server_error', (_ctx: unknown, error: unknown) =>
+    log.error({ err: error }, 'protocol request failed'),
+  );
 }

@@ -29,10 +29,14 @@ export function features(
     /* RFC 7662: the token's own client and the API it is for may ask. */
     introspection: {
       enabled: true,
-      allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId || 'aud' in token && token.aud === client.clientId,
+      allowedPolicy: async (_ctx, client, token) =>
+        token.clientId === client.clientId || ('aud' in token && token.aud === client.clientId),
     },
     /* RFC 7009 */
-    revocation: { enabled: true },
+    revocation: {
+      enabled: true,
+      allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId,
+    },
     /* OpenID Connect RP-Initiated Logout 1.0 */
     rpInitiatedLogout: {
       enabled: true,

@@ -1,13 +1,19 @@
 import { createHash } from 'node:crypto';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { digest } from '../platform/crypto/tokens.js';
+import type { NamedStatement } from '../platform/storage/db.js';
 import type { EventRow } from '../platform/storage/work.js';
 import { artefactOf, columnValues, liveSlots, type Payload, slotAt } from './artefacts.js';
 import { SESSION_COLUMNS, sessionValues } from './session-row.js';
 
 /** One write that waits for the flush. */
 export type Write =
-  | { readonly act: 'insert' | 'update'; readonly model: string; readonly id: string; readonly payload: Payload }
+  | {
+      readonly act: 'insert' | 'update';
+      readonly model: string;
+      readonly id: string;
+      readonly payload: Payload;
+    }
   | { readonly act: 'consume' | 'remove'; readonly model: string; readonly id: string }
   | { readonly act: 'insert-session'; readonly payload: Payload }
   | { readonly act: 'update-session'; readonly payload: Payload; readonly version: number }
@@ -15,17 +21,10 @@ export type Write =
   | { readonly act: 'end-grants'; readonly ids: readonly string[] }
   | { readonly act: 'progress'; readonly id: string; readonly progress: Payload };
 
-/** A prepared statement: its name follows from its text, so that each shape is planned once for a connection. */
-export interface Statement {
-  readonly name: string;
-  readonly text: string;
-  readonly values: unknown[];
-}
-
 const names = new Map<string, string>();
 
-/** A named statement of `text`. */
-export function statement(text: string, values: unknown[]): Statement {
+/** A statement whose name follows from its text, so that each shape is planned once for a connection. */
+export function statement(text: string, values: unknown[]): NamedStatement {
   let name = names.get(text);
   if (!name) {
     name = `kh_${createHash('sha256').update(text).digest('hex').slice(0, 24)}`;
@@ -87,11 +86,13 @@ function insert(draft: Draft, part: string, model: string, id: string, payload: 
 function update(draft: Draft, part: string, model: string, id: string, payload: Payload): void {
   const artefact = artefactOf(model);
   const values = columnValues(artefact, payload);
-  const own = artefact.columns.map((c, i) => ({ ...c, value: values[i] })).filter(
-    c => c.field !== 'progress' || payload['progress'] !== undefined,
-  );
+  const own = artefact.columns
+    .map((c, i) => ({ ...c, value: values[i] }))
+    .filter(c => c.field !== 'progress' || payload['progress'] !== undefined);
   const sets = own.map(c => `${c.column} = ${draft.bind(c.value, c.type)}`);
-  draft.parts.push(`${part} AS (UPDATE ${artefact.table} SET ${sets.join(', ')} WHERE ${match(draft, model, id)})`);
+  draft.parts.push(
+    `${part} AS (UPDATE ${artefact.table} SET ${sets.join(', ')} WHERE ${match(draft, model, id)})`,
+  );
 }
 
 function insertSession(draft: Draft, part: string, payload: Payload, keyring: Keyring): void {
@@ -103,7 +104,13 @@ function insertSession(draft: Draft, part: string, payload: Payload, keyring: Ke
 }
 
 /* An ended session is never revived; one that another request changed meanwhile keeps that request's clients too. */
-function updateSession(draft: Draft, part: string, payload: Payload, version: number, keyring: Keyring): void {
+function updateSession(
+  draft: Draft,
+  part: string,
+  payload: Payload,
+  version: number,
+  keyring: Keyring,
+): void {
   const values = sessionValues(payload, keyring);
   const read = draft.bind(version, 'integer');
   const sets = SESSION_COLUMNS.slice(1).map(([column, type], i) => {
@@ -176,7 +183,11 @@ function leave(draft: Draft, facts: readonly EventRow[], jobs: readonly object[]
 
 /** Losing one of these costs a click: begun requests. All else waits for the disk. */
 function mayBeLost(writes: readonly Write[], facts: readonly EventRow[], jobs: readonly object[]): boolean {
-  return facts.length === 0 && jobs.length === 0 && writes.every(w => w.act === 'insert' && w.model === 'Interaction');
+  return (
+    facts.length === 0 &&
+    jobs.length === 0 &&
+    writes.every(w => w.act === 'insert' && w.model === 'Interaction')
+  );
 }
 
 /** All writes of a request, its facts and its jobs as one statement: all of it happens, or nothing and an error KH001. */
@@ -185,7 +196,7 @@ export function flushStatement(
   facts: readonly EventRow[],
   jobs: readonly object[],
   keyring: Keyring,
-): Statement {
+): NamedStatement {
   const draft = openDraft();
   writes.forEach((entry, i) => {
     write(draft, `w${i}`, entry, keyring);
@@ -193,6 +204,7 @@ export function flushStatement(
   leave(draft, facts, jobs);
   if (mayBeLost(writes, facts, jobs)) draft.requires.push(`set_config('synchronous_commit', 'off', true)`);
   const selected = draft.requires.length > 0 ? draft.requires.join(', ') : '1';
-  const text = draft.parts.length > 0 ? `WITH ${draft.parts.join(',\n')}\nSELECT ${selected}` : `SELECT ${selected}`;
+  const text =
+    draft.parts.length > 0 ? `WITH ${draft.parts.join(',\n')}\nSELECT ${selected}` : `SELECT ${selected}`;
   return statement(text, draft.values);
 }

@@ -37,7 +37,16 @@ function askedFor(ctx: KoaContextWithOIDC): Allowed {
 
 function covers(ctx: KoaContextWithOIDC, allowed: Allowed): boolean {
   const scopes = new Set(['openid', ...allowed.scopes, ...allowed.refusedScopes]);
-  const claims = new Set([...allowed.claims, ...allowed.refusedClaims, 'sub', 'sid', 'auth_time', 'acr', 'amr', 'iss']);
+  const claims = new Set([
+    ...allowed.claims,
+    ...allowed.refusedClaims,
+    'sub',
+    'sid',
+    'auth_time',
+    'acr',
+    'amr',
+    'iss',
+  ]);
   return (
     [...ctx.oidc.requestParamOIDCScopes].every(scope => scopes.has(scope)) &&
     [...ctx.oidc.requestParamClaims].every(claim => claims.has(claim))
@@ -77,11 +86,15 @@ export async function loadExistingGrant(ctx: KoaContextWithOIDC): Promise<Grant 
   const allowed = client['first_party'] ? askedFor(ctx) : await consented(account.accountId, client.clientId);
   if (!allowed) return undefined;
 
-  const fresh = fill(new oidc.provider.Grant({ accountId: account.accountId, clientId: client.clientId }), allowed);
+  const fresh = fill(
+    new oidc.provider.Grant({ accountId: account.accountId, clientId: client.clientId }),
+    allowed,
+  );
   if (!covers(ctx, allowed)) return fresh;
   const existingId = oidc.session?.grantIdFor(client.clientId);
   const existing = existingId ? await oidc.provider.Grant.find(existingId) : undefined;
-  if (existing && existing.accountId === account.accountId && content(existing) === content(fresh)) return existing;
+  if (existing && existing.accountId === account.accountId && content(existing) === content(fresh))
+    return existing;
   await fresh.save();
   return fresh;
 }

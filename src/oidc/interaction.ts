@@ -77,7 +77,7 @@ export function openInteractions(provider: Provider): Interactions {
       }
       return pendingOf(provider, interaction);
     },
-    remember: (pending, progress) => requestScope().setProgress(pending.uid, progress),
+    remember: (pending, progress) => requestScope().writes.setProgress(pending.uid, progress),
     signIn: async (ctx, authentication, more = {}) => {
       const { accountId, acr, amr, at = new Date() } = authentication;
       const interaction = await find(ctx);
@@ -116,7 +116,12 @@ function record(interaction: Interaction, { accountId, acr, amr }: Authenticatio
 async function pendingOf(provider: Provider, interaction: Interaction): Promise<PendingRequest> {
   const params = interaction.params as Payload;
   const client = await provider.Client.find(String(params['client_id']));
-  if (!client) throw new Refusal('forbidden', 'client_unavailable', 'The application that asked is not available any more.');
+  if (!client)
+    throw new Refusal(
+      'forbidden',
+      'client_unavailable',
+      'The application that asked is not available any more.',
+    );
   const settled = (interaction.lastSubmission ?? {}) as Payload;
   const login = settled['login'] as { accountId?: string; acr?: string } | undefined;
   return {

@@ -1,5 +1,5 @@
-import { z } from 'zod';
 import type Provider from 'oidc-provider';
+import { z } from 'zod';
 import type { JobDefinition } from '../platform/jobs/jobs.js';
 import type { Db } from '../platform/storage/db.js';
 import { openWork } from '../platform/storage/work.js';
@@ -65,7 +65,12 @@ export function backchannelLogout(provider: () => Provider, db: Db): JobDefiniti
       } catch (error) {
         if (!attempt.last) throw error;
         await openWork(db, { kind: 'system' }, async work => {
-          work.record({ type: 'logout.undelivered', accountId, clientId, detail: { tries: attempt.attempt } });
+          work.record({
+            type: 'logout.undelivered',
+            accountId,
+            clientId,
+            detail: { tries: attempt.attempt },
+          });
         });
       }
     },

@@ -1,5 +1,4 @@
-import { exportJWK, generateKeyPair } from 'jose';
-import { calculateJwkThumbprint, type JWK } from 'jose';
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import type { Db, Tx } from '../platform/storage/db.js';
 import type { Work } from '../platform/storage/work.js';
@@ -50,7 +49,13 @@ async function generate(alg: SigningAlgorithm): Promise<JWK & { kid: string }> {
   return { ...jwk, alg, use: 'sig', kid: await calculateJwkThumbprint(jwk) };
 }
 
-async function insert(tx: Tx, keyring: Keyring, jwk: JWK & { kid: string }, state: KeyState, activatesAt: Date) {
+async function insert(
+  tx: Tx,
+  keyring: Keyring,
+  jwk: JWK & { kid: string },
+  state: KeyState,
+  activatesAt: Date,
+) {
   await tx('signing_keys')
     .insert({
       kid: jwk.kid,
@@ -67,9 +72,14 @@ async function insert(tx: Tx, keyring: Keyring, jwk: JWK & { kid: string }, stat
 /** The private keys to run with, for each algorithm the signing one first; makes what is missing. */
 export async function loadSigningKeys(db: Db, keyring: Keyring): Promise<(JWK & { kid: string })[]> {
   const read = () =>
-    db<KeyRow>('signing_keys').select(...COLUMNS).whereNot('state', 'retired').orderByRaw(ORDER);
+    db<KeyRow>('signing_keys')
+      .select(...COLUMNS)
+      .whereNot('state', 'retired')
+      .orderByRaw(ORDER);
   let rows = await read();
-  const missing = SIGNING_ALGORITHMS.filter(alg => !rows.some(row => row.alg === alg && row.state === 'active'));
+  const missing = SIGNING_ALGORITHMS.filter(
+    alg => !rows.some(row => row.alg === alg && row.state === 'active'),
+  );
   if (missing.length > 0) {
     const made = await Promise.all(missing.map(generate));
     await db.transaction(async tx => {
@@ -77,7 +87,9 @@ export async function loadSigningKeys(db: Db, keyring: Keyring): Promise<(JWK & 
     });
     rows = await read();
   }
-  return SIGNING_ALGORITHMS.flatMap(alg => rows.filter(row => row.alg === alg)).map(row => openKey(row, keyring));
+  return SIGNING_ALGORITHMS.flatMap(alg => rows.filter(row => row.alg === alg)).map(row =>
+    openKey(row, keyring),
+  );
 }
 
 function openKey(row: KeyRow, keyring: Keyring): JWK & { kid: string } {
@@ -94,7 +106,9 @@ function openKey(row: KeyRow, keyring: Keyring): JWK & { kid: string } {
 
 /** All keys, the retired ones too. */
 export async function listKeys(db: Db): Promise<SigningKey[]> {
-  const rows = await db<KeyRow>('signing_keys').select(...COLUMNS).orderByRaw(`alg, created_at DESC`);
+  const rows = await db<KeyRow>('signing_keys')
+    .select(...COLUMNS)
+    .orderByRaw(`alg, created_at DESC`);
   return rows.map(row => ({
     kid: row.kid,
     alg: row.alg,
@@ -106,7 +120,12 @@ export async function listKeys(db: Db): Promise<SigningKey[]> {
 }
 
 /** Publishes a new key of an algorithm; it signs after twice the time that verifiers may cache the JWKS. */
-export async function rotateKey(work: Work, keyring: Keyring, alg: SigningAlgorithm, maxAge = JWKS_MAX_AGE): Promise<string> {
+export async function rotateKey(
+  work: Work,
+  keyring: Keyring,
+  alg: SigningAlgorithm,
+  maxAge = JWKS_MAX_AGE,
+): Promise<string> {
   const jwk = await generate(alg);
   await insert(work.tx, keyring, jwk, 'pending', new Date(work.at.getTime() + 2 * maxAge * 1000));
   work.record({ type: 'signing_key.published', detail: { kid: jwk.kid, alg } });
@@ -116,7 +135,8 @@ export async function rotateKey(work: Work, keyring: Keyring, alg: SigningAlgori
 
 /** Lets due keys sign and takes back those whose last token has expired; says whether anything changed. */
 export async function advanceKeys(work: Work): Promise<boolean> {
-  const due = await work.tx<KeyRow>('signing_keys')
+  const due = await work
+    .tx<KeyRow>('signing_keys')
     .select(...COLUMNS)
     .where('state', 'pending')
     .where('activates_at', '<=', work.at)

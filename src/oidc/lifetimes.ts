@@ -26,7 +26,10 @@ function refreshLifetime(_ctx: KoaContextWithOIDC, token: { iiat?: number | unde
   return Math.max(1, Math.min(LIFETIMES.refreshTokenIdle, left));
 }
 
-function accessLifetime(_ctx: KoaContextWithOIDC, token: { resourceServer?: { accessTokenTTL?: number | undefined } | undefined }): number {
+function accessLifetime(
+  _ctx: KoaContextWithOIDC,
+  token: { resourceServer?: { accessTokenTTL?: number | undefined } | undefined },
+): number {
   return token.resourceServer?.accessTokenTTL ?? LIFETIMES.accessToken;
 }
 

@@ -23,13 +23,18 @@ export type SubjectOf = (accountId: string, client: KoaContextWithOIDC['oidc']['
 
 /* RFC 8252 §8.6: an app whose identity a claimed https redirect proves need not ask each time. */
 function identityIsAssured(ctx: KoaContextWithOIDC): boolean {
-  return String(ctx.oidc.params?.['redirect_uri'] ?? '').startsWith('https://') || ctx.oidc.client?.['first_party'] === true;
+  return (
+    String(ctx.oidc.params?.['redirect_uri'] ?? '').startsWith('https://') ||
+    ctx.oidc.client?.['first_party'] === true
+  );
 }
 
 function hintedSubject(ctx: KoaContextWithOIDC): string | undefined {
   const hint = ctx.oidc.params?.['id_token_hint'];
   if (typeof hint !== 'string') return undefined;
-  const payload = JSON.parse(Buffer.from(hint.split('.')[1] ?? '', 'base64url').toString('utf8')) as { sub?: string };
+  const payload = JSON.parse(Buffer.from(hint.split('.')[1] ?? '', 'base64url').toString('utf8')) as {
+    sub?: string;
+  };
   return payload.sub;
 }
 
@@ -42,7 +47,9 @@ function hintMismatch(ctx: KoaContextWithOIDC, subjectOf: SubjectOf): boolean {
 
 function askedStrengths(ctx: KoaContextWithOIDC): string[] {
   const asked = ctx.oidc.params?.['acr_values'];
-  return typeof asked === 'string' ? asked.split(' ').filter(value => (STRENGTHS as readonly string[]).includes(value)) : [];
+  return typeof asked === 'string'
+    ? asked.split(' ').filter(value => (STRENGTHS as readonly string[]).includes(value))
+    : [];
 }
 
 interface AcrRequest {
@@ -79,8 +86,11 @@ export function interactionPolicyOf(subjectOf: SubjectOf) {
     ),
   );
   login.checks.add(
-    new Check('id_token_hint_answer', 'somebody else answered than the one asked for', 'login_required', ctx =>
-      hintMismatch(ctx, subjectOf),
+    new Check(
+      'id_token_hint_answer',
+      'somebody else answered than the one asked for',
+      'login_required',
+      ctx => hintMismatch(ctx, subjectOf),
     ),
   );
   login.checks.add(
@@ -111,10 +121,16 @@ export function interactionPolicyOf(subjectOf: SubjectOf) {
   );
   consent.checks.remove('native_client_prompt');
   consent.checks.add(
-    new Check('native_client_prompt', 'native clients require End-User interaction', 'interaction_required', ctx =>
-      Boolean(
-        ctx.oidc.client?.applicationType === 'native' && !identityIsAssured(ctx) && !ctx.oidc.result?.consent,
-      ),
+    new Check(
+      'native_client_prompt',
+      'native clients require End-User interaction',
+      'interaction_required',
+      ctx =>
+        Boolean(
+          ctx.oidc.client?.applicationType === 'native' &&
+            !identityIsAssured(ctx) &&
+            !ctx.oidc.result?.consent,
+        ),
     ),
     0,
   );

@@ -43,7 +43,8 @@ export function openProvider(parts: ProviderParts): Provider {
     scopes: ['openid', 'offline_access', 'profile', 'email', 'address', 'phone'],
     acrValues: [...STRENGTHS],
     subjectTypes: ['public', 'pairwise'],
-    pairwiseIdentifier: async (_ctx, accountId, client) => pairwise(accountId, String(client.sectorIdentifier)),
+    pairwiseIdentifier: async (_ctx, accountId, client) =>
+      pairwise(accountId, String(client.sectorIdentifier)),
     responseTypes: ['code'],
     /* OpenID Connect Core §3.1.2.1 requires it in every request. */
     allowOmittingSingleRegisteredRedirectUri: false,
@@ -61,7 +62,8 @@ export function openProvider(parts: ProviderParts): Provider {
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     revokeGrantPolicy: () => true,
     pkce: { required: (_ctx, client) => client['require_pkce'] !== false },
-    clientBasedCORS: (_ctx, origin, client) => ((client['allowed_origins'] as string[] | undefined) ?? []).includes(origin),
+    clientBasedCORS: (_ctx, origin, client) =>
+      ((client['allowed_origins'] as string[] | undefined) ?? []).includes(origin),
     interactions: {
       policy: interactionPolicyOf(subjectOf),
       url: (_ctx, interaction) => `/interaction/${interaction.uid}`,

@@ -36,7 +36,7 @@ export async function endReusedFamily(ctx: Koa.Context, scope: RequestScope, sig
     const held = entities?.[kind];
     const used = held?.['jti'] === value ? held : await scope.find(kind, value);
     if (!used || used['clientId'] !== client.clientId || (sign === 'found' && !used['consumed'])) continue;
-    scope.endGrants([String(used['grantId'])]);
+    scope.writes.endGrants([String(used['grantId'])]);
     const { clientId } = client;
     const accountId = String(used['accountId']);
     const fact = { type: 'grant.reuse_detected', accountId, clientId, detail: { kind } };

@@ -24,7 +24,8 @@ export const BACKCHANNEL_LOGOUT = 'backchannel-logout';
 export function sessionEnding(session: Payload, reason: EndReason): SessionEnding {
   const authorizations = Object.entries((session['authorizations'] ?? {}) as Record<string, Authorization>);
   const accountId = session['accountId'] as string | undefined;
-  const kept = (authorization: Authorization) => reason === 'signed-out' && authorization.persistsLogout === true;
+  const kept = (authorization: Authorization) =>
+    reason === 'signed-out' && authorization.persistsLogout === true;
   return {
     grantIds: authorizations.flatMap(([, a]) => (a.grantId && !kept(a) ? [a.grantId] : [])),
     jobs: authorizations.flatMap(([clientId, { sid }]) =>

@@ -1,5 +1,5 @@
-import { digest } from '../platform/crypto/tokens.js';
 import type { Keyring } from '../platform/crypto/keyring.js';
+import { digest } from '../platform/crypto/tokens.js';
 import type { Payload } from './artefacts.js';
 
 /** A session as its row: the id sealed (the engine needs it back), found by digest or by uid, versioned. */
@@ -36,7 +36,11 @@ export function sameSession(known: Payload, next: Payload): boolean {
   const span = Number(known['exp']) - Number(known['iat']);
   const moved = Math.abs(Number(next['exp']) - Number(known['exp']));
   const content = (payload: Payload) =>
-    JSON.stringify(['jti', 'accountId', 'acr', 'amr', 'loginTs', 'transient', 'state', 'authorizations'].map(f => payload[f]));
+    JSON.stringify(
+      ['jti', 'accountId', 'acr', 'amr', 'loginTs', 'transient', 'state', 'authorizations'].map(
+        f => payload[f],
+      ),
+    );
   return moved < span / 10 && content(known) === content(next);
 }
 

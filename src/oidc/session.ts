@@ -51,7 +51,11 @@ export async function endSession(work: Work, uid: string, reason: EndReason): Pr
     { uid, accountId: row.account_id ?? undefined, authorizations: row.authorizations ?? undefined },
     reason,
   );
-  if (ending.grantIds.length > 0) await work.tx('grants').whereIn('id', [...ending.grantIds]).delete();
+  if (ending.grantIds.length > 0)
+    await work
+      .tx('grants')
+      .whereIn('id', [...ending.grantIds])
+      .delete();
   for (const job of ending.jobs) work.enqueue(job);
   work.record(ending.fact);
   return true;

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import type Koa from 'koa';
-import type pg from 'pg';
 import type Provider from 'oidc-provider';
-import { Refusal } from '../platform/errors.js';
 import type { Keyring } from '../platform/crypto/keyring.js';
+import { Refusal } from '../platform/errors.js';
+import type { StatementPool } from '../platform/storage/db.js';
 import { allowFormTarget } from '../platform/web/headers.js';
+import { JWKS_MAX_AGE } from './keys.js';
 import { FlushConflict, openScope, type RequestScope, withinScope } from './request-scope.js';
 import { endReusedFamily } from './reuse.js';
-import { JWKS_MAX_AGE } from './keys.js';
 
 /* A NUL or half a surrogate pair, which Postgres keeps neither as text nor as JSON. */
 const UNSTORABLE = new Set(['22021', '22P05', '22P02']);
@@ -18,12 +18,15 @@ const malformed = (cause?: unknown) =>
  * Serves each request within a scope and flushes what it left before the answer goes out. A failed flush lets no cookie
  * and no body leave: the caller's error handling answers instead, a lost race with the error of the artefact.
  */
-export function flushing(pool: pg.Pool, keyring: Keyring): Koa.Middleware {
+export function flushing(pool: StatementPool, keyring: Keyring): Koa.Middleware {
   return async (ctx, next) => {
     if (/%00/.test(ctx.url)) throw malformed();
     const clientId = ctx.query['client_id'];
     const resuming = /^\/authorize\/([\w-]+)$/.exec(ctx.path)?.[1];
-    const scope = openScope(pool, keyring, { clientId: typeof clientId === 'string' ? clientId : undefined, resuming });
+    const scope = openScope(pool, keyring, {
+      clientId: typeof clientId === 'string' ? clientId : undefined,
+      resuming,
+    });
     await withinScope(scope, async () => {
       await next();
       if (ctx.status >= 500) scope.discard();
@@ -82,7 +85,9 @@ async function answerConflict(ctx: Koa.Context, scope: RequestScope, conflict: F
   ctx.res.removeHeader('Location');
   const known = OAUTH_ERROR[conflict.model];
   if (oidc?.route !== 'token' || !known) {
-    throw new Refusal('conflict', 'finished', 'This was done already, here or in another tab.', { cause: conflict });
+    throw new Refusal('conflict', 'finished', 'This was done already, here or in another tab.', {
+      cause: conflict,
+    });
   }
   if (conflict.model === 'AuthorizationCode' || conflict.model === 'RefreshToken') {
     await endReusedFamily(ctx, scope, 'lost');
@@ -94,7 +99,11 @@ async function answerConflict(ctx: Koa.Context, scope: RequestScope, conflict: F
   ctx.body = { error: dpop ? 'invalid_dpop_proof' : error, error_description: description };
 }
 
-const PREPARED = new Set(['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server', '/jwks']);
+const PREPARED = new Set([
+  '/.well-known/openid-configuration',
+  '/.well-known/oauth-authorization-server',
+  '/jwks',
+]);
 
 interface Prepared {
   readonly body: Buffer;
@@ -128,7 +137,7 @@ export function preparedMetadata(): Koa.Middleware {
 
 /** Whether a path is the engine's. */
 export function isProtocolPath(provider: Provider, path: string): boolean {
-  return ['authorization', 'token', 'userinfo', 'introspection', 'revocation', 'end_session', 'jwks'].some(name =>
-    path.startsWith(provider.pathFor(name)),
+  return ['authorization', 'token', 'userinfo', 'introspection', 'revocation', 'end_session', 'jwks'].some(
+    name => path.startsWith(provider.pathFor(name)),
   );
 }

@@ -37,7 +37,12 @@ test('an app signs somebody up, gets tokens, claims, refreshes, and signs them o
   const refreshed = await app.refresh(tokens.refresh_token ?? '');
   expect(refreshed.refresh_token).not.toBe(tokens.refresh_token);
 
-  await ada.goto(app.endSessionUrl({ id_token_hint: tokens.id_token ?? '', post_logout_redirect_uri: `${new URL(app.redirectUri).origin}/signed-out` }));
+  await ada.goto(
+    app.endSessionUrl({
+      id_token_hint: tokens.id_token ?? '',
+      post_logout_redirect_uri: `${new URL(app.redirectUri).origin}/signed-out`,
+    }),
+  );
   await ada.press('Sign out');
   expect(ada.page.heading).toBe('Signed out of the app');
   expect(await app.nextLogoutToken()).toMatch(/^ey/);

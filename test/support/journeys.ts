@@ -1,7 +1,7 @@
+import type { TestKeyhold } from './keyhold.js';
+import { codeIn } from './mailbox.js';
 import { newPerson, type Person } from './person.js';
 import type { RelyingParty } from './relying-party.js';
-import { codeIn } from './mailbox.js';
-import type { TestKeyhold } from './keyhold.js';
 import { GOOD_PASSWORD } from './walk.js';
 
 /** Somebody at a browser without JavaScript. */

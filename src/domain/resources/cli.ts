@@ -17,7 +17,10 @@ keyhold resource-servers list                                the APIs
 keyhold resource-servers remove IDENTIFIER                   issue no further token for an API`;
 
 /** Runs one verb and gives the exit code: 0 done, 1 refused, 2 not understood. */
-export async function runResourceServers(words: readonly string[], command: ResourcesCommand): Promise<number> {
+export async function runResourceServers(
+  words: readonly string[],
+  command: ResourcesCommand,
+): Promise<number> {
   const [verb, name] = words;
   const { db, print, fail } = command;
   const answer = (value: unknown) => print(`${JSON.stringify(value, null, 2)}\n`);
@@ -26,7 +29,9 @@ export async function runResourceServers(words: readonly string[], command: Reso
     if (verb === 'list') {
       answer(await listResourceServers(db));
     } else if (verb === 'add' && name) {
-      const input: unknown = JSON.parse(name === '-' ? await text(process.stdin) : readFileSync(name, 'utf8'));
+      const input: unknown = JSON.parse(
+        name === '-' ? await text(process.stdin) : readFileSync(name, 'utf8'),
+      );
       answer(await openWork(db, operator, work => registerResourceServer(work, input)));
     } else if (verb === 'remove' && name) {
       await openWork(db, operator, work => removeResourceServer(work, name));
@@ -38,7 +43,8 @@ export async function runResourceServers(words: readonly string[], command: Reso
   } catch (error) {
     if (error instanceof Refusal) fail(error.message);
     else if (error instanceof SyntaxError) fail(`${name} is not JSON: ${error.message}`);
-    else if (['ENOENT', 'EACCES', 'EISDIR'].includes(String((error as { code?: string }).code))) fail(`${name} cannot be read.`);
+    else if (['ENOENT', 'EACCES', 'EISDIR'].includes(String((error as { code?: string }).code)))
+      fail(`${name} cannot be read.`);
     else throw error;
     return 1;
   }

@@ -12,7 +12,13 @@ const RESERVED = new Set(['openid', 'offline_access', 'profile', 'email', 'addre
 
 const isIdentifier = (text: string) => {
   const url = URL.parse(text);
-  return url !== null && /^(https?|urn):$/.test(url.protocol) && url.hash === '' && url.username === '' && text.length <= 512;
+  return (
+    url !== null &&
+    /^(https?|urn):$/.test(url.protocol) &&
+    url.hash === '' &&
+    url.username === '' &&
+    text.length <= 512
+  );
 };
 
 /** An API that takes access tokens: `resource` names it (RFC 8707 §2), and it is the token's audience. */
@@ -20,7 +26,12 @@ export const resourceServerSchema = z.strictObject({
   identifier: z.string().refine(isIdentifier, 'an absolute URI without fragment'),
   name: z.string().min(1).max(100),
   scopes: z
-    .array(z.string().regex(SCOPE).refine(scope => !RESERVED.has(scope), 'is a scope of OpenID Connect'))
+    .array(
+      z
+        .string()
+        .regex(SCOPE)
+        .refine(scope => !RESERVED.has(scope), 'is a scope of OpenID Connect'),
+    )
     .min(1)
     .max(200),
   /** `jwt` is checked without asking us (RFC 9068) and cannot be called back; `opaque` is introspected. */
@@ -35,7 +46,9 @@ const COLUMNS = ['identifier', 'name', 'scopes', 'access_token_format', 'signing
 export async function registerResourceServer(work: Work, input: unknown): Promise<ResourceServer> {
   const checked = resourceServerSchema.safeParse(input);
   if (!checked.success) {
-    const said = checked.error.issues.map(issue => `${issue.path.join('.') || 'resource server'}: ${issue.message}`);
+    const said = checked.error.issues.map(
+      issue => `${issue.path.join('.') || 'resource server'}: ${issue.message}`,
+    );
     throw new Refusal('invalid', 'invalid_resource_server', said.join('\n'), { cause: checked.error });
   }
   const server = checked.data;
@@ -57,7 +70,10 @@ export async function removeResourceServer(work: Work, identifier: string): Prom
 
 /** The APIs, by identifier. */
 export async function listResourceServers(db: Db): Promise<readonly ResourceServer[]> {
-  return db('resource_servers').select<ResourceServer[]>(...COLUMNS).orderBy('identifier').limit(1000);
+  return db('resource_servers')
+    .select<ResourceServer[]>(...COLUMNS)
+    .orderBy('identifier')
+    .limit(1000);
 }
 
 /** Every scope that some API knows: what a client may be registered for beside the scopes of OpenID Connect. */
@@ -85,7 +101,8 @@ export function openResourceCache(db: Db, listenUrl: string): ResourceCache {
       forget();
     },
   });
-  const load = async () => new Map((await listResourceServers(db)).map(server => [server.identifier, server]));
+  const load = async () =>
+    new Map((await listResourceServers(db)).map(server => [server.identifier, server]));
   return {
     find: async identifier => {
       if (!live) return (await load()).get(identifier);

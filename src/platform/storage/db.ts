@@ -6,6 +6,15 @@ export type Db = Knex;
 /** Where writes go: only inside a unit of work. */
 export type Tx = Knex.Transaction;
 
+/** The pool of the protocol's hot statements. */
+export type StatementPool = pg.Pool;
+/** A prepared statement: planned once for each connection under its name. */
+export interface NamedStatement {
+  readonly name: string;
+  readonly text: string;
+  readonly values: unknown[];
+}
+
 /** How large the pools are and how long anything may wait, in milliseconds. */
 export interface DatabaseLimits {
   readonly poolSize: number;
@@ -38,7 +47,7 @@ export function openDatabase(url: string, limits: DatabaseLimits = DATABASE_LIMI
  * Opens the pool of the protocol's hot statements: named, planned once, and only by index. The planner would otherwise
  * plan them while the short-lived tables are empty and keep a sequential scan for the life of the connection.
  */
-export function openStatementPool(url: string, limits: DatabaseLimits = DATABASE_LIMITS): pg.Pool {
+export function openStatementPool(url: string, limits: DatabaseLimits = DATABASE_LIMITS): StatementPool {
   const planner = [
     'plan_cache_mode=force_generic_plan',
     'enable_seqscan=off',

@@ -29,7 +29,13 @@ export function openCsrf(keyring: Keyring, issuer: URL): Csrf {
         browser = randomToken();
         ctx.state['browser'] = browser;
         const year = 365 * 86_400_000;
-        ctx.cookies.set(cookie, browser, { signed: false, httpOnly: true, sameSite: 'lax', secure: https, maxAge: year });
+        ctx.cookies.set(cookie, browser, {
+          signed: false,
+          httpOnly: true,
+          sameSite: 'lax',
+          secure: https,
+          maxAge: year,
+        });
       }
       return tokenOf(browser);
     },

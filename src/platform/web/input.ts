@@ -12,7 +12,9 @@ export async function readForm(ctx: Koa.Context, csrf: Csrf): Promise<Readonly<R
   if (!ctx.is('application/x-www-form-urlencoded')) {
     throw new Refusal('invalid', 'unsupported_media_type', 'Send this as an HTML form does.');
   }
-  const form = await bodyOf(() => parse.form(ctx, { limit: FORM_LIMIT, queryString: { arrayLimit: 200, depth: 0 } }));
+  const form = await bodyOf(() =>
+    parse.form(ctx, { limit: FORM_LIMIT, queryString: { arrayLimit: 200, depth: 0 } }),
+  );
   csrf.check(ctx, form['csrf']);
   return form;
 }
@@ -35,7 +37,8 @@ async function bodyOf(read: () => Promise<unknown>): Promise<Record<string, unkn
     return (await read()) as Record<string, unknown>;
   } catch (cause) {
     const status = (cause as { status?: number }).status;
-    if (status === 413) throw new Refusal('invalid', 'too_large', 'That was more than fits into this form.', { cause });
+    if (status === 413)
+      throw new Refusal('invalid', 'too_large', 'That was more than fits into this form.', { cause });
     throw new Refusal('invalid', 'malformed', 'What was sent could not be read.', { cause });
   }
 }
@@ -46,5 +49,9 @@ export function parseInput<T extends z.ZodType>(schema: T, input: unknown): z.ou
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   const field = issue?.path.join('.') ?? '';
-  throw new Refusal('invalid', 'invalid_input', field ? `${field}: ${issue?.message}` : (issue?.message ?? 'invalid'));
+  throw new Refusal(
+    'invalid',
+    'invalid_input',
+    field ? `${field}: ${issue?.message}` : (issue?.message ?? 'invalid'),
+  );
 }

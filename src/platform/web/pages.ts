@@ -35,9 +35,19 @@ export function openPages(renderer: Renderer, words: Words, csrf: Csrf, issuer: 
     say: (ctx, key, vars) => words.translator(language(ctx))(key, vars),
     show: (ctx, template, model) => {
       const chosen = language(ctx);
-      if (ctx.method === 'GET' && typeof ctx.query['ui_locales'] === 'string' && !ctx.path.startsWith('/authorize')) {
+      if (
+        ctx.method === 'GET' &&
+        typeof ctx.query['ui_locales'] === 'string' &&
+        !ctx.path.startsWith('/authorize')
+      ) {
         const year = 365 * 86_400_000;
-        ctx.cookies.set(cookieName, chosen, { signed: false, httpOnly: true, sameSite: 'lax', secure: https, maxAge: year });
+        ctx.cookies.set(cookieName, chosen, {
+          signed: false,
+          httpOnly: true,
+          sameSite: 'lax',
+          secure: https,
+          maxAge: year,
+        });
       }
       const { nonce } = visitOf(ctx);
       const frame = { language: chosen, csrf: csrf.token(ctx), issuerName: 'Keyhold', nonce };

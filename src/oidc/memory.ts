@@ -1,0 +1,98 @@
+import type { Keyring } from '../platform/crypto/keyring.js';
+import { artefactOf, type Payload, payloadOf } from './artefacts.js';
+import { type KnownSession, sessionOf } from './session-row.js';
+
+/** What an account's snapshot says. */
+export interface AccountSnapshot {
+  readonly account_id: string;
+  readonly state: string;
+  readonly language: string;
+  readonly updated_at: number;
+  readonly profile: Readonly<Record<string, unknown>> | null;
+  readonly email: { readonly address: string; readonly verified: boolean } | null;
+}
+
+/** What a consent's snapshot says. */
+export interface ConsentSnapshot {
+  readonly account_id: string;
+  readonly client_id: string;
+  readonly scopes: readonly string[];
+  readonly claims: readonly string[];
+  readonly refused_scopes: readonly string[];
+  readonly refused_claims: readonly string[];
+  readonly resources: Readonly<Record<string, string>>;
+}
+
+/** One row of a read: each part is JSON, `null` where the join found nothing, absent where nothing was joined. */
+export type ReadRow = Partial<
+  Record<'artefact' | 'grant' | 'session' | 'account' | 'consent', Payload | null>
+>;
+
+/** What one request has learned; `undefined` under a key means known to be absent. */
+export interface Memory {
+  /** By model and id. */
+  readonly artefacts: Map<string, Payload | undefined>;
+  /** By uid. */
+  readonly sessions: Map<string, KnownSession | undefined>;
+  /** Session id to uid. */
+  readonly uids: Map<string, string>;
+  readonly accounts: Map<string, AccountSnapshot | undefined>;
+  /** By account and client. */
+  readonly consents: Map<string, ConsentSnapshot | undefined>;
+  /** The journey's notes of a pending request. */
+  readonly progress: Map<string, Payload>;
+}
+
+/** Nothing learned yet. */
+export function openMemory(): Memory {
+  return {
+    artefacts: new Map(),
+    sessions: new Map(),
+    uids: new Map(),
+    accounts: new Map(),
+    consents: new Map(),
+    progress: new Map(),
+  };
+}
+
+export const artefactKey = (model: string, id: string) => `${model} ${id}`;
+export const consentKey = (accountId: string, clientId: string) => `${accountId} ${clientId}`;
+
+/** Learns what a row brought, and what it looked for in vain: asking again would be a wasted trip. */
+export function learn(memory: Memory, row: ReadRow, keyring: Keyring, clientId: string | undefined): void {
+  const { session, grant, account, consent } = row;
+  if (session) {
+    const found = sessionOf(session, keyring);
+    memory.sessions.set(String(session['uid']), found);
+    memory.uids.set(String(found.payload['jti']), String(session['uid']));
+  }
+  if (grant) {
+    const id = String(grant['id']);
+    memory.artefacts.set(artefactKey('Grant', id), payloadOf(artefactOf('Grant'), id, grant));
+  }
+  if (account) memory.accounts.set(String(account['account_id']), account as unknown as AccountSnapshot);
+  if (consent) {
+    const snapshot = consent as unknown as ConsentSnapshot;
+    memory.consents.set(consentKey(snapshot.account_id, snapshot.client_id), snapshot);
+  }
+  learnAbsences(memory, row, clientId);
+}
+
+function learnAbsences(memory: Memory, row: ReadRow, clientId: string | undefined): void {
+  const source = row.artefact;
+  const uid = source?.['session_uid'] ?? (source?.['session'] as Payload | null | undefined)?.['uid'];
+  if ('session' in row && typeof uid === 'string') absent(memory.sessions, uid);
+  const grantId = source?.['grant_id'];
+  const isToken = source?.['prompt'] === undefined;
+  if ('grant' in row && isToken && typeof grantId === 'string')
+    absent(memory.artefacts, artefactKey('Grant', grantId));
+  const accountId = row.account?.['account_id'];
+  const client = clientId ?? (source?.['params'] as Payload | undefined)?.['client_id'];
+  if ('consent' in row && typeof accountId === 'string' && typeof client === 'string') {
+    absent(memory.consents, consentKey(accountId, client));
+  }
+}
+
+function absent<Value>(known: Map<string, Value | undefined>, key: string): void {
+  if (!known.has(key)) known.set(key, undefined);
+}

@@ -1,0 +1,104 @@
+import type { Keyring } from '../platform/crypto/keyring.js';
+import { digest } from '../platform/crypto/tokens.js';
+import type { StatementPool } from '../platform/storage/db.js';
+import { artefactOf, liveSlots, type Payload, payloadOf } from './artefacts.js';
+import { statement } from './flush-statement.js';
+import {
+  type AccountSnapshot,
+  artefactKey,
+  type ConsentSnapshot,
+  consentKey,
+  learn,
+  type Memory,
+  type ReadRow,
+} from './memory.js';
+import * as reads from './reads.js';
+
+/** What the request already tells about its reads. */
+export interface Hints {
+  readonly clientId?: string | undefined;
+  /** The pending request that resumes here. */
+  readonly resuming?: string | undefined;
+}
+
+/** Reads that are remembered for the request; each fetches along what comes next. */
+export interface Reading {
+  find(model: string, id: string): Promise<Payload | undefined>;
+  session(id: string): Promise<Payload | undefined>;
+  sessionByUid(uid: string): Promise<Payload | undefined>;
+  account(id: string): Promise<AccountSnapshot | undefined>;
+  consent(accountId: string, clientId: string): Promise<ConsentSnapshot | undefined>;
+}
+
+/** Opens the reads of one request on the pool of hot statements. */
+export function openReading(pool: StatementPool, keyring: Keyring, memory: Memory, hints: Hints): Reading {
+  const read = async (text: string, values: unknown[], clientId?: string): Promise<ReadRow | undefined> => {
+    const { rows } = await pool.query<ReadRow>(statement(text, values));
+    if (rows[0]) learn(memory, rows[0], keyring, clientId);
+    return rows[0];
+  };
+  const readSession = async (id: string): Promise<void> => {
+    if (hints.resuming) {
+      const values = [hints.resuming, liveSlots(Date.now()), digest(id)];
+      keep(memory, 'Interaction', hints.resuming, await read(reads.RESUME_READ, values));
+    }
+    if (memory.uids.has(id)) return;
+    await read(reads.SESSION_READ, [digest(id), hints.clientId ?? null], hints.clientId);
+  };
+  return {
+    find: async (model, id) => {
+      const key = artefactKey(model, id);
+      if (!memory.artefacts.has(key)) keep(memory, model, id, await read(...readOf(model, id)));
+      return memory.artefacts.get(key);
+    },
+    session: async id => {
+      if (!memory.uids.has(id)) await readSession(id);
+      const uid = memory.uids.get(id);
+      return uid === undefined ? undefined : memory.sessions.get(uid)?.payload;
+    },
+    sessionByUid: async uid => {
+      if (!memory.sessions.has(uid)) {
+        await read(reads.SESSION_BY_UID_READ, [uid, hints.clientId ?? null], hints.clientId);
+      }
+      return memory.sessions.get(uid)?.payload;
+    },
+    account: async id => {
+      if (!memory.accounts.has(id)) await read(reads.ACCOUNT_READ, [id]);
+      return memory.accounts.get(id);
+    },
+    consent: async (accountId, clientId) => {
+      const key = consentKey(accountId, clientId);
+      if (!memory.consents.has(key)) await read(reads.CONSENT_READ, [accountId, clientId]);
+      return memory.consents.get(key);
+    },
+  };
+}
+
+function readOf(model: string, id: string): [text: string, values: unknown[]] {
+  switch (model) {
+    case 'Grant':
+      return [reads.GRANT_READ, [id]];
+    case 'Interaction':
+      return [reads.INTERACTION_READ, [id, liveSlots(Date.now())]];
+    case 'ReplayDetection':
+      return [reads.REPLAY_READ, [id]];
+    default:
+      return [
+        reads.tokenRead(model),
+        [digest(id), ...(artefactOf(model).slotted ? [liveSlots(Date.now())] : [])],
+      ];
+  }
+}
+
+/* The engine knows nothing of a journey's notes: they are kept beside what it is given. */
+function keep(memory: Memory, model: string, id: string, row: ReadRow | undefined): void {
+  const key = artefactKey(model, id);
+  if (model === 'Grant') {
+    if (!memory.artefacts.has(key)) memory.artefacts.set(key, undefined);
+    return;
+  }
+  const { progress, ...found } = row?.artefact ? payloadOf(artefactOf(model), id, row.artefact) : {};
+  if (model === 'Interaction' && row?.artefact)
+    memory.progress.set(id, (progress as Payload | undefined) ?? {});
+  memory.artefacts.set(key, row?.artefact ? found : undefined);
+}
