@@ -1,6 +1,7 @@
 import type { Configuration } from 'oidc-provider';
 import type { LogoutPages } from './error-page.js';
 import { LIFETIMES } from './lifetimes.js';
+import { mayIntrospect, mayRevoke } from './token-policy.js';
 
 /** An API that takes access tokens: which scopes it knows and in which form it wants them (RFC 8707, RFC 9068). */
 export interface ResourceServer {
@@ -26,17 +27,10 @@ export function features(
     jwtUserinfo: { enabled: true },
     /* RFC 6749 §4.4 */
     clientCredentials: { enabled: true },
-    /* RFC 7662: the token's own client and the API it is for may ask. */
-    introspection: {
-      enabled: true,
-      allowedPolicy: async (_ctx, client, token) =>
-        token.clientId === client.clientId || ('aud' in token && token.aud === client.clientId),
-    },
+    /* RFC 7662 */
+    introspection: { enabled: true, allowedPolicy: mayIntrospect },
     /* RFC 7009 */
-    revocation: {
-      enabled: true,
-      allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId,
-    },
+    revocation: { enabled: true, allowedPolicy: mayRevoke },
     /* OpenID Connect RP-Initiated Logout 1.0 */
     rpInitiatedLogout: {
       enabled: true,
