@@ -1,4 +1,4 @@
-import { listKeys, rotateKey, SIGNING_ALGORITHMS } from './oidc/keys.js';
+import { listKeys, resetKeys, rotateKey, SIGNING_ALGORITHMS } from './oidc/keys.js';
 import { openKeyring } from './platform/crypto/keyring.js';
 import type { Db } from './platform/storage/db.js';
 import { openWork } from './platform/storage/work.js';
@@ -12,7 +12,8 @@ export interface KeysCommand {
 }
 
 export const KEYS_USAGE = `keyhold keys list                                            the keys that tokens are signed with
-keyhold keys rotate [RS256|ES256|EdDSA]                      a new key, which signs in ten minutes`;
+keyhold keys rotate [RS256|ES256|EdDSA]                      a new key, which signs in ten minutes
+keyhold keys reset                                           take all keys back: for a lost KEYHOLD_SECRET`;
 
 /** Runs `keyhold keys …` and gives the exit code: 0 done, 2 not understood. */
 export async function runKeys(words: readonly string[], command: KeysCommand): Promise<number> {
@@ -28,6 +29,11 @@ export async function runKeys(words: readonly string[], command: KeysCommand): P
       const kid = await openWork(command.db, { kind: 'operator' }, work => rotateKey(work, keyring, each));
       command.print(`${JSON.stringify({ kid, alg: each, state: 'pending' })}\n`);
     }
+    return 0;
+  }
+  if (rest.length === 0 && verb === 'reset' && alg === undefined) {
+    const keys = await openWork(command.db, { kind: 'operator' }, resetKeys);
+    command.print(`${JSON.stringify({ reset: keys })}\n`);
     return 0;
   }
   command.fail(KEYS_USAGE);

@@ -48,7 +48,8 @@ const CLIENT_ID = /^[\x20-\x7e]{1,255}$/;
 function clientAdapter(findClient: FindClient): Adapter {
   return {
     upsert: unused,
-    find: async id => (CLIENT_ID.test(id) ? ((await findClient(id)) as AdapterPayload | undefined) : undefined),
+    find: async id =>
+      CLIENT_ID.test(id) ? ((await findClient(id)) as AdapterPayload | undefined) : undefined,
     findByUid: unused,
     findByUserCode: unused,
     consume: unused,

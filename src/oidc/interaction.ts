@@ -102,7 +102,9 @@ export function openInteractions(provider: Provider): Interactions {
 /* The cookie lives as long as the request may: one without its request was finished, here or in another tab. */
 function goneRefusal(begunHere: boolean, cause: Error): Refusal {
   if (begunHere) return new Refusal('conflict', 'finished', 'This request is finished.', { cause });
-  return new Refusal('missing', 'request_gone', 'This request has ended, or was begun in another browser.', { cause });
+  return new Refusal('missing', 'request_gone', 'This request has ended, or was begun in another browser.', {
+    cause,
+  });
 }
 
 function record(interaction: Interaction, { accountId, acr, amr }: Authentication): void {

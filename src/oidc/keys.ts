@@ -1,6 +1,7 @@
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import type { Db, Tx } from '../platform/storage/db.js';
+import { StorageTrouble } from '../platform/storage/trouble.js';
 import type { Work } from '../platform/storage/work.js';
 
 /** The algorithms a key is kept for; RS256 comes first because OpenID Connect Core §15.1 requires it. */
@@ -96,7 +97,7 @@ function openKey(row: KeyRow, keyring: Keyring): JWK & { kid: string } {
   try {
     return JSON.parse(keyring.open('signing-key', row.sealed)) as JWK & { kid: string };
   } catch (cause) {
-    throw new Error(
+    throw new StorageTrouble(
       'the signing keys in the database were sealed under another KEYHOLD_SECRET; start with that secret, ' +
         'or run "keyhold keys reset" to make new ones (every token signed so far then fails to verify)',
       { cause },
@@ -117,6 +118,17 @@ export async function listKeys(db: Db): Promise<SigningKey[]> {
     activatesAt: row.activates_at,
     retiresAt: row.retires_at,
   }));
+}
+
+/** Takes every key back at once, for when the secret they were sealed under is lost; new ones are made at the next start. */
+export async function resetKeys(work: Work): Promise<number> {
+  const gone = await work
+    .tx('signing_keys')
+    .whereNot('state', 'retired')
+    .update({ state: 'retired', sealed: Buffer.alloc(0) });
+  work.record({ type: 'signing_key.reset', detail: { keys: gone } });
+  await announce(work.tx);
+  return gone;
 }
 
 /** Publishes a new key of an algorithm; it signs after twice the time that verifiers may cache the JWKS. */

@@ -61,10 +61,10 @@ export const consentKey = (accountId: string, clientId: string) => `${accountId}
 /** Learns what a row brought, and what it looked for in vain: asking again would be a wasted trip. */
 export function learn(memory: Memory, row: ReadRow, keyring: Keyring, clientId: string | undefined): void {
   const { session, grant, account, consent } = row;
-  if (session) {
-    const found = sessionOf(session, keyring);
-    memory.sessions.set(String(session['uid']), found);
-    memory.uids.set(String(found.payload['jti']), String(session['uid']));
+  const found = session ? sessionOf(session, keyring) : undefined;
+  if (session && found) {
+    memory.sessions.set(String(session.uid), found);
+    memory.uids.set(String(found.payload.jti), String(session.uid));
   }
   if (grant) {
     const id = String(grant['id']);

@@ -20,10 +20,12 @@ const FIELDS: readonly (readonly [field: string, column: string])[] = [
   ['exp', 'expires_at'],
 ];
 
-/** The engine's payload of a session row that came as JSON. */
-export function sessionOf(row: Payload, keyring: Keyring): KnownSession {
+/** The engine's payload of a session row that came as JSON; none when it was sealed under a secret that is lost. */
+export function sessionOf(row: Payload, keyring: Keyring): KnownSession | undefined {
   const sealed = Buffer.from(String(row['id_sealed']).slice(2), 'hex');
-  const payload: Payload = { jti: keyring.open('session-id', sealed), uid: row['uid'] };
+  const id = opened(keyring, sealed);
+  if (id === undefined) return undefined;
+  const payload: Payload = { jti: id, uid: row['uid'] };
   for (const [field, column] of FIELDS) {
     const value = row[column];
     if (value !== null && value !== undefined) payload[field] = value;
@@ -79,3 +81,11 @@ export const SESSION_COLUMNS = [
   ['issued_at', 'bigint'],
   ['expires_at', 'bigint'],
 ] as const;
+
+function opened(keyring: Keyring, sealed: Buffer): string | undefined {
+  try {
+    return keyring.open('session-id', sealed);
+  } catch {
+    return undefined;
+  }
+}
