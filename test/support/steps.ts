@@ -54,6 +54,28 @@ export async function postScript(
   return { status: answer.status, headers: new Headers([...answer.headers]), body: read };
 }
 
+/** A form as the open page would send it, without following where it leads. */
+export async function sendStep(
+  person: Person,
+  path: string,
+  fields: Readonly<Record<string, string>>,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<{ readonly status: number; readonly headers: Headers; readonly text: string }> {
+  const url = new URL(path.startsWith('/interaction/') ? path : requestPath(person) + path, person.page.url);
+  const answer = await fetch(url, {
+    method: 'POST',
+    redirect: 'manual',
+    headers: {
+      accept: 'text/html',
+      cookie: await person.jar.getCookieString(url.href),
+      'sec-fetch-site': 'same-origin',
+      ...headers,
+    },
+    body: new URLSearchParams({ csrf: csrfOf(person), ...fields }),
+  });
+  return { status: answer.status, headers: new Headers([...answer.headers]), text: await answer.text() };
+}
+
 /** Somebody with an account that has a password, in a browser of their own that is signed in nowhere. */
 export async function memberOf(keyhold: TestKeyhold, app: RelyingParty, email: string): Promise<void> {
   await signUp(newPerson({ origin: keyhold.origin }), app, email);

@@ -14,7 +14,7 @@ import { openWork } from '../../platform/storage/work.js';
 import { mail } from '../codes.js';
 import { askedFrom } from '../journey.js';
 import { CHALLENGES, countTry } from '../limits.js';
-import { BY_PASSKEY, BY_PASSWORD, goOn } from '../sign-in/going-on.js';
+import { BY_PASSKEY, BY_PASSWORD, goOn, turnAway } from '../sign-in/going-on.js';
 import {
   type Applicant,
   applicantOf,
@@ -47,19 +47,17 @@ export async function signInByPasskey(turn: Turn): Promise<void> {
   const { ctx, parts, pending, sent } = turn;
   const answered = { rp: parts.rp, binding: pending.uid, response: sent['credential'] };
   const checked = await checkAuthentication(parts.db, answered);
-  const signedIn = await openWork(parts.db, { kind: 'person' }, work => usePasskey(work, checked));
-  if (signedIn.outcome === 'refused') {
-    const unknown = signedIn.reason === 'unknown_passkey';
-    return refuse(
-      turn,
-      unknown ? 'passkey_unknown' : 'problem.passkey_failed',
-      unknown ? 'passkey.unknown' : 'problem.passkey_failed',
-    );
+  const account = checked.outcome === 'verified' && (await findAccount(parts.db, checked.passkey.accountId));
+  if (account && account.state !== 'active') {
+    await turnAway(turn, 'passkey', account.id);
+    return refuse(turn, 'passkey_refused', 'problem.passkey_failed');
   }
-  const { accountId } = signedIn;
-  const account = await findAccount(parts.db, accountId);
-  if (account?.state !== 'active') return refuse(turn, 'problem.passkey_failed', 'problem.passkey_failed');
-  answer(ctx, { location: await goOn(turn, { accountId, ...BY_PASSKEY }) });
+  const signedIn = await openWork(parts.db, { kind: 'person' }, work => usePasskey(work, checked));
+  if (signedIn.outcome === 'signed-in') {
+    return answer(ctx, { location: await goOn(turn, { accountId: signedIn.accountId, ...BY_PASSKEY }) });
+  }
+  if (signedIn.reason === 'unknown_passkey') return refuse(turn, 'passkey_unknown', 'passkey.unknown');
+  return refuse(turn, 'passkey_refused', 'problem.passkey_failed');
 }
 
 interface Owner {
@@ -109,7 +107,7 @@ export async function createPasskey(turn: Turn): Promise<void> {
   const answered = { rp: parts.rp, binding: pending.uid, response: sent['credential'] };
   const checked = await checkRegistration(parts.db, answered);
   if (checked.outcome === 'refused' || checked.passkey.accountId !== owner.accountId) {
-    return refuse(turn, 'problem.passkey_failed', 'problem.passkey_failed');
+    return refuse(turn, 'passkey_refused', 'problem.passkey_failed');
   }
   const language = parts.pages.language(ctx);
   const { applicant, accountId, email } = owner;

@@ -6,7 +6,7 @@ import { sendCode } from '../codes.js';
 import { seeOther } from '../journey.js';
 import { CODES, countTry, forgetTries, PASSWORDS } from '../limits.js';
 import { advance, type Turn, textOf, toStep } from '../turn.js';
-import { BY_CODE, goOn } from './going-on.js';
+import { BY_CODE, goOn, turnAway } from './going-on.js';
 import { showProblems } from './pages.js';
 
 const DIGITS = 8;
@@ -59,6 +59,7 @@ export async function afterProof(turn: Turn, email: string): Promise<void> {
   }
   const account = await findByIdentifier(turn.parts.db, 'email', email);
   if (account?.state !== 'active') {
+    await turnAway(turn, 'code', account?.id);
     throw new Refusal('forbidden', 'account_unavailable', 'This account cannot be used at the moment.');
   }
   await forgetTries(turn, PASSWORDS, email);

@@ -1,5 +1,4 @@
-import type { Account } from '../../domain/accounts/accounts.js';
-import { findByIdentifier } from '../../domain/accounts/accounts.js';
+import { type Account, findByIdentifier } from '../../domain/accounts/accounts.js';
 import {
   findPassword,
   isPasswordTooLong,
@@ -11,15 +10,12 @@ import { openWork } from '../../platform/storage/work.js';
 import { type Parts, seeOther } from '../journey.js';
 import { countTry, forgetTries, PASSWORDS, unlessBusy } from '../limits.js';
 import { advance, type Turn } from '../turn.js';
-import { BY_PASSWORD, goOn } from './going-on.js';
+import { BY_PASSWORD, failedSignIn, goOn } from './going-on.js';
 import { showProblems } from './pages.js';
 
 const NOBODY = '00000000-0000-0000-0000-000000000000';
 const LATER_COOKIE = 'keyhold_passkey_later';
 const MONTH = 30 * 86_400_000;
-
-/** The facts that signing in leaves here; what each room did is in its own. */
-export const SIGN_IN_FACTS = ['sign_in.failed'] as const;
 
 /** Takes a password: counted before it is looked at, checked off the event loop, the same work for nobody's address. */
 export async function submitPassword(turn: Turn): Promise<void> {
@@ -46,12 +42,7 @@ async function checked(parts: Parts, password: string, stored: StoredPassword | 
 }
 
 function refuse(turn: Turn, account: Account | undefined): Promise<void> {
-  const { clientId } = turn.pending.app;
-  const subject = { ...(account && { accountId: account.id }), clientId };
-  turn.parts.interactions.record(
-    { type: SIGN_IN_FACTS[0], ...subject, detail: { by: 'password' } },
-    { kind: 'person' },
-  );
+  turn.parts.interactions.record(failedSignIn(turn, 'password', account?.id), { kind: 'person' });
   return showProblems(turn, [{ word: 'credentials_wrong', field: 'password' }]);
 }
 

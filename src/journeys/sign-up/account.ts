@@ -46,7 +46,7 @@ export function applicantOf({ step, progress, sent }: Turn): Applicant | undefin
 function tidyName(name: unknown): string {
   if (typeof name !== 'string') return '';
   const line = name.normalize('NFC').replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu, ' ');
-  return line.trim();
+  return line.replace(/\s+/g, ' ').trim();
 }
 
 /** What is wrong with the name or the terms. */

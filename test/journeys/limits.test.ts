@@ -1,0 +1,212 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { personAt } from '../support/journeys.js';
+import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
+import { accountOf, peopleOnRecord, recordedDuring } from '../support/ledger.js';
+import { codeIn } from '../support/mailbox.js';
+import type { Person } from '../support/person.js';
+import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
+import {
+  memberOf,
+  postScript,
+  postStep,
+  sendStep,
+  signUpWithPasskey,
+  toPassword,
+  toSignUpCode,
+} from '../support/steps.js';
+import { GOOD_PASSWORD } from '../support/walk.js';
+
+let keyhold: TestKeyhold;
+let house: RelyingParty;
+const ADA = 'ada@example.test';
+
+beforeAll(async () => {
+  keyhold = await startKeyhold({ RATE_LIMITS: 'on' });
+  house = await openRelyingParty(keyhold, { first_party: true });
+  await memberOf(keyhold, house, ADA);
+});
+
+beforeEach(() => keyhold.db('attempts').delete());
+
+afterAll(async () => {
+  await house?.close();
+  await keyhold?.close();
+});
+
+const letTimePass = () =>
+  keyhold.db('attempts').update({ window_ends_at: keyhold.db.raw(`now() - interval '1 second'`) });
+const tally = (values: readonly unknown[]) =>
+  Object.fromEntries(
+    [...new Set(values)].map(value => [String(value), values.filter(each => each === value).length]),
+  );
+
+async function requestsOf(count: number, email: string): Promise<readonly Person[]> {
+  const people = Array.from({ length: count }, () => personAt(keyhold));
+  for (const person of people) await toPassword(person, house, email);
+  return people;
+}
+
+test.each([[ADA], ['nobody@example.test']])(
+  'fifty wrong passwords at once for %s, through ten requests, count once an address: ten are looked at',
+  async email => {
+    const people = await requestsOf(10, email);
+    const before = await peopleOnRecord(keyhold.db);
+    const tries = people.flatMap(person => Array.from({ length: 5 }, () => person));
+    const events = await recordedDuring(keyhold.db, async () => {
+      const answers = await Promise.all(
+        tries.map(person => sendStep(person, '/password', { password: 'a wrong one' })),
+      );
+      expect(tally(answers.map(({ status }) => status))).toEqual({ 400: 10, 429: 40 });
+    });
+    expect(tally(events.map(event => event.type))).toEqual({ 'sign_in.failed': 10, 'limit.reached': 1 });
+    const reached = events.find(event => event.type === 'limit.reached');
+    expect(reached?.detail).toEqual({ limit: 'password', per: 'identifier' });
+    expect(reached?.account_id).toBe(email === ADA ? await accountOf(keyhold.db, ADA) : null);
+    expect(await peopleOnRecord(keyhold.db)).toBe(before);
+  },
+);
+
+test('who is limited is told how long, goes back to the same step, and is let in when the time is over', async () => {
+  const [ada] = await requestsOf(1, ADA);
+  if (!ada) throw new Error('nobody came');
+  for (let wrong = 0; wrong < 10; wrong++) await sendStep(ada, '/password', { password: 'a wrong one' });
+  const page = await postStep(ada, '/password', { password: GOOD_PASSWORD });
+  expect([page.status, page.heading]).toEqual([429, 'Too many tries']);
+  expect(Number(page.headers.get('retry-after'))).toBeGreaterThan(800);
+  expect(page.text).toContain('Please wait 15 minutes');
+  await ada.follow('Try again');
+  expect(ada.page.heading).toBe('Enter your password');
+  await letTimePass();
+  ada.fill('Password', GOOD_PASSWORD);
+  await ada.press('Sign in');
+  expect(ada.page.heading).toBe('Back in the app');
+});
+
+test('whoever is locked out by a stranger still gets in by a passkey or by mail, and mail heals the password', async () => {
+  const cleo = personAt(keyhold);
+  const email = 'cleo@example.test';
+  const authenticator = await signUpWithPasskey(cleo, house, keyhold.origin, email);
+  const [stranger] = await requestsOf(1, email);
+  if (!stranger) throw new Error('nobody came');
+  for (let wrong = 0; wrong < 12; wrong++) await sendStep(stranger, '/password', { password: 'a wrong one' });
+
+  const byPasskey = personAt(keyhold);
+  await byPasskey.goto(await house.authorizationUrl());
+  const options = await postScript(byPasskey, '/passkey/options');
+  expect(
+    (await postScript(byPasskey, '/passkey', { credential: authenticator.get(options.body as never) }))
+      .status,
+  ).toBe(200);
+
+  const byMail = personAt(keyhold);
+  const earlier = await keyhold.mailbox.latest(email);
+  await toPassword(byMail, house, email);
+  await byMail.press('Email me a code');
+  byMail.fill('Code', codeIn(await byMail.latestMail(email, earlier)));
+  await byMail.press('Continue');
+  expect(byMail.page.heading).toBe('Back in the app');
+  expect((await sendStep(stranger, '/password', { password: 'a wrong one' })).status).toBe(400);
+});
+
+test('a right password forgets the wrong ones before it', async () => {
+  const [ada] = await requestsOf(1, ADA);
+  if (!ada) throw new Error('nobody came');
+  for (let wrong = 0; wrong < 9; wrong++) await sendStep(ada, '/password', { password: 'a wrong one' });
+  expect((await sendStep(ada, '/password', { password: GOOD_PASSWORD })).status).toBe(303);
+  expect((await sendStep(ada, '/password', { password: 'a wrong one' })).status).toBe(400);
+});
+
+test('of fifty wrong codes at once five are looked at, and then the right one is wrong too', async () => {
+  const bea = personAt(keyhold);
+  await toSignUpCode(bea, house, 'bea@example.test');
+  const code = codeIn(await bea.latestMail('bea@example.test'));
+  const wrong = code === '00000000' ? '00000001' : '00000000';
+  const before = await peopleOnRecord(keyhold.db);
+  const events = await recordedDuring(keyhold.db, async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, () => sendStep(bea, '/code', { code: wrong })),
+    );
+    expect(tally(answers.map(({ status }) => status))).toEqual({ 303: 16, 400: 4, 429: 30 });
+  });
+  expect(tally(events.map(event => event.type))).toEqual({
+    'email_proof.failed': 5,
+    'email_proof.ended': 1,
+    'limit.reached': 1,
+  });
+  await letTimePass();
+  await postStep(bea, '/code', { code });
+  expect(bea.page.heading).toBe('Check your email');
+  expect(await peopleOnRecord(keyhold.db)).toBe(before);
+});
+
+test('of twenty right codes at once one proves', async () => {
+  const dan = personAt(keyhold);
+  await toSignUpCode(dan, house, 'dan@example.test');
+  const code = codeIn(await dan.latestMail('dan@example.test'));
+  const events = await recordedDuring(keyhold.db, () =>
+    Promise.all(Array.from({ length: 20 }, () => sendStep(dan, '/code', { code }))),
+  );
+  expect(tally(events.map(event => event.type))).toEqual({ 'email_proof.proved': 1 });
+});
+
+test.each([['sign-up'], ['sign-in']])(
+  'the seventh mail of an hour to one address is refused (%s)',
+  async way => {
+    const email = `${way}@example.test`;
+    const eve = personAt(keyhold);
+    if (way === 'sign-up') await toSignUpCode(eve, house, email);
+    else {
+      await toPassword(eve, house, email);
+      await eve.press('Email me a code');
+    }
+    for (let sent = 1; sent < 6; sent++) expect((await sendStep(eve, '/code/send', {})).status).toBe(303);
+    const proofs = await keyhold.db('email_proofs').count();
+    const page = await postStep(eve, '/code/send');
+    expect([page.status, page.heading]).toEqual([429, 'Too many tries']);
+    expect(await keyhold.db('email_proofs').count()).toEqual(proofs);
+    const other = personAt(keyhold);
+    await toSignUpCode(other, house, email);
+    expect(other.page.status).toBe(429);
+    await eve.follow('Try again');
+    expect(eve.page.heading).toBe('Check your email');
+  },
+);
+
+test('when too many sign in at once the rest are asked to come back, with nothing lost and nothing counted', async () => {
+  const people: Person[] = [];
+  for (let at = 0; at < 60; at++) {
+    const person = personAt(keyhold);
+    await toPassword(person, house, `crowd${at}@example.test`);
+    people.push(person);
+  }
+  const answers = await Promise.all(
+    people.map(person => sendStep(person, '/password', { password: GOOD_PASSWORD })),
+  );
+  const counts = tally(answers.map(({ status }) => status));
+  expect(Object.keys(counts).sort()).toEqual(['400', '503']);
+  const busy = answers.filter(({ status }) => status === 503);
+  for (const { headers, text } of busy) {
+    expect(headers.get('retry-after')).toBe('5');
+    expect(text).toContain('Nothing is lost');
+  }
+  const counted = await keyhold
+    .db('attempts')
+    .where('subject', 'like', 'password:identifier:%')
+    .sum('count as all')
+    .first();
+  expect(Number(counted?.['all'])).toBe(60 - busy.length);
+  const turnedAway = people[answers.findIndex(({ status }) => status === 503)];
+  await turnedAway?.goto(turnedAway.page.url);
+  expect(turnedAway?.page.heading).toBe('Enter your password');
+});
+
+test('passkey challenges are not handed out without end', async () => {
+  const fay = personAt(keyhold);
+  await fay.goto(await house.authorizationUrl());
+  expect((await postScript(fay, '/passkey/options')).status).toBe(200);
+  await keyhold.db('attempts').where('subject', 'like', 'challenge:%').update({ count: 300 });
+  const { status, headers, body } = await postScript(fay, '/passkey/options');
+  expect([status, body['code'], body['title']]).toEqual([429, 'too_many_tries', 'Too many tries']);
+  expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+  expect(body['request_id']).toMatch(/^[0-9a-f-]{36}$/);
+});
