@@ -7,7 +7,11 @@ import { migrate } from '../../src/platform/storage/migrate.js';
 import { RUN_FOLDER, removeLeftovers } from './leftovers.js';
 
 declare global {
-  var keyholdTestCluster: { readonly embedded: Embedded | undefined; readonly dataDir: string | undefined };
+  var keyholdTestCluster: {
+    readonly embedded: Embedded | undefined;
+    readonly dataDir: string | undefined;
+    readonly removeTemplate: () => Promise<void>;
+  };
 }
 
 /** What a test worker needs to know of the run's cluster, passed as JSON in `KEYHOLD_TEST_CLUSTER`. */
@@ -24,9 +28,10 @@ export default async function setUp(): Promise<void> {
   const outside = process.env.KEYHOLD_TEST_DATABASE_URL;
   const dataDir = outside ? undefined : await openFolder();
   const embedded = dataDir ? await startEmbedded({ dataDir, settings: SETTINGS, fleeting: true }) : undefined;
-  globalThis.keyholdTestCluster = { embedded, dataDir };
   const template = `keyhold_template_${process.pid}`;
   const roles = embedded ?? (await outsideRoles(outside ?? ''));
+  const removeTemplate = () => onServer(roles.superuserUrl, [`DROP DATABASE IF EXISTS ${template}`]);
+  globalThis.keyholdTestCluster = { embedded, dataDir, removeTemplate };
   await onServer(roles.superuserUrl, [
     `DROP DATABASE IF EXISTS ${template}`,
     `CREATE DATABASE ${template} OWNER keyhold_owner`,
