@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openTestDatabase, type TestDatabase } from './support/database.js';
-import { type Ended, freePort, run } from './support/keyhold-process.js';
+import { type Ended, freePort, killAll, run } from './support/keyhold-process.js';
 
 let folder: string;
 let database: TestDatabase;
@@ -25,6 +25,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  killAll();
   await database.close();
   await rm(folder, { recursive: true, force: true });
 });

@@ -17,6 +17,13 @@ export interface Running {
   readonly ended: Promise<Ended>;
 }
 
+const children = new Set<ChildProcess>();
+
+/** Kills what a failed test left running. */
+export function killAll(): void {
+  for (const child of children) child.kill('SIGKILL');
+}
+
 /** Runs `dist/src/<program>.js`. */
 export function run(
   program: 'main' | 'cli',
@@ -25,6 +32,8 @@ export function run(
 ): Running {
   const path = fileURLToPath(new URL(`../../src/${program}.js`, import.meta.url));
   const child = spawn(process.execPath, [path, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  children.add(child);
+  child.once('exit', () => children.delete(child));
   let out = '';
   let err = '';
   child.stdout.on('data', chunk => {
