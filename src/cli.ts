@@ -3,9 +3,9 @@ import { type Config, ConfigError, readConfig, type Settings } from './config.js
 import { prepareDatabase } from './database.js';
 import { CLIENTS_USAGE, runClients } from './domain/clients/cli.js';
 import { STANDARD_SCOPES } from './domain/clients/clients.js';
+import { runPasswords } from './domain/credentials/credentials.js';
 import { RESOURCES_USAGE, runResourceServers } from './domain/resources/cli.js';
 import { listResourceScopes } from './domain/resources/resources.js';
-import { runPasswords } from './domain/credentials/credentials.js';
 import { KEYS_USAGE, runKeys } from './key-commands.js';
 import { type Db, openDatabase } from './platform/storage/db.js';
 import { StorageTrouble } from './platform/storage/trouble.js';
