@@ -1,5 +1,17 @@
 import type Provider from 'oidc-provider';
 
+/** What this floor says happened. */
+export const PROTOCOL_FACTS = [
+  'session.authenticated',
+  'session.ended',
+  'grant.reuse_detected',
+  'logout.undelivered',
+  'signing_key.published',
+  'signing_key.activated',
+  'signing_key.retired',
+  'signing_key.reset',
+] as const;
+
 /** Where refused protocol requests are noted. */
 export interface ProtocolLog {
   info(about: object, message: string): void;
