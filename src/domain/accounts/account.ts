@@ -12,14 +12,14 @@ export interface Account {
 }
 
 const LONGEST_ADDRESS = 254;
-const SHAPE = /^[^\s@"(),:;<>[\\\]]+@[^\s@.]+(\.[^\s@.]+)+$/u;
+const SHAPE = /^[^\s\p{C}@"(),:;<>[\\\]]+@[\p{L}\p{M}\p{N}-]+(\.[\p{L}\p{M}\p{N}-]+)+$/u;
 
 /**
  * An e-mail address in the one form it is looked up by: NFKC, without surrounding space, lower case, the domain in
  * ASCII. Two spellings that a mail server may tell apart only by case are one identifier here. Undefined when it is none.
  */
 export function normaliseEmail(typed: string): string | undefined {
-  const text = typed.normalize('NFKC').trim().toLowerCase();
+  const text = typed.normalize('NFKC').trim().toLowerCase().normalize('NFKC');
   if (text.length > LONGEST_ADDRESS || !SHAPE.test(text)) return undefined;
   const at = text.lastIndexOf('@');
   const domain = URL.parse(`http://${text.slice(at + 1)}`)?.hostname;

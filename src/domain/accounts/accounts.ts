@@ -8,7 +8,12 @@ export { normaliseEmail } from './account.js';
 export { findAccount, findByIdentifier } from './store.js';
 
 /** The facts this room records. */
-export const ACCOUNT_FACTS = ['account.opened', 'account.suspended', 'account.reactivated', 'account.closed'] as const;
+export const ACCOUNT_FACTS = [
+  'account.opened',
+  'account.suspended',
+  'account.reactivated',
+  'account.closed',
+] as const;
 
 const FACT_OF: Readonly<Record<AccountState, (typeof ACCOUNT_FACTS)[number]>> = {
   active: 'account.reactivated',

@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import {
+  type Limit,
+  openProtection,
+  type Protection,
+  sweepAttempts,
+} from '../../src/domain/protection/protection.js';
+import { openTestDatabase, type TestDatabase } from '../support/database.js';
+
+let database: TestDatabase;
+let protection: Protection;
+
+beforeAll(async () => {
+  database = await openTestDatabase();
+  protection = openProtection(database.db, { enabled: true });
+});
+
+beforeEach(() => database.db('attempts').delete());
+
+afterAll(() => database?.close());
+
+const ada: Limit = { name: 'password', per: 'identifier', subject: 'ada@example.test', max: 3, window: 60 };
+const network: Limit = { ...ada, per: 'network', subject: '192.0.2.1', max: 5 };
+const times = (count: number, limits: readonly Limit[]) =>
+  Promise.all(Array.from({ length: count }, () => protection.count(limits)));
+const allowed = (verdicts: readonly { readonly allowed: boolean }[]) =>
+  verdicts.filter(verdict => verdict.allowed).length;
+const pass = (seconds: number) =>
+  database
+    .db('attempts')
+    .update({ window_ends_at: database.db.raw('window_ends_at - make_interval(secs => ?)', [seconds]) });
+
+test('of fifty tries at once as many pass as are allowed, and one is told to be the first over', async () => {
+  const verdicts = await times(50, [ada, { ...network, max: 1000 }]);
+  expect(allowed(verdicts)).toBe(3);
+  expect(verdicts.filter(verdict => !verdict.allowed && verdict.reached !== undefined)).toHaveLength(1);
+  for (const verdict of verdicts) {
+    if (verdict.allowed) continue;
+    expect(verdict.retryAfter).toBeGreaterThan(0);
+    expect(verdict.retryAfter).toBeLessThanOrEqual(60);
+  }
+});
+
+test('limits in any order never wait for each other', async () => {
+  const verdicts = await Promise.all(
+    Array.from({ length: 40 }, (_, at) => protection.count(at % 2 ? [ada, network] : [network, ada])),
+  );
+  expect(allowed(verdicts)).toBe(3);
+});
+
+test('names, kinds and subjects are counted apart', async () => {
+  await times(3, [ada]);
+  for (const other of [
+    { ...ada, name: 'code' },
+    { ...ada, per: 'account' },
+    { ...ada, subject: 'bea@example.test' },
+  ]) {
+    expect(await protection.count([other])).toEqual({ allowed: true });
+  }
+  expect((await protection.count([ada])).allowed).toBe(false);
+});
+
+test('a window heals by itself, and trying on does not prolong it', async () => {
+  await times(9, [ada]);
+  await pass(30);
+  const verdict = await protection.count([ada]);
+  expect(verdict.allowed ? 0 : verdict.retryAfter).toBeLessThanOrEqual(30);
+  await pass(31);
+  expect(await protection.count([ada])).toEqual({ allowed: true });
+  expect(allowed(await times(5, [ada]))).toBe(2);
+});
+
+test('a proof forgets what was counted; one that was not looked at is taken back, and never below nothing', async () => {
+  await times(3, [ada, network]);
+  await protection.clear([ada]);
+  expect(await protection.count([ada, network])).toEqual({ allowed: true });
+  await protection.takeBack([ada, network]);
+  await protection.takeBack([ada]);
+  await protection.takeBack([ada]);
+  expect(allowed(await times(4, [ada]))).toBe(3);
+  expect(allowed(await times(4, [network]))).toBe(2);
+});
+
+test('nothing counted can be read as an address', async () => {
+  await times(1, [ada, network]);
+  expect(JSON.stringify(await database.db('attempts').select())).not.toMatch(/ada|example|192\.0/);
+});
+
+test('where limits are off nothing is counted', async () => {
+  const off = openProtection(database.db, { enabled: false });
+  for (let at = 0; at < 9; at++) expect(await off.count([ada])).toEqual({ allowed: true });
+  await off.clear([ada]);
+  await off.takeBack([ada]);
+  expect(await database.db('attempts').select()).toEqual([]);
+});
+
+test('windows that have passed are swept, a batch at a time', async () => {
+  for (let at = 0; at < 5; at++) await protection.count([{ ...ada, subject: String(at) }]);
+  expect(await sweepAttempts(database.db)).toBe(0);
+  await pass(61);
+  await protection.count([ada]);
+  expect([
+    await sweepAttempts(database.db, 3),
+    await sweepAttempts(database.db, 3),
+    await sweepAttempts(database.db, 3),
+  ]).toEqual([3, 2, 0]);
+  expect(await database.db('attempts').select()).toHaveLength(1);
+});
