@@ -50,7 +50,7 @@ const UNAVAILABLE = /^(08|53|57)|^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|25006
 
 function asRefusal(error: unknown): Refusal | undefined {
   if (error instanceof Refusal) return error;
-  const { code, message, name } = error as { code?: unknown; message?: string; name?: string };
+  const { code, message, name } = (error ?? {}) as { code?: unknown; message?: string; name?: string };
   const gone = /timeout exceeded when trying to connect|Connection terminated/.test(String(message));
   if (gone || name === 'KnexTimeoutError' || UNAVAILABLE.test(String(code))) {
     return new Refusal('busy', 'temporarily_unavailable', 'Please try again in a moment.', {
