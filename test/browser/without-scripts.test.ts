@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { personAt } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { codeIn, linkIn } from '../support/mailbox.js';
-import { newPerson, type Person } from '../support/person.js';
+import type { Person } from '../support/person.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
 import { GOOD_PASSWORD } from '../support/walk.js';
 
@@ -32,7 +33,7 @@ async function goOnToConsent(person: Person): Promise<void> {
 }
 
 test('without scripts: sign up, allow, sign out, sign in, refuse', async () => {
-  const jo = newPerson(keyhold);
+  const jo = personAt(keyhold);
   await jo.goto(await app.authorizationUrl({ prompt: 'create' }));
   expect(jo.page.heading).toBe('Create your account');
   jo.fill('Email', 'jo@example.test');
@@ -64,7 +65,7 @@ test('without scripts: sign up, allow, sign out, sign in, refuse', async () => {
 });
 
 test('without scripts: a posted form brings the answer after a button', async () => {
-  const jo = newPerson(keyhold);
+  const jo = personAt(keyhold);
   await jo.goto(await app.authorizationUrl({ response_mode: 'form_post', login_hint: 'jo@example.test' }));
   await jo.press('Continue');
   jo.fill('Password', GOOD_PASSWORD);
@@ -76,13 +77,13 @@ test('without scripts: a posted form brings the answer after a button', async ()
 });
 
 test('without scripts: the mailed link goes on where it began, and nowhere else', async () => {
-  const kim = newPerson(keyhold);
+  const kim = personAt(keyhold);
   await kim.goto(await app.authorizationUrl({ prompt: 'create' }));
   kim.fill('Email', 'kim@example.test');
   await kim.press('Continue');
   const link = linkIn(await kim.latestMail('kim@example.test'));
 
-  const elsewhere = newPerson(keyhold);
+  const elsewhere = personAt(keyhold);
   await elsewhere.goto(link);
   expect(elsewhere.page.heading).toBe('Go back to where you began');
   expect(elsewhere.page.buttons).toContain('Not me');
@@ -94,7 +95,7 @@ test('without scripts: the mailed link goes on where it began, and nowhere else'
 });
 
 test('an address that has an account looks the same to whoever asks, and its owner is told', async () => {
-  const lee = newPerson(keyhold);
+  const lee = personAt(keyhold);
   await lee.goto(await app.authorizationUrl({ prompt: 'create' }));
   lee.fill('Email', 'jo@example.test');
   const before = await lee.latestMail('jo@example.test');
