@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { createRemoteJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose';
 import { advanceKeys, KEYS_CHANNEL, listKeys, rotateKey, SIGNING_ALGORITHMS } from '../../src/oidc/keys.js';
 import { openKeyring } from '../../src/platform/crypto/keyring.js';
@@ -16,6 +16,7 @@ let keyhold: TestKeyhold;
 let second: TestKeyhold;
 let apps: Readonly<Record<Algorithm, RelyingParty>>;
 let ada: Person;
+let going = false;
 
 beforeAll(async () => {
   keyhold = await startKeyhold();
@@ -54,6 +55,30 @@ async function verifies(token: string, app: RelyingParty): Promise<boolean> {
   return payload.iss === keyhold.issuer;
 }
 
+/** Brings the app one verified ID token after the other until it is stopped; says what went wrong. */
+function keepRequesting(app: RelyingParty): { stop(): Promise<readonly unknown[]> } {
+  const failures: unknown[] = [];
+  going = true;
+  const all = (async () => {
+    while (going) {
+      await idToken(app)
+        .then(token => verifies(token, app))
+        .catch(error => failures.push(error));
+    }
+  })();
+  return {
+    stop: async () => {
+      going = false;
+      await all;
+      return failures;
+    },
+  };
+}
+
+afterEach(() => {
+  going = false;
+});
+
 test('there is a key for each algorithm, and only its public half is told', async () => {
   const { keys } = await jwksOf();
   expect(keys.map(({ alg }) => alg)).toEqual([...SIGNING_ALGORITHMS]);
@@ -89,20 +114,11 @@ test('keys rotate under running requests: published, then signing, then only ver
   const app = apps.ES256;
   const old = await idToken(app);
   const begun = await bringCode(ada, app);
-  const refused: unknown[] = [];
-  let going = true;
-  const requests = (async () => {
-    while (going) {
-      await idToken(app)
-        .then(token => verifies(token, app))
-        .catch(error => refused.push(error));
-    }
-  })();
-
   const rotate = (maxAge: number) =>
     openWork(keyhold.db, { kind: 'operator' }, work => rotateKey(work, keyring(), 'ES256', maxAge));
   const advance = () => openWork(keyhold.db, { kind: 'system' }, advanceKeys);
 
+  const requests = keepRequesting(app);
   const fresh = await rotate(300);
   await until(async () => (await kidsOf()).includes(fresh));
   expect(await advance()).toBe(false);
@@ -118,9 +134,7 @@ test('keys rotate under running requests: published, then signing, then only ver
   const late = await client.code(begun.code, begun.verifier, begun.redirectUri);
   expect([late.status, kidOf(String(late.body.id_token))]).toEqual([200, fresh]);
 
-  going = false;
-  await requests;
-  expect(refused).toEqual([]);
+  expect(await requests.stop()).toEqual([]);
 
   await keyhold
     .db('signing_keys')

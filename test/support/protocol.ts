@@ -20,9 +20,9 @@ export async function bringCode(
 ): Promise<GrantedCode> {
   const verifier = openid.randomPKCECodeVerifier();
   const challenge = await openid.calculatePKCECodeChallenge(verifier);
-  await person.goto(await app.authorizationUrl({ code_challenge: challenge, ...parameters }));
-  const code = person.page.url.searchParams.get('code');
-  if (!code) throw new Error(`no code came: ${person.page.url.href}\n${person.page.text}`);
+  const page = await person.goto(await app.authorizationUrl({ code_challenge: challenge, ...parameters }));
+  const code = page.url.searchParams.get('code');
+  if (!code) throw new Error(`no code came: ${page.url.href}\n${page.text}`);
   return { code, verifier, redirectUri: app.redirectUri };
 }
 
