@@ -1,4 +1,5 @@
 import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
+import { lastsFor } from './lifetimes.js';
 import { type ConsentSnapshot, requestScope } from './request-scope.js';
 
 interface Allowed {
@@ -93,8 +94,8 @@ export async function loadExistingGrant(ctx: KoaContextWithOIDC): Promise<Grant 
   if (!covers(ctx, allowed)) return fresh;
   const existingId = oidc.session?.grantIdFor(client.clientId);
   const existing = existingId ? await oidc.provider.Grant.find(existingId) : undefined;
-  if (existing && existing.accountId === account.accountId && content(existing) === content(fresh))
-    return existing;
+  const stands = existing?.accountId === account.accountId && lastsFor(ctx, existing);
+  if (stands && content(existing) === content(fresh)) return existing;
   await fresh.save();
   return fresh;
 }

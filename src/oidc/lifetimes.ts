@@ -33,10 +33,19 @@ function accessLifetime(
   return token.resourceServer?.accessTokenTTL ?? LIFETIMES.accessToken;
 }
 
-/* A grant outlives whatever hangs on it: the session, or with `offline_access` the refresh tokens. */
+/* A grant outlives whatever hangs on it: the session, or with `offline_access` a refresh token of that session's last day. */
 function grantLifetime(ctx: KoaContextWithOIDC): number {
-  const offline = ctx.oidc?.requestParamScopes.has('offline_access');
-  return offline ? LIFETIMES.refreshTokenAbsolute : LIFETIMES.session;
+  return asksOffline(ctx) ? LIFETIMES.refreshTokenAbsolute + LIFETIMES.session : LIFETIMES.session;
+}
+
+const asksOffline = (ctx: KoaContextWithOIDC) => ctx.oidc?.requestParamScopes.has('offline_access') === true;
+
+/** Whether a grant that was made earlier in the session lasts for what this request asks. */
+export function lastsFor(
+  ctx: KoaContextWithOIDC,
+  grant: { iat?: number | undefined; exp?: number | undefined },
+): boolean {
+  return !asksOffline(ctx) || (grant.exp ?? 0) - (grant.iat ?? 0) > LIFETIMES.refreshTokenAbsolute;
 }
 
 /** The engine's `ttl` setting. */
