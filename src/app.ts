@@ -24,6 +24,7 @@ import type { FindResourceServer } from './oidc/features.js';
 import { openInteractions } from './oidc/interaction.js';
 import { advanceSigningKeys, backchannelLogout, sweepArtefacts } from './oidc/jobs.js';
 import { KEYS_CHANNEL, loadSigningKeys } from './oidc/keys.js';
+import { postedRequests } from './oidc/posted-requests.js';
 import { openProvider } from './oidc/provider.js';
 import { flushing, preparedMetadata } from './oidc/surface.js';
 import { openKeyring } from './platform/crypto/keyring.js';
@@ -93,6 +94,7 @@ export async function openApp(config: Config, log: Logger, tryUrl?: string): Pro
     provider.use(problems(log, (ctx, refusal) => showRefusal(ctx, pages, refusal)));
     provider.use(notFound);
     provider.use(preparedMetadata());
+    provider.use(postedRequests());
     provider.use(flushing(base.pool, keyring));
     provider.use(router.routes());
     return { provider, listener: provider.callback() };

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { personAt } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import type { Person } from '../support/person.js';
 import { bringCode, newMember, rowCounts } from '../support/protocol.js';
@@ -54,6 +55,20 @@ test('form_post brings the answer in the body of a form that only goes to the ap
   await ada.press('Continue');
   expect(ada.page.url.href).toBe(app.redirectUri);
   expect((await app.exchange()).claims()).toMatchObject({ acr: 'aal1' });
+});
+
+test('a request may come by POST, also from another site, which sends no cookie along', async () => {
+  const url = await app.authorizationUrl({ state: 'a state' });
+  const parameters = Object.fromEntries(url.searchParams);
+  const foreign = personAt(keyhold);
+  await foreign.post(`${keyhold.issuer}/authorize`, parameters);
+  expect(foreign.page.heading).toBe('Sign in');
+  await ada.post(`${keyhold.issuer}/authorize`, parameters);
+  expect((await app.exchange()).claims()).toMatchObject({ acr: 'aal1' });
+  await ada.post(`${keyhold.issuer}/authorize`, { ...parameters, redirect_uri: 'https://evil.test/' });
+  expect([ada.page.status, ada.page.heading]).toEqual([400, 'Request error']);
+  await ada.post(`${keyhold.issuer}/end-session`, { client_id: app.clientId });
+  expect(ada.page.buttons).toEqual(['Sign out', 'Stay signed in']);
 });
 
 test('an error goes by form_post too', async () => {
