@@ -1,5 +1,6 @@
 import { findByIdentifier } from '../domain/accounts/accounts.js';
 import { type Limit, PROTECTION_FACTS } from '../domain/protection/protection.js';
+import { networkOf } from '../platform/addresses.js';
 import { Refusal } from '../platform/errors.js';
 import { openWork } from '../platform/storage/work.js';
 import { visitOf } from '../platform/web/surface.js';
@@ -43,18 +44,12 @@ export const MAILS: Allowance = {
 /** Passkey challenges that one network may ask for. */
 export const CHALLENGES: Allowance = { name: 'challenge', network: 300, window: QUARTER, ...tries };
 
-function limitsOf(
-  turn: Turn,
-  { name, identifier, network, window }: Allowance,
-  email = '',
-): readonly Limit[] {
-  const address = visitOf(turn.ctx).address;
-  return [
-    ...(identifier === undefined
-      ? []
-      : [{ name, per: 'identifier', subject: email, max: identifier, window }]),
-    { name, per: 'network', subject: address, max: network, window },
-  ];
+function limitsOf(turn: Turn, allowance: Allowance, email = ''): readonly Limit[] {
+  const { name, identifier, network, window } = allowance;
+  const from = networkOf(visitOf(turn.ctx).address);
+  const perNetwork = { name, per: 'network', subject: from, max: network, window };
+  if (identifier === undefined) return [perNetwork];
+  return [{ name, per: 'identifier', subject: email, max: identifier, window }, perNetwork];
 }
 
 /** Counts a try before the secret is looked at, or refuses it. The first refusal of a window is a fact. */

@@ -132,6 +132,8 @@ export type AskWord =
   | 'zoneinfo'
   | 'locale'
   | 'phone_number'
+  | 'email_verified'
+  | 'phone_number_verified'
   | 'updated_at';
 
 /** One line of the consent page. */

@@ -47,3 +47,14 @@ export function isWebPort(url: URL): boolean {
   const port = Number(url.port);
   return port === 80 || port === 443 || (port > 1024 && !SERVICE_PORTS.has(port));
 }
+
+/** The network that an address is counted with: an IPv4 address alone, an IPv6 one with the /64 that one household gets. */
+export function networkOf(address: string): string {
+  if (!ipaddr.IPv6.isValid(address)) return address;
+  const parsed = ipaddr.process(address);
+  if (parsed.kind() === 'ipv4') return parsed.toString();
+  const half = ipaddr.IPv6.parse(address)
+    .parts.slice(0, 4)
+    .map(part => part.toString(16));
+  return `${half.join(':')}::/64`;
+}

@@ -48,6 +48,12 @@ test('limits in any order never wait for each other', async () => {
   expect(allowed(verdicts)).toBe(3);
 });
 
+test('a refused try is counted against the limit that refused it only', async () => {
+  await times(5, [network]);
+  await times(20, [ada, network]);
+  expect(allowed(await times(4, [ada]))).toBe(3);
+});
+
 test('names, kinds and subjects are counted apart', async () => {
   await times(3, [ada]);
   for (const other of [

@@ -259,6 +259,22 @@ test('a passkey made at the offer is kept, its owner told by mail, and signs in 
   expect(other.page.heading).toBe('Back in the app');
 });
 
+test('an account that is suspended while a passkey is offered gets none, and is not signed in', async () => {
+  await memberOf(keyhold, house, 'gil@example.test');
+  const gil = personAt(keyhold);
+  await toPasskeyOffer(gil, house, 'gil@example.test');
+  const options = await postScript(gil, '/passkey/new/options');
+  await setState('gil@example.test', 'suspended');
+  const before = await peopleOnRecord(keyhold.db);
+  const credential = openAuthenticator(keyhold.origin).create(options.body as never);
+  const { status, body } = await postScript(gil, '/passkey/new', { credential });
+  expect([status, body['code']]).toEqual([403, 'account_unavailable']);
+  const events = await recordedDuring(keyhold.db, () => gil.press('Not now'));
+  expect([gil.page.status, gil.page.heading]).toEqual([403, 'Request error']);
+  expect(events.map(event => event.type)).toEqual(['sign_in.failed']);
+  expect(await peopleOnRecord(keyhold.db)).toBe(before);
+});
+
 test('login_hint and whoever is signed in already stand in the field', async () => {
   const ada = personAt(keyhold);
   const typed = () => /id="login-identifier"[^>]* value="([^"]*)"/.exec(ada.page.html)?.[1];

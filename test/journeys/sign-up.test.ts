@@ -126,6 +126,8 @@ test('an address that exists looks the same to the asker and its owner is told b
   expect(asker.page.heading).toBe('Check your email');
   const told = await keyhold.mailbox.latest('erin@example.test', sent);
   expect(told.subject).toContain('already have');
+  const [proof] = await keyhold.db('email_proofs').orderBy('created_at', 'desc').limit(1);
+  expect([proof?.address, proof?.decoy]).toEqual(['erin@example.test', true]);
   expect(told.text).not.toMatch(/\d{4} ?\d{4}\b(?!-)|\/link\//);
   for (const left of [4, 3, 2, 1]) {
     asker.fill('Code', '12345678');

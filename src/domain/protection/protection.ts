@@ -23,7 +23,10 @@ export type Verdict =
 
 /** Counts tries in the database, before the secret is looked at, so that parallel tries are all counted. */
 export interface Protection {
-  /** Counts one try against every limit, in one statement of its own that no later failure undoes. */
+  /**
+   * Counts one try against every limit, in one statement of its own that no later failure undoes. A refused try stays
+   * counted against the last limit that refused it only, the widest one: hammering from one network locks no address.
+   */
   count(limits: readonly Limit[]): Promise<Verdict>;
   /** Forgets the tries counted against these limits: whoever tried has proved who they are. */
   clear(limits: readonly Limit[]): Promise<void>;
@@ -52,31 +55,37 @@ interface Counted {
 
 /** Opens the protection; with `enabled: false` (a test rig on loopback) nothing is counted or refused. */
 export function openProtection(db: Db, { enabled }: { readonly enabled: boolean }): Protection {
+  /* One at a time: two rows in one statement could be locked in another order than they are counted in. */
+  const takeBack = async (keys: readonly string[]) => {
+    for (const subject of keys) {
+      await db('attempts').where({ subject }).where('count', '>', 0).decrement('count', 1);
+    }
+  };
   return {
     count: async limits => {
       if (!enabled || limits.length === 0) return { allowed: true };
-      const byKey = new Map(limits.map(limit => [keyOf(limit), limit]));
-      const windows = [...byKey.values()].map(limit => limit.window);
-      const { rows } = await db.raw<{ rows: Counted[] }>(COUNT_SQL, [[...byKey.keys()], windows]);
-      const maxOf = (row: Counted) => byKey.get(row.subject)?.max ?? 0;
-      const over = rows.filter(row => row.count > maxOf(row));
-      if (over.length === 0) return { allowed: true };
-      const first = over.find(row => row.count === maxOf(row) + 1);
+      const keys = limits.map(keyOf);
+      const windows = limits.map(limit => limit.window);
+      const { rows } = await db.raw<{ rows: Counted[] }>(COUNT_SQL, [keys, windows]);
+      const counted = limits.map((limit, at) => ({ limit, row: rows.find(row => row.subject === keys[at]) }));
+      const over = counted.flatMap(({ limit, row }) =>
+        row && row.count > limit.max ? [{ limit, row }] : [],
+      );
+      const refusing = over.at(-1);
+      if (!refusing) return { allowed: true };
+      const { limit, row } = refusing;
+      await takeBack(keys.filter(key => key !== row.subject));
       return {
         allowed: false,
-        retryAfter: Math.max(1, ...over.map(row => row.left)),
-        reached: first && byKey.get(first.subject),
+        retryAfter: Math.max(1, ...over.map(({ row: { left } }) => left)),
+        reached: row.count === limit.max + 1 ? limit : undefined,
       };
     },
     clear: async limits => {
       if (enabled) await db('attempts').whereIn('subject', limits.map(keyOf)).delete();
     },
     takeBack: async limits => {
-      if (!enabled) return;
-      /* One at a time: two rows in one statement could be locked in another order than they are counted in. */
-      for (const subject of limits.map(keyOf)) {
-        await db('attempts').where({ subject }).where('count', '>', 0).decrement('count', 1);
-      }
+      if (enabled) await takeBack(limits.map(keyOf));
     },
   };
 }

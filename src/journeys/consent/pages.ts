@@ -65,6 +65,8 @@ const WORDS: ReadonlySet<string> = new Set<AskWord>([
   'zoneinfo',
   'locale',
   'phone_number',
+  'email_verified',
+  'phone_number_verified',
   'updated_at',
 ]);
 

@@ -14,7 +14,7 @@ import { openWork } from '../../platform/storage/work.js';
 import { mail } from '../codes.js';
 import { askedFrom } from '../journey.js';
 import { CHALLENGES, countTry } from '../limits.js';
-import { BY_PASSKEY, BY_PASSWORD, goOn, turnAway } from '../sign-in/going-on.js';
+import { BY_PASSKEY, BY_PASSWORD, goOn, turnAway, unavailable } from '../sign-in/going-on.js';
 import {
   type Applicant,
   applicantOf,
@@ -119,6 +119,7 @@ export async function createPasskey(turn: Turn): Promise<void> {
     if (!opened) return answer(ctx, { location: stepUrl(pending) });
   } else {
     await openWork(parts.db, { kind: 'person', id: accountId }, async work => {
+      if ((await findAccount(work.tx, accountId))?.state !== 'active') throw unavailable();
       await addPasskey(work, checked);
       const asked = { at: work.at, app: pending.app.name, ...askedFrom(ctx) };
       mail(work, parts, 'passkey-added', email, language, { homeUrl: `${parts.issuer.origin}/`, asked });

@@ -1,12 +1,11 @@
 import { findByIdentifier, newAccountId } from '../../domain/accounts/accounts.js';
 import { type ProofOutcome, tryCode } from '../../domain/contacts/contacts.js';
-import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
 import { sendCode } from '../codes.js';
 import { seeOther } from '../journey.js';
 import { CODES, countTry, forgetTries, PASSWORDS } from '../limits.js';
 import { advance, type Turn, textOf, toStep } from '../turn.js';
-import { BY_CODE, goOn, turnAway } from './going-on.js';
+import { BY_CODE, goOn, turnAway, unavailable } from './going-on.js';
 import { showProblems } from './pages.js';
 
 const DIGITS = 8;
@@ -60,7 +59,7 @@ export async function afterProof(turn: Turn, email: string): Promise<void> {
   const account = await findByIdentifier(turn.parts.db, 'email', email);
   if (account?.state !== 'active') {
     await turnAway(turn, 'code', account?.id);
-    throw new Refusal('forbidden', 'account_unavailable', 'This account cannot be used at the moment.');
+    throw unavailable();
   }
   await forgetTries(turn, PASSWORDS, email);
   seeOther(turn.ctx, await goOn(turn, { accountId: account.id, ...BY_CODE }));

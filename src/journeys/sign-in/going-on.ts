@@ -1,4 +1,5 @@
 import type { Authentication } from '../../oidc/interaction.js';
+import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
 import type { Turn } from '../turn.js';
 
@@ -9,20 +10,27 @@ export const BY_CODE = { acr: 'aal1', amr: [] } as const;
 /** How a passkey counts: a key that was not phished, and a person who was verified. */
 export const BY_PASSKEY = { acr: 'phr', amr: ['hwk', 'user'] } as const;
 
+type Proof = 'password' | 'code' | 'passkey';
+
 /** The facts that signing in leaves here; what each room did is in its own. */
 export const SIGN_IN_FACTS = ['sign_in.failed'] as const;
 
 /** The fact that a try did not sign anybody in. */
-export function failedSignIn({ pending }: Turn, by: 'password' | 'code' | 'passkey', accountId?: string) {
+export function failedSignIn({ pending }: Turn, by: Proof, accountId?: string) {
   const subject = accountId === undefined ? {} : { accountId };
   return { type: SIGN_IN_FACTS[0], ...subject, clientId: pending.app.clientId, detail: { by } };
 }
 
 /** Somebody proved who they are, and may not sign in: that is on record before they are told. */
-export async function turnAway(turn: Turn, by: 'code' | 'passkey', accountId?: string): Promise<void> {
+export async function turnAway(turn: Turn, by: Proof, accountId?: string): Promise<void> {
   await openWork(turn.parts.db, { kind: 'person' }, async work =>
     work.record(failedSignIn(turn, by, accountId)),
   );
+}
+
+/** Said only to whoever proved that the account is theirs. */
+export function unavailable(): Refusal {
+  return new Refusal('forbidden', 'account_unavailable', 'This account cannot be used at the moment.');
 }
 
 /** Records who signed in and how, and gives the address where their request goes on. */

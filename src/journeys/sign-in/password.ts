@@ -1,4 +1,4 @@
-import { type Account, findByIdentifier } from '../../domain/accounts/accounts.js';
+import { type Account, findAccount, findByIdentifier } from '../../domain/accounts/accounts.js';
 import {
   findPassword,
   isPasswordTooLong,
@@ -10,7 +10,7 @@ import { openWork } from '../../platform/storage/work.js';
 import { type Parts, seeOther } from '../journey.js';
 import { countTry, forgetTries, PASSWORDS, unlessBusy } from '../limits.js';
 import { advance, type Turn } from '../turn.js';
-import { BY_PASSWORD, failedSignIn, goOn } from './going-on.js';
+import { BY_PASSWORD, failedSignIn, goOn, turnAway, unavailable } from './going-on.js';
 import { showProblems } from './pages.js';
 
 const NOBODY = '00000000-0000-0000-0000-000000000000';
@@ -75,6 +75,10 @@ export async function skipPasskey(turn: Turn): Promise<void> {
   const { ctx, parts, progress } = turn;
   if (!progress.signedIn) throw new Error('no passkey was offered');
   const { accountId, at } = progress.signedIn;
+  if ((await findAccount(parts.db, accountId))?.state !== 'active') {
+    await turnAway(turn, 'password', accountId);
+    throw unavailable();
+  }
   const secure = parts.issuer.protocol === 'https:';
   ctx.cookies.set(laterCookie(parts), '1', {
     signed: false,
