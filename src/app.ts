@@ -24,8 +24,10 @@ import type { FindResourceServer } from './oidc/features.js';
 import { openInteractions } from './oidc/interaction.js';
 import { advanceSigningKeys, backchannelLogout, sweepArtefacts } from './oidc/jobs.js';
 import { KEYS_CHANNEL, loadSigningKeys } from './oidc/keys.js';
+import { choosePeople } from './oidc/people.js';
 import { postedRequests } from './oidc/posted-requests.js';
 import { openProvider } from './oidc/provider.js';
+import { openSubjects } from './oidc/subjects.js';
 import { flushing, preparedMetadata } from './oidc/surface.js';
 import { openKeyring } from './platform/crypto/keyring.js';
 import { Refusal } from './platform/errors.js';
@@ -59,11 +61,13 @@ export async function openApp(config: Config, log: Logger, tryUrl?: string): Pro
   const { issuer } = config;
   const base = openBase(config, log);
   const { db, keyring, pages } = base;
+  const subjectOf = openSubjects(keyring);
 
   const assemble = async () => {
     const provider = openProvider({
       issuer,
       keyring,
+      subjectOf,
       jwks: await loadSigningKeys(db, keyring),
       clients: registryOf(base.clients),
       findResourceServer: findResourceServer(base.resources),
@@ -96,6 +100,7 @@ export async function openApp(config: Config, log: Logger, tryUrl?: string): Pro
     provider.use(preparedMetadata());
     provider.use(postedRequests());
     provider.use(flushing(base.pool, keyring));
+    provider.use(choosePeople(provider, base.csrf, issuer, subjectOf));
     provider.use(router.routes());
     return { provider, listener: provider.callback() };
   };

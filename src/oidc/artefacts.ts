@@ -1,5 +1,5 @@
 /** How a field of the engine's payload is kept. `seconds` and `flag` are the engine's own number and boolean. */
-type ColumnType = 'text' | 'uuid' | 'jsonb' | 'boolean' | 'integer' | 'bigint' | 'text[]';
+type ColumnType = 'bytea' | 'text' | 'uuid' | 'jsonb' | 'boolean' | 'integer' | 'bigint' | 'text[]';
 
 interface Column {
   readonly field: string;
@@ -141,6 +141,7 @@ export const ARTEFACTS: Readonly<Record<string, Artefact>> = {
       column('cid', 'text'),
       column('parJti', 'text'),
       column('progress', 'jsonb'),
+      column('begunIn', 'bytea'),
     ],
   },
   ReplayDetection: {

@@ -15,8 +15,14 @@ export type Write =
       readonly payload: Payload;
     }
   | { readonly act: 'consume' | 'remove'; readonly model: string; readonly id: string }
-  | { readonly act: 'insert-session'; readonly payload: Payload }
-  | { readonly act: 'update-session'; readonly payload: Payload; readonly version: number }
+  | { readonly act: 'insert-session'; readonly payload: Payload; readonly browser?: Buffer }
+  | {
+      readonly act: 'update-session';
+      readonly payload: Payload;
+      readonly version: number;
+      readonly browser?: Buffer;
+    }
+  | { readonly act: 'move-people'; readonly from: Buffer; readonly to: Buffer; readonly except: readonly string[] }
   | { readonly act: 'end-session'; readonly uid: string; readonly reason: string }
   | { readonly act: 'end-grants'; readonly ids: readonly string[] }
   | { readonly act: 'progress'; readonly id: string; readonly progress: Payload };
@@ -88,37 +94,37 @@ function update(draft: Draft, part: string, model: string, id: string, payload: 
   const values = columnValues(artefact, payload);
   const own = artefact.columns
     .map((c, i) => ({ ...c, value: values[i] }))
-    .filter(c => c.field !== 'progress' || payload['progress'] !== undefined);
+    .filter(c => c.field !== 'begunIn' && (c.field !== 'progress' || payload.progress !== undefined));
   const sets = own.map(c => `${c.column} = ${draft.bind(c.value, c.type)}`);
   draft.parts.push(
     `${part} AS (UPDATE ${artefact.table} SET ${sets.join(', ')} WHERE ${match(draft, model, id)})`,
   );
 }
 
-function insertSession(draft: Draft, part: string, payload: Payload, keyring: Keyring): void {
-  const values = sessionValues(payload, keyring);
+type SessionWrite<Act extends Write['act']> = Extract<Write, { readonly act: Act }>;
+
+function insertSession(draft: Draft, part: string, entry: SessionWrite<'insert-session'>, keyring: Keyring): void {
+  const values = sessionValues(entry.payload, keyring);
+  const columns: string[] = SESSION_COLUMNS.map(([column]) => column);
   const bound = SESSION_COLUMNS.map(([, type], i) => draft.bind(values[i], type));
-  draft.parts.push(
-    `${part} AS (INSERT INTO sessions (${SESSION_COLUMNS.map(([c]) => c).join(', ')}) VALUES (${bound.join(', ')}))`,
-  );
+  if (entry.browser) {
+    columns.push('browser');
+    bound.push(draft.bind(entry.browser, 'bytea'));
+  }
+  draft.parts.push(`${part} AS (INSERT INTO sessions (${columns.join(', ')}) VALUES (${bound.join(', ')}))`);
 }
 
 /* An ended session is never revived; one that another request changed meanwhile keeps that request's clients too. */
-function updateSession(
-  draft: Draft,
-  part: string,
-  payload: Payload,
-  version: number,
-  keyring: Keyring,
-): void {
-  const values = sessionValues(payload, keyring);
-  const read = draft.bind(version, 'integer');
+function updateSession(draft: Draft, part: string, entry: SessionWrite<'update-session'>, keyring: Keyring): void {
+  const values = sessionValues(entry.payload, keyring);
+  const read = draft.bind(entry.version, 'integer');
   const sets = SESSION_COLUMNS.slice(1).map(([column, type], i) => {
     const value = draft.bind(values[i + 1], type);
     if (column !== 'authorizations') return `${column} = ${value}`;
     return `authorizations = CASE WHEN version = ${read} THEN ${value}
       ELSE coalesce(authorizations, '{}') || coalesce(${value}, '{}') END`;
   });
+  if (entry.browser) sets.push(`browser = ${draft.bind(entry.browser, 'bytea')}, browser_before = NULL`);
   draft.parts.push(`${part} AS (UPDATE sessions SET ${sets.join(', ')}, version = version + 1
     WHERE uid = ${draft.bind(values[0], 'text')} AND ended_at IS NULL RETURNING 1)`);
   draft.requires.push(`keyhold_require(EXISTS (SELECT FROM ${part}), 'Session')`);
@@ -147,9 +153,14 @@ function write(draft: Draft, part: string, entry: Write, keyring: Keyring): void
     case 'update':
       return update(draft, part, entry.model, entry.id, entry.payload);
     case 'insert-session':
-      return insertSession(draft, part, entry.payload, keyring);
+      return insertSession(draft, part, entry, keyring);
     case 'update-session':
-      return updateSession(draft, part, entry.payload, entry.version, keyring);
+      return updateSession(draft, part, entry, keyring);
+    case 'move-people':
+      draft.parts.push(`${part} AS (UPDATE sessions SET browser = ${draft.bind(entry.to, 'bytea')}, browser_before = browser,
+        browser_moved_at = now() WHERE browser = ${draft.bind(entry.from, 'bytea')}
+        AND NOT uid = ANY (${draft.bind(entry.except, 'text[]')}))`);
+      return;
     case 'consume':
       return consume(draft, part, entry.model, entry.id);
     case 'remove':

@@ -72,7 +72,7 @@ export function openInteractions(provider: Provider): Interactions {
   return {
     current: async (ctx, uid) => {
       const interaction = await find(ctx);
-      if (interaction.uid !== uid) {
+      if (interaction.uid !== uid || !requestScope().begunHere(uid)) {
         throw new Refusal('missing', 'request_gone', 'This request was begun in another browser.');
       }
       return pendingOf(provider, interaction);

@@ -41,6 +41,19 @@ export interface Memory {
   readonly consents: Map<string, ConsentSnapshot | undefined>;
   /** The journey's notes of a pending request. */
   readonly progress: Map<string, Payload>;
+  /** The digest of the browser that a pending request was begun in, as hex. */
+  readonly begunIn: Map<string, string>;
+  readonly browser: BrowserMarks;
+}
+
+/** What the request tells of its browser, each as a digest of a cookie of ours. */
+export interface BrowserMarks {
+  /** What ties forms and pending requests to it. */
+  form?: Buffer | undefined;
+  /** What its people are found by. */
+  people?: Buffer | undefined;
+  /** What its people are found by from now on: somebody has signed in. */
+  renamed?: Buffer | undefined;
 }
 
 /** Nothing learned yet. */
@@ -52,6 +65,8 @@ export function openMemory(): Memory {
     accounts: new Map(),
     consents: new Map(),
     progress: new Map(),
+    begunIn: new Map(),
+    browser: {},
   };
 }
 

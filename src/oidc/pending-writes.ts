@@ -73,7 +73,7 @@ export function openPendingWrites(memory: Memory): PendingWrites {
     },
     ending: () => writes.flatMap(write => (write.act === 'end-session' ? [write.uid] : [])),
     take: () => {
-      const taken = withProgress(writes);
+      const taken = withBrowser(withProgress(writes), memory);
       writes = [];
       return taken;
     },
@@ -101,6 +101,20 @@ function withProgress(writes: readonly Write[]): Write[] {
         ? ({ ...write, payload: { ...write.payload, progress: step.progress } } as Write)
         : write;
     });
+}
+
+/* Whoever signs in comes to live in this browser, which gets a new name; those already there move along. */
+function withBrowser(writes: readonly Write[], { browser }: Memory): Write[] {
+  const placed = writes.map(write => {
+    if (write.act === 'insert' && write.model === 'Interaction') {
+      return { ...write, payload: { ...write.payload, begunIn: browser.form } };
+    }
+    const settles = write.act === 'insert-session' || write.act === 'update-session';
+    return settles && browser.renamed ? { ...write, browser: browser.renamed } : write;
+  });
+  if (!browser.renamed || !browser.people) return placed;
+  const settled = placed.flatMap(write => ('browser' in write ? [String(write.payload['uid'])] : []));
+  return [...placed, { act: 'move-people', from: browser.people, to: browser.renamed, except: settled }];
 }
 
 function savesRequest(write: Write, id: string): boolean {

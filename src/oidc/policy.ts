@@ -1,4 +1,6 @@
 import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import { isUnclear } from './people.js';
+import type { SubjectOf } from './subjects.js';
 
 const { Check, Prompt, base } = interactionPolicy;
 
@@ -18,8 +20,6 @@ export function satisfies(reached: string | undefined, wanted: readonly string[]
   });
 }
 
-/** The subject that an app knows an account by. */
-export type SubjectOf = (accountId: string, client: KoaContextWithOIDC['oidc']['client']) => string;
 
 /* RFC 8252 §8.6: an app whose identity a claimed https redirect proves need not ask each time. */
 function identityIsAssured(ctx: KoaContextWithOIDC): boolean {
@@ -74,6 +74,15 @@ function essentialStrengths(ctx: KoaContextWithOIDC): string[] | undefined {
 export function interactionPolicyOf(subjectOf: SubjectOf) {
   const policy = base();
   policy.add(new Prompt({ name: 'create', requestable: true }), 0);
+  policy.add(
+    new Prompt(
+      { name: 'select_account', requestable: true },
+      new Check('account_unclear', 'several people are signed in', 'account_selection_required', ctx =>
+        Boolean(isUnclear(ctx) && !ctx.oidc.result?.['select_account'] && !ctx.oidc.result?.login),
+      ),
+    ),
+    1,
+  );
   const login = policy.get('login');
   const consent = policy.get('consent');
   if (!login || !consent) throw new Error('the engine lost its prompts');

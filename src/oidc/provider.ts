@@ -10,12 +10,14 @@ import { type FindResourceServer, features } from './features.js';
 import { loadExistingGrant } from './grants.js';
 import { ENGINE_LIFETIMES } from './lifetimes.js';
 import { interactionPolicyOf, PROMPTS, STRENGTHS } from './policy.js';
+import type { SubjectOf } from './subjects.js';
 import { markTokens } from './token-ids.js';
 
 /** What a provider is built out of. */
 export interface ProviderParts {
   readonly issuer: URL;
   readonly keyring: Keyring;
+  readonly subjectOf: SubjectOf;
   readonly jwks: readonly JWK[];
   readonly clients: ClientRegistry;
   readonly findResourceServer: FindResourceServer;
@@ -28,10 +30,7 @@ export function openProvider(parts: ProviderParts): Provider {
   const { issuer, keyring, pages } = parts;
   const https = issuer.protocol === 'https:';
   const short = { httpOnly: true, sameSite: 'lax', signed: true, secure: https, overwrite: true } as const;
-  const pairwise = (accountId: string, sector: string) =>
-    keyring.mac('pairwise-subject', `${sector}\n${accountId}`).toString('base64url');
-  const subjectOf = (accountId: string, client: KoaContextWithOIDC['oidc']['client']) =>
-    client?.subjectType === 'pairwise' ? pairwise(accountId, String(client.sectorIdentifier)) : accountId;
+  const { subjectOf } = parts;
 
   const configuration: Configuration = {
     adapter: openAdapter(parts.clients.metadata),
@@ -43,8 +42,7 @@ export function openProvider(parts: ProviderParts): Provider {
     scopes: ['openid', 'offline_access', 'profile', 'email', 'address', 'phone'],
     acrValues: [...STRENGTHS],
     subjectTypes: ['public', 'pairwise'],
-    pairwiseIdentifier: async (_ctx, accountId, client) =>
-      pairwise(accountId, String(client.sectorIdentifier)),
+    pairwiseIdentifier: async (_ctx, accountId, client) => subjectOf(accountId, client),
     responseTypes: ['code'],
     /* OpenID Connect Core §3.1.2.1 requires it in every request. */
     allowOmittingSingleRegisteredRedirectUri: false,

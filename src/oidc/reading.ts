@@ -17,8 +17,6 @@ import * as reads from './reads.js';
 /** What the request already tells about its reads. */
 export interface Hints {
   readonly clientId?: string | undefined;
-  /** The pending request that resumes here. */
-  readonly resuming?: string | undefined;
 }
 
 /** Reads that are remembered for the request; each fetches along what comes next. */
@@ -28,6 +26,10 @@ export interface Reading {
   sessionByUid(uid: string): Promise<Payload | undefined>;
   account(id: string): Promise<AccountSnapshot | undefined>;
   consent(accountId: string, clientId: string): Promise<ConsentSnapshot | undefined>;
+  /** The uids of those who are signed in in this browser, the latest sign-in first. */
+  people(silent: boolean): Promise<readonly string[]>;
+  /** Reads a pending request that resumes in this browser, with the session it means there; gives that session's uid. */
+  resume(interactionId: string): Promise<string | undefined>;
 }
 
 /** Opens the reads of one request on the pool of hot statements. */
@@ -37,14 +39,6 @@ export function openReading(pool: StatementPool, keyring: Keyring, memory: Memor
     if (rows[0]) learn(memory, rows[0], keyring, clientId);
     return rows[0];
   };
-  const readSession = async (id: string): Promise<void> => {
-    if (hints.resuming) {
-      const values = [hints.resuming, liveSlots(Date.now()), digest(id)];
-      keep(memory, 'Interaction', hints.resuming, await read(reads.RESUME_READ, values));
-    }
-    if (memory.uids.has(id)) return;
-    await read(reads.SESSION_READ, [digest(id), hints.clientId ?? null], hints.clientId);
-  };
   return {
     find: async (model, id) => {
       const key = artefactKey(model, id);
@@ -52,7 +46,7 @@ export function openReading(pool: StatementPool, keyring: Keyring, memory: Memor
       return memory.artefacts.get(key);
     },
     session: async id => {
-      if (!memory.uids.has(id)) await readSession(id);
+      if (!memory.uids.has(id)) await read(reads.SESSION_READ, [digest(id), hints.clientId ?? null], hints.clientId);
       const uid = memory.uids.get(id);
       return uid === undefined ? undefined : memory.sessions.get(uid)?.payload;
     },
@@ -65,6 +59,20 @@ export function openReading(pool: StatementPool, keyring: Keyring, memory: Memor
     account: async id => {
       if (!memory.accounts.has(id)) await read(reads.ACCOUNT_READ, [id]);
       return memory.accounts.get(id);
+    },
+    people: async silent => {
+      const { people } = memory.browser;
+      if (!people) return [];
+      const values = [people, hints.clientId ?? null, silent];
+      const { rows } = await pool.query<ReadRow>(statement(reads.PEOPLE_READ, values));
+      for (const row of rows) learn(memory, row, keyring, hints.clientId);
+      return rows.map(row => String(row.session?.uid)).filter(uid => memory.sessions.get(uid));
+    },
+    resume: async id => {
+      const row = await read(reads.RESUME_READ, [id, liveSlots(Date.now()), memory.browser.people ?? null]);
+      keep(memory, 'Interaction', id, row);
+      const uid = row?.session?.uid;
+      return typeof uid === 'string' && memory.sessions.get(uid) ? uid : undefined;
     },
     consent: async (accountId, clientId) => {
       const key = consentKey(accountId, clientId);
@@ -97,7 +105,8 @@ function keep(memory: Memory, model: string, id: string, row: ReadRow | undefine
     if (!memory.artefacts.has(key)) memory.artefacts.set(key, undefined);
     return;
   }
-  const { progress, ...found } = row?.artefact ? payloadOf(artefactOf(model), id, row.artefact) : {};
+  const { progress, begunIn, ...found } = row?.artefact ? payloadOf(artefactOf(model), id, row.artefact) : {};
+  if (typeof begunIn === 'string') memory.begunIn.set(id, begunIn.slice(2));
   if (model === 'Interaction' && row?.artefact)
     memory.progress.set(id, (progress as Payload | undefined) ?? {});
   memory.artefacts.set(key, row?.artefact ? found : undefined);

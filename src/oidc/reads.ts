@@ -36,7 +36,8 @@ export const SESSION_READ = `
 export const SESSION_BY_UID_READ = SESSION_READ.replace('s.id_digest = $1', 's.uid = $1');
 
 const PENDING = 'FROM interactions i';
-const PERSON = `coalesce((i.result -> 'login' ->> 'accountId')::uuid, (i.session ->> 'accountId')::uuid)`;
+const ANSWERED = `coalesce(i.result -> 'login' ->> 'accountId', i.result -> 'select_account' ->> 'accountId')::uuid`;
+const PERSON = `coalesce(${ANSWERED}, (i.session ->> 'accountId')::uuid)`;
 const SELECT_PENDING = `SELECT to_jsonb(i) AS artefact, to_jsonb(s) AS session, to_jsonb(g) AS "grant",
   to_jsonb(a) AS account, to_jsonb(c) AS consent`;
 const OF_PERSON = `
@@ -49,9 +50,16 @@ const OF_PERSON = `
 export const INTERACTION_READ = `${SELECT_PENDING} ${PENDING}
   LEFT JOIN sessions s ON s.uid = i.session ->> 'uid' AND s.ended_at IS NULL ${OF_PERSON}`;
 
-/** The same for a request that resumes in the browser whose session id has digest $3. */
+/**
+ * The same for a request that resumes in browser $3: with the session that whoever answered or was chosen has there, or,
+ * when nobody had to answer, the very session that the request was about, provided that it is there.
+ */
 export const RESUME_READ = `${SELECT_PENDING} ${PENDING}
-  LEFT JOIN sessions s ON s.id_digest = $3 AND s.ended_at IS NULL ${OF_PERSON}`;
+  LEFT JOIN sessions s ON s.browser = $3::bytea AND s.ended_at IS NULL AND CASE
+    WHEN ${ANSWERED} IS NOT NULL THEN s.account_id = ${ANSWERED}
+    WHEN i.result -> 'select_account' IS NULL THEN s.uid = i.session ->> 'uid'
+    ELSE false END ${OF_PERSON}
+  ORDER BY s.login_ts DESC LIMIT 1`;
 
 /** An account's snapshot ($1). */
 export const ACCOUNT_READ = 'SELECT to_jsonb(a) AS account FROM account_snapshots a WHERE a.account_id = $1';
@@ -65,3 +73,17 @@ export const CONSENT_READ =
 
 /** A replay row ($1). */
 export const REPLAY_READ = 'SELECT to_jsonb(t) AS artefact FROM replays t WHERE t.id = $1';
+
+/* The sessions of a browser ($1), and while it was renamed a moment ago ($3: silent requests only) under its former name. */
+const OF_BROWSER = `(SELECT * FROM sessions WHERE browser = $1
+  UNION ALL SELECT * FROM sessions WHERE $3::boolean AND browser_before = $1 AND browser_moved_at > now() - interval '10 seconds')`;
+
+/** Everybody who is signed in in browser $1, each with what client $2 will need of them. */
+export const PEOPLE_READ = `
+  SELECT to_jsonb(s) AS session, to_jsonb(g) AS "grant", to_jsonb(a) AS account, to_jsonb(c) AS consent
+  FROM ${OF_BROWSER} s
+  LEFT JOIN grants g ON g.id = s.authorizations -> $2::text ->> 'grantId'
+  ${ACCOUNT} s.account_id
+  LEFT JOIN consent_snapshots c ON c.account_id = s.account_id AND c.client_id = $2::text
+  WHERE s.ended_at IS NULL AND s.account_id IS NOT NULL AND s.expires_at > extract(epoch FROM now())
+  ORDER BY s.login_ts DESC LIMIT 20`;

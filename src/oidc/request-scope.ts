@@ -11,7 +11,14 @@ import {
 } from '../platform/storage/work.js';
 import type { Payload } from './artefacts.js';
 import { flushStatement } from './flush-statement.js';
-import { type AccountSnapshot, type ConsentSnapshot, type Memory, openMemory } from './memory.js';
+import {
+  type AccountSnapshot,
+  artefactKey,
+  type BrowserMarks,
+  type ConsentSnapshot,
+  type Memory,
+  openMemory,
+} from './memory.js';
 import { openPendingWrites, type PendingWrites } from './pending-writes.js';
 import { type Hints, openReading } from './reading.js';
 import { sessionEnding } from './session-ending.js';
@@ -37,6 +44,13 @@ export interface RequestScope {
   account(id: string): Promise<AccountSnapshot | undefined>;
   consent(accountId: string, clientId: string): Promise<ConsentSnapshot | undefined>;
   progress(interactionId: string): Payload;
+  /** Whether a pending request was begun in the browser that asks. */
+  begunHere(interactionId: string): boolean;
+  people(silent: boolean): Promise<readonly string[]>;
+  resume(interactionId: string): Promise<string | undefined>;
+  /** Changes what the engine will find of a pending request, in this request only. */
+  rewrite(interactionId: string, change: Payload): void;
+  readonly browser: BrowserMarks;
   readonly writes: PendingWrites;
   record(fact: Fact, actor: Actor): void;
   enqueue(job: Job): void;
@@ -74,6 +88,18 @@ export function openScope(pool: StatementPool, keyring: Keyring, hints: Hints): 
     account: reading.account,
     consent: reading.consent,
     progress: id => memory.progress.get(id) ?? {},
+    begunHere: id => {
+      const begunIn = memory.begunIn.get(id);
+      return begunIn !== undefined && begunIn === memory.browser.form?.toString('hex');
+    },
+    people: reading.people,
+    resume: reading.resume,
+    rewrite: (id, change) => {
+      const key = artefactKey('Interaction', id);
+      const known = memory.artefacts.get(key);
+      if (known) memory.artefacts.set(key, { ...known, ...change });
+    },
+    browser: memory.browser,
     writes,
     record: (fact, actor) => void facts.push(eventRow(fact, actor, new Date())),
     enqueue: job => void jobs.push(jobSpec(job)),

@@ -1,34 +1,6 @@
-import type Koa from 'koa';
-import type Provider from 'oidc-provider';
 import type { Db } from '../platform/storage/db.js';
 import type { Work } from '../platform/storage/work.js';
-import { type AccountSnapshot, requestScope } from './request-scope.js';
 import { type EndReason, sessionEnding } from './session-ending.js';
-
-/** Somebody who is signed in in this browser. */
-export interface Person {
-  readonly sessionUid: string;
-  readonly accountId: string;
-  readonly acr: string | undefined;
-  readonly signedInAt: Date;
-  readonly account: AccountSnapshot;
-}
-
-/** Who is signed in in the browser that asks; nobody, when the session ended or the account may not act. */
-export async function whoIsHere(provider: Provider, ctx: Koa.Context): Promise<Person | undefined> {
-  const engineContext = provider.createContext(ctx.req, ctx.res);
-  const session = await provider.Session.get(engineContext as never);
-  if (!session.accountId) return undefined;
-  const account = await requestScope().account(session.accountId);
-  if (account?.state !== 'active') return undefined;
-  return {
-    sessionUid: session.uid,
-    accountId: session.accountId,
-    acr: session.acr,
-    signedInAt: new Date((session.loginTs ?? 0) * 1000),
-    account,
-  };
-}
 
 /**
  * Ends a session: the session itself, its tokens and grants, and a logout token for each of its apps, all in the work's

@@ -22,10 +22,8 @@ export function flushing(pool: StatementPool, keyring: Keyring): Koa.Middleware 
   return async (ctx, next) => {
     if (/%00/.test(ctx.url)) throw malformed();
     const clientId = ctx.query['client_id'];
-    const resuming = /^\/authorize\/([\w-]+)$/.exec(ctx.path)?.[1];
     const scope = openScope(pool, keyring, {
       clientId: typeof clientId === 'string' ? clientId : undefined,
-      resuming,
     });
     await withinScope(scope, async () => {
       await next();

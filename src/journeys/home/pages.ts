@@ -1,7 +1,8 @@
 import type Router from '@koa/router';
 import type Koa from 'koa';
 import { findLogo } from '../../domain/clients/clients.js';
-import { endSession, whoIsHere } from '../../oidc/session.js';
+import { peopleHere } from '../../oidc/people.js';
+import { endSession } from '../../oidc/session.js';
 import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
 import { readForm } from '../../platform/web/input.js';
@@ -17,8 +18,8 @@ export function homeRoutes(router: Router, parts: Parts, tryUrl: string | undefi
   router.get('/clients/:id/logo', ctx => showLogo(ctx, parts));
 }
 
-async function personHere(ctx: Koa.Context, parts: Parts) {
-  const person = await whoIsHere(parts.provider, ctx);
+async function personHere() {
+  const [person] = await peopleHere();
   if (!person) return undefined;
   const name = person.account.profile?.['name'];
   const email = person.account.email?.address ?? '';
@@ -26,7 +27,7 @@ async function personHere(ctx: Koa.Context, parts: Parts) {
 }
 
 async function showHome(ctx: Koa.Context, parts: Parts, tryUrl: string | undefined): Promise<void> {
-  const person = await personHere(ctx, parts);
+  const person = await personHere();
   show(ctx, parts, 'home', {
     here: '/',
     ...(person && { person: person.shown }),
@@ -36,7 +37,7 @@ async function showHome(ctx: Koa.Context, parts: Parts, tryUrl: string | undefin
 }
 
 async function showSignOut(ctx: Koa.Context, parts: Parts): Promise<void> {
-  const person = await personHere(ctx, parts);
+  const person = await personHere();
   if (!person) return show(ctx, parts, 'sign-out/done', {});
   show(ctx, parts, 'sign-out/confirm', { person: person.shown, signOut: { action: '/sign-out' } });
 }
@@ -44,17 +45,9 @@ async function showSignOut(ctx: Koa.Context, parts: Parts): Promise<void> {
 /** Signs out of Keyhold and of every app of this session. */
 async function signOut(ctx: Koa.Context, parts: Parts): Promise<void> {
   await readForm(ctx, parts.csrf);
-  const person = await whoIsHere(parts.provider, ctx);
-  if (person) {
+  for (const person of await peopleHere()) {
     const actor = { kind: 'person', id: person.accountId } as const;
     await openWork(parts.db, actor, work => endSession(work, person.sessionUid, 'signed-out'));
-    const secure = parts.issuer.protocol === 'https:';
-    ctx.cookies.set(parts.provider.cookieName('session'), null, {
-      signed: true,
-      httpOnly: true,
-      sameSite: 'lax',
-      secure,
-    });
   }
   show(ctx, parts, 'sign-out/done', {});
   ctx.status = 200;

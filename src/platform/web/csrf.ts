@@ -5,6 +5,10 @@ import { Refusal } from '../errors.js';
 
 /** Ties forms to the browser they were shown in. */
 export interface Csrf {
+  /** What this browser is known by: the value of its cookie. */
+  browser(ctx: Koa.Context): string | undefined;
+  /** The same; a browser that comes for the first time gets its cookie. */
+  openBrowser(ctx: Koa.Context): string;
   /** The token for forms in this browser; sets the browser's cookie where there is none yet. */
   token(ctx: Koa.Context): string;
   /** Refuses a post that did not come from a page of ours in this browser. */
@@ -19,26 +23,27 @@ export function openCsrf(keyring: Keyring, issuer: URL): Csrf {
   const cookie = https ? '__Host-keyhold_browser' : 'keyhold_browser';
   const tokenOf = (browser: string) => keyring.mac('csrf', browser).toString('base64url');
   const current = (ctx: Koa.Context) => {
-    const value = ctx.cookies.get(cookie, { signed: false });
+    const value = ctx.cookies.get(cookie, { signed: false }) ?? (ctx.state.browser as string | undefined);
     return value !== undefined && SHAPE.test(value) ? value : undefined;
   };
+  const open = (ctx: Koa.Context) => {
+    const known = current(ctx);
+    if (known) return known;
+    const browser = randomToken();
+    ctx.state.browser = browser;
+    ctx.cookies.set(cookie, browser, {
+      signed: false,
+      httpOnly: true,
+      sameSite: 'lax',
+      secure: https,
+      maxAge: 365 * 86_400_000,
+    });
+    return browser;
+  };
   return {
-    token: ctx => {
-      let browser = current(ctx) ?? (ctx.state['browser'] as string | undefined);
-      if (!browser) {
-        browser = randomToken();
-        ctx.state['browser'] = browser;
-        const year = 365 * 86_400_000;
-        ctx.cookies.set(cookie, browser, {
-          signed: false,
-          httpOnly: true,
-          sameSite: 'lax',
-          secure: https,
-          maxAge: year,
-        });
-      }
-      return tokenOf(browser);
-    },
+    browser: current,
+    openBrowser: open,
+    token: ctx => tokenOf(open(ctx)),
     check: (ctx, presented) => {
       const browser = current(ctx);
       const site = ctx.get('Sec-Fetch-Site');
