@@ -22,7 +22,12 @@ export type Write =
       readonly version: number;
       readonly browser?: Buffer;
     }
-  | { readonly act: 'move-people'; readonly from: Buffer; readonly to: Buffer; readonly except: readonly string[] }
+  | {
+      readonly act: 'move-people';
+      readonly from: Buffer;
+      readonly to: Buffer;
+      readonly except: readonly string[];
+    }
   | { readonly act: 'end-session'; readonly uid: string; readonly reason: string }
   | { readonly act: 'end-grants'; readonly ids: readonly string[] }
   | { readonly act: 'progress'; readonly id: string; readonly progress: Payload };
@@ -103,7 +108,12 @@ function update(draft: Draft, part: string, model: string, id: string, payload: 
 
 type SessionWrite<Act extends Write['act']> = Extract<Write, { readonly act: Act }>;
 
-function insertSession(draft: Draft, part: string, entry: SessionWrite<'insert-session'>, keyring: Keyring): void {
+function insertSession(
+  draft: Draft,
+  part: string,
+  entry: SessionWrite<'insert-session'>,
+  keyring: Keyring,
+): void {
   const values = sessionValues(entry.payload, keyring);
   const columns: string[] = SESSION_COLUMNS.map(([column]) => column);
   const bound = SESSION_COLUMNS.map(([, type], i) => draft.bind(values[i], type));
@@ -115,7 +125,12 @@ function insertSession(draft: Draft, part: string, entry: SessionWrite<'insert-s
 }
 
 /* An ended session is never revived; one that another request changed meanwhile keeps that request's clients too. */
-function updateSession(draft: Draft, part: string, entry: SessionWrite<'update-session'>, keyring: Keyring): void {
+function updateSession(
+  draft: Draft,
+  part: string,
+  entry: SessionWrite<'update-session'>,
+  keyring: Keyring,
+): void {
   const values = sessionValues(entry.payload, keyring);
   const read = draft.bind(entry.version, 'integer');
   const sets = SESSION_COLUMNS.slice(1).map(([column, type], i) => {

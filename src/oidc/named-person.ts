@@ -10,7 +10,8 @@ export interface Naming {
 
 type Query = Readonly<Record<string, string | string[] | undefined>>;
 
-const text = (value: string | string[] | undefined) => (typeof value === 'string' && value !== '' ? value : undefined);
+const text = (value: string | string[] | undefined) =>
+  typeof value === 'string' && value !== '' ? value : undefined;
 
 /* Decoded without a check: it only chooses among people who are here, and the engine verifies it before it counts. */
 function claimsOf(jwt: string): { readonly sub?: unknown; readonly aud?: unknown } {
@@ -45,7 +46,8 @@ export async function namedPerson(
   const hint = text(query['id_token_hint']);
   const hinted = hint === undefined ? undefined : claimsOf(hint);
   const clientId = text(query['client_id']) ?? (typeof hinted?.aud === 'string' ? hinted.aud : undefined);
-  const client = clientId === undefined ? undefined : await provider.Client.find(clientId).catch(() => undefined);
+  const client =
+    clientId === undefined ? undefined : await provider.Client.find(clientId).catch(() => undefined);
   const subject = typeof hinted?.sub === 'string' ? hinted.sub : claimedSubject(text(query['claims']));
   if (subject !== undefined) {
     const person = people.find(({ accountId }) => subjectOf(accountId, client) === subject);

@@ -83,13 +83,24 @@ const MONTH = 30 * 86_400_000;
 const SHAPE = /^[\w-]{43}$/;
 
 /** Decides for each request of the protocol whose session it means, and keeps the engine's own cookie in the house. */
-export function choosePeople(provider: Provider, csrf: Csrf, issuer: URL, subjectOf: SubjectOf): Koa.Middleware {
+export function choosePeople(
+  provider: Provider,
+  csrf: Csrf,
+  issuer: URL,
+  subjectOf: SubjectOf,
+): Koa.Middleware {
   handOver(provider);
   const secure = issuer.protocol === 'https:';
   const cookie = secure ? `__Host-${PEOPLE}` : PEOPLE;
   const options = { signed: false, httpOnly: true, sameSite: 'lax', secure } as const;
   const formCookie = secure ? `__Secure-${FORM}` : FORM;
-  const formOptions = { signed: true, httpOnly: true, sameSite: 'lax', secure, path: '/end-session' } as const;
+  const formOptions = {
+    signed: true,
+    httpOnly: true,
+    sameSite: 'lax',
+    secure,
+    path: '/end-session',
+  } as const;
 
   return async (ctx, next) => {
     const scope = requestScope();
@@ -146,7 +157,9 @@ async function meantBy(provider: Provider, query: Query, subjectOf: SubjectOf): 
 async function comesToLiveHere(interactionId: string, uid: string | undefined): Promise<boolean> {
   const scope = requestScope();
   const interaction = await scope.find('Interaction', interactionId);
-  const result = interaction?.['result'] as { login?: { accountId?: string }; select_account?: object; consent?: object } | undefined;
+  const result = interaction?.['result'] as
+    | { login?: { accountId?: string }; select_account?: object; consent?: object }
+    | undefined;
   if (!interaction || (!result?.login && !result?.select_account)) return false;
   const session = uid === undefined ? undefined : await scope.sessionByUid(uid);
   const about = (interaction['session'] as Payload | undefined)?.['accountId'];

@@ -20,7 +20,6 @@ export function satisfies(reached: string | undefined, wanted: readonly string[]
   });
 }
 
-
 /* RFC 8252 §8.6: an app whose identity a claimed https redirect proves need not ask each time. */
 function identityIsAssured(ctx: KoaContextWithOIDC): boolean {
   return (

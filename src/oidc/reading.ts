@@ -46,7 +46,8 @@ export function openReading(pool: StatementPool, keyring: Keyring, memory: Memor
       return memory.artefacts.get(key);
     },
     session: async id => {
-      if (!memory.uids.has(id)) await read(reads.SESSION_READ, [digest(id), hints.clientId ?? null], hints.clientId);
+      if (!memory.uids.has(id))
+        await read(reads.SESSION_READ, [digest(id), hints.clientId ?? null], hints.clientId);
       const uid = memory.uids.get(id);
       return uid === undefined ? undefined : memory.sessions.get(uid)?.payload;
     },

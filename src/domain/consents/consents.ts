@@ -2,7 +2,12 @@ import { v7 as uuidv7 } from 'uuid';
 import type { Work } from '../../platform/storage/work.js';
 
 /** The facts this room records. */
-export const CONSENT_FACTS = ['consent.given', 'consent.refused', 'consent.withdrawn', 'terms.accepted'] as const;
+export const CONSENT_FACTS = [
+  'consent.given',
+  'consent.refused',
+  'consent.withdrawn',
+  'terms.accepted',
+] as const;
 
 /** What somebody allowed an app, and what of it they left out. */
 export interface ConsentGiven {
@@ -52,7 +57,11 @@ export async function giveConsent(work: Work, given: ConsentGiven): Promise<void
     type: 'consent.given',
     accountId: given.accountId,
     clientId: given.clientId,
-    detail: { scopes: given.scopes, claims: given.claims, refused: [...given.refusedScopes, ...given.refusedClaims] },
+    detail: {
+      scopes: given.scopes,
+      claims: given.claims,
+      refused: [...given.refusedScopes, ...given.refusedClaims],
+    },
   });
 }
 
@@ -64,7 +73,12 @@ export async function withdrawConsent(work: Work, accountId: string, clientId: s
 }
 
 /** Records which terms were accepted, in which version and language. */
-export async function acceptTerms(work: Work, accountId: string, version: string, language: string): Promise<void> {
+export async function acceptTerms(
+  work: Work,
+  accountId: string,
+  version: string,
+  language: string,
+): Promise<void> {
   await work
     .tx('terms_acceptances')
     .insert({ account_id: accountId, version, language, accepted_at: work.at })

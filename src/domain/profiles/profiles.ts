@@ -9,7 +9,10 @@ export const PROFILE_FACTS = ['profile.changed'] as const;
 
 /** What is known about somebody, by attribute. */
 export async function listAttributes(db: Db, accountId: string): Promise<Readonly<Record<string, unknown>>> {
-  const rows = await db('profile_attributes').select('attribute', 'value').where({ account_id: accountId }).limit(200);
+  const rows = await db('profile_attributes')
+    .select('attribute', 'value')
+    .where({ account_id: accountId })
+    .limit(200);
   return Object.fromEntries(rows.map(row => [row.attribute as string, row.value as unknown]));
 }
 

@@ -32,6 +32,8 @@ export const DATABASE_LIMITS: DatabaseLimits = {
 export function openDatabase(url: string, limits: DatabaseLimits = DATABASE_LIMITS): Db {
   return knex({
     client: 'pg',
+    /* Else an error's message would carry the bound values into the log. */
+    compileSqlOnError: false,
     connection: {
       connectionString: url,
       application_name: 'keyhold',
