@@ -124,7 +124,7 @@ test('where the operator wants no codes none is offered, sent or taken, not even
 
 test('the session cookie is another one after each sign-in, and the old one is dead', async () => {
   const ada = personAt(keyhold);
-  const session = async () => (await ada.cookies(keyhold.origin)).get('keyhold_session');
+  const session = async () => (await ada.cookies(keyhold.origin)).get('keyhold_people');
   await toPassword(ada, house, ADA);
   const anonymous = await session();
   ada.fill('Password', GOOD_PASSWORD);

@@ -2,8 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose';
 import { endSession, listSessions } from '../../src/oidc/session.js';
 import { openWork } from '../../src/platform/storage/work.js';
-import { signIn } from '../support/journeys.js';
 import { hasten, jobsLeft, until } from '../support/jobs.js';
+import { signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import type { Person } from '../support/person.js';
 import { eventsOf, memberAgain, newMember } from '../support/protocol.js';
@@ -115,17 +115,6 @@ test('"Stay signed in" tells the app that asked and no other', async () => {
 test('signing out on the start page tells every app', async () => {
   await ada.goto(`${keyhold.origin}/sign-out`);
   await ada.press('Sign out');
-  await expectLogoutToken(await house.nextLogoutToken(), house, atHouse);
-  await expectLogoutToken(await shop.nextLogoutToken(), shop, atShop);
-});
-
-test('somebody else who signs in over a session tells its apps that it ended', async () => {
-  const bob = 'bob@example.test';
-  await newMember(keyhold, house, bob);
-  await ada.goto(await shop.authorizationUrl({ prompt: 'login' }));
-  await signIn(ada, bob);
-  await ada.press('Continue');
-  expect(ada.page.heading).toBe('Back in the app');
   await expectLogoutToken(await house.nextLogoutToken(), house, atHouse);
   await expectLogoutToken(await shop.nextLogoutToken(), shop, atShop);
 });

@@ -81,8 +81,8 @@ test('prompt=login asks again, and the new sign-in is what the app is told of', 
   expect(Number((await claims()).auth_time)).toBeGreaterThanOrEqual(since);
 });
 
-test('a sign-in puts the session under a new id, and the old id is worth nothing', async () => {
-  const sessionOf = async (person: Person) => (await person.cookies(keyhold.origin)).get('keyhold_session');
+test('a sign-in gives the browser a new cookie, and the old one is worth nothing', async () => {
+  const sessionOf = async (person: Person) => (await person.cookies(keyhold.origin)).get('keyhold_people');
   const old = await ada.jar.serialize();
   const before = await sessionOf(ada);
   await ask(house, { prompt: 'login' });

@@ -2,8 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/
 import { setAccountState } from '../../src/domain/accounts/accounts.js';
 import { disableClient, enableClient } from '../../src/domain/clients/clients.js';
 import { openWork } from '../../src/platform/storage/work.js';
-import { personAt, signIn } from '../support/journeys.js';
 import { until } from '../support/jobs.js';
+import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import type { Person } from '../support/person.js';
 import { bringCode, eventsOf, memberAgain, newMember } from '../support/protocol.js';
