@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { digest } from '../platform/crypto/tokens.js';
 import type { NamedStatement } from '../platform/storage/db.js';
-import type { EventRow } from '../platform/storage/work.js';
+import { type EventRow, jobSpec } from '../platform/storage/work.js';
 import { artefactOf, columnValues, liveSlots, type Payload, slotAt } from './artefacts.js';
+import { BACKCHANNEL_LOGOUT } from './session-ending.js';
 import { SESSION_COLUMNS, sessionValues } from './session-row.js';
 
 /** One write that waits for the flush. */
@@ -161,6 +162,26 @@ function consume(draft: Draft, part: string, model: string, id: string): void {
   draft.requires.push(`keyhold_require(EXISTS (SELECT FROM ${part}), '${model}')`);
 }
 
+/*
+ * Whom to tell and what to remove is read from the row as it ends, not as the request once read it: an app may have
+ * joined since. What an app holds with `offline_access` is spared, as in `sessionEnding`.
+ */
+function endSession(draft: Draft, part: string, uid: string, reason: string): void {
+  const job = draft.bind(JSON.stringify(jobSpec({ name: BACKCHANNEL_LOGOUT, payload: {} })), 'jsonb');
+  draft.parts.push(
+    `${part} AS (UPDATE sessions SET ended_at = now(), ended_reason = ${draft.bind(reason, 'text')}, state = NULL,
+      version = version + 1 WHERE uid = ${draft.bind(uid, 'text')} AND ended_at IS NULL
+      RETURNING account_id, authorizations)`,
+    `${part}_apps AS (SELECT account_id, app.key AS client_id, app.value ->> 'sid' AS sid,
+      app.value ->> 'grantId' AS grant_id, app.value -> 'persistsLogout' = 'true' AS kept
+      FROM ${part}, jsonb_each(coalesce(authorizations, '{}')) AS app)`,
+    `${part}_grants AS (DELETE FROM grants WHERE id IN (SELECT grant_id FROM ${part}_apps WHERE kept IS NOT TRUE))`,
+  );
+  draft.requires.push(`keyhold_add_jobs((SELECT jsonb_agg(${job} || jsonb_build_object('payload',
+    jsonb_build_object('clientId', client_id, 'accountId', account_id, 'sid', sid)))
+    FROM ${part}_apps WHERE account_id IS NOT NULL AND sid IS NOT NULL))`);
+}
+
 function write(draft: Draft, part: string, entry: Write, keyring: Keyring): void {
   switch (entry.act) {
     case 'insert':
@@ -184,9 +205,7 @@ function write(draft: Draft, part: string, entry: Write, keyring: Keyring): void
       );
       return;
     case 'end-session':
-      draft.parts.push(`${part} AS (UPDATE sessions SET ended_at = now(), ended_reason = ${draft.bind(entry.reason, 'text')},
-        state = NULL, version = version + 1 WHERE uid = ${draft.bind(entry.uid, 'text')} AND ended_at IS NULL)`);
-      return;
+      return endSession(draft, part, entry.uid, entry.reason);
     case 'end-grants':
       draft.parts.push(`${part} AS (DELETE FROM grants WHERE id = ANY (${draft.bind(entry.ids, 'text[]')}))`);
       return;

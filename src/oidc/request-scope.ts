@@ -118,16 +118,14 @@ export function openScope(pool: StatementPool, keyring: Keyring, hints: Hints): 
   return scope;
 }
 
-/* A session that ends takes its grants along and tells its apps, in the same statement. */
+/* That a session ends is recorded; its statement takes the grants along and tells the apps. */
 function endSessions(scope: RequestScope, memory: Memory): void {
   for (const uid of scope.writes.ending()) {
     const session = memory.sessions.get(uid)?.payload;
     if (!session) continue;
-    const ending = sessionEnding(session, 'signed-out');
+    const { fact } = sessionEnding(session, 'signed-out');
     const id = session['accountId'] as string | undefined;
-    scope.writes.endGrants(ending.grantIds);
-    ending.jobs.forEach(scope.enqueue);
-    scope.record(ending.fact, { kind: 'person', ...(id !== undefined && { id }) });
+    scope.record(fact, { kind: 'person', ...(id !== undefined && { id }) });
   }
 }
 
