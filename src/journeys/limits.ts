@@ -8,11 +8,14 @@ import type { Turn } from './turn.js';
 
 const QUARTER = 900;
 const HOUR = 3_600;
+const MONTH = 30 * 86_400;
 
 interface Allowance {
   /** What is counted, for one address and for one network (SECURITY: C10, C11). */
   readonly name: string;
   readonly identifier?: number;
+  /** In a row, whatever the window: a right one ends the row (NIST SP 800-63B-4 §3.2.2 allows a hundred). */
+  readonly inRow?: number;
   readonly network: number;
   /** Seconds. */
   readonly window: number;
@@ -26,6 +29,7 @@ const tries = { code: 'too_many_tries', message: 'There were too many tries. Ple
 export const PASSWORDS: Allowance = {
   name: 'password',
   identifier: 10,
+  inRow: 100,
   network: 100,
   window: QUARTER,
   ...tries,
@@ -45,11 +49,15 @@ export const MAILS: Allowance = {
 export const CHALLENGES: Allowance = { name: 'challenge', network: 300, window: QUARTER, ...tries };
 
 function limitsOf(turn: Turn, allowance: Allowance, email = ''): readonly Limit[] {
-  const { name, identifier, network, window } = allowance;
+  const { name, identifier, inRow, network, window } = allowance;
   const from = networkOf(visitOf(turn.ctx).address);
-  const perNetwork = { name, per: 'network', subject: from, max: network, window };
-  if (identifier === undefined) return [perNetwork];
-  return [{ name, per: 'identifier', subject: email, max: identifier, window }, perNetwork];
+  const limit = (per: string, subject: string, max: number | undefined, seconds = window): Limit[] =>
+    max === undefined ? [] : [{ name, per, subject, max, window: seconds }];
+  return [
+    ...limit('identifier', email, identifier),
+    ...limit('identifier-in-row', email, inRow, MONTH),
+    ...limit('network', from, network),
+  ];
 }
 
 /** Counts a try before the secret is looked at, or refuses it. The first refusal of a window is a fact. */
@@ -74,7 +82,8 @@ export async function countTry(turn: Turn, allowance: Allowance, email?: string)
 
 /** Forgets the tries of an address: whoever tried has proved who they are. */
 export function forgetTries(turn: Turn, allowance: Allowance, email: string): Promise<void> {
-  return turn.parts.protection.clear(limitsOf(turn, allowance, email).slice(0, 1));
+  const limits = limitsOf(turn, allowance, email).filter(({ per }) => per !== 'network');
+  return turn.parts.protection.clear(limits);
 }
 
 /** Takes one try back that came to nothing because we were busy: the secret was not looked at. */

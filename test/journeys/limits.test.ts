@@ -116,6 +116,45 @@ test('a right password forgets the wrong ones before it', async () => {
   expect((await sendStep(ada, '/password', { password: 'a wrong one' })).status).toBe(400);
 });
 
+test('a hundred wrong passwords in a row are the last, however slowly they come; mail lets the owner in and heals', async () => {
+  const email = 'row@example.test';
+  await memberOf(keyhold, house, email);
+  const stranger = personAt(keyhold);
+  await toPassword(stranger, house, email);
+  const wrong = async () => (await sendStep(stranger, '/password', { password: 'a wrong one' })).status;
+  expect(await wrong()).toBe(400);
+  const inRow = () => keyhold.db('attempts').where('subject', 'like', 'password:identifier-in-row:%');
+  await inRow().update({ count: 99 });
+  expect(await wrong()).toBe(400);
+  await keyhold.db('attempts').where('subject', 'not like', '%in-row%').delete();
+  for (let more = 0; more < 3; more++) expect(await wrong()).toBe(429);
+
+  const owner = personAt(keyhold);
+  const earlier = await keyhold.mailbox.latest(email);
+  await toPassword(owner, house, email);
+  owner.fill('Password', GOOD_PASSWORD);
+  await owner.press('Sign in');
+  expect([owner.page.status, owner.page.heading]).toEqual([429, 'Too many tries']);
+  expect(owner.page.text).toContain('Sign in with a passkey or with an emailed code instead');
+  await owner.follow('Try again');
+  await owner.press('Email me a code');
+  owner.fill('Code', codeIn(await owner.latestMail(email, earlier)));
+  await owner.press('Continue');
+  expect(owner.page.heading).toBe('Back in the app');
+  expect(await inRow()).toEqual([]);
+});
+
+test('refused tries are none of the hundred', async () => {
+  const [ada] = await requestsOf(1, ADA);
+  if (!ada) throw new Error('nobody came');
+  for (let wrong = 0; wrong < 25; wrong++) await sendStep(ada, '/password', { password: 'a wrong one' });
+  const row = await keyhold
+    .db('attempts')
+    .where('subject', 'like', 'password:identifier-in-row:%')
+    .first('count');
+  expect(row?.count).toBe(10);
+});
+
 test('of fifty wrong codes at once five are looked at, and then the right one is wrong too', async () => {
   const bea = personAt(keyhold);
   await toSignUpCode(bea, house, 'bea@example.test');

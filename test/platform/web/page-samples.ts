@@ -160,7 +160,7 @@ export const pageSamples = {
     bare: { word: 'expired', homeUrl: '/' },
   },
   busy: { usual: { seconds: 5, retryUrl: `/interaction/${uid}` } },
-  'too-many': { usual: { seconds: 60 } },
+  'too-many': { usual: { seconds: 60 }, locked: { seconds: 900_000, retryUrl: '/x' } },
   finished: { usual: { continueUrl: 'https://photos.example/', app }, bare: {} },
   'not-found': { usual: {} },
   terms: { usual: { version: '2026-01' } },
