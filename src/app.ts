@@ -106,12 +106,21 @@ export async function openApp(config: Config, log: Logger, tryUrl?: string): Pro
   };
 
   let current = await assemble();
-  const reload = async () => {
-    current = await assemble();
+  let reloading = Promise.resolve();
+  /* One after the other, so that keys read earlier never take the place of those read later. */
+  const reload = () => {
+    reloading = reloading
+      .then(async () => {
+        current = await assemble();
+      })
+      .catch(error => log.error({ err: error }, 'keys could not be reloaded'));
   };
   const listener = openListener(config.databaseUrl, KEYS_CHANNEL, {
-    heard: () => void reload().catch(error => log.error({ err: error }, 'keys could not be reloaded')),
-    listening: () => undefined,
+    heard: reload,
+    /* What was notified before this moment, or in a gap, never arrives. */
+    listening: on => {
+      if (on) reload();
+    },
   });
   const jobs = await openJobs({ url: config.databaseUrl, log, jobs: jobsOf(base, () => current.provider) });
   return {
@@ -119,6 +128,7 @@ export async function openApp(config: Config, log: Logger, tryUrl?: string): Pro
     close: async () => {
       await jobs.stop();
       await listener.close();
+      await reloading;
       await base.close();
     },
   };

@@ -171,3 +171,19 @@ test('a swap of the keys opens no further connection and leaves none behind', as
   }
   expect(await connections()).toEqual(before);
 });
+
+test('keys that change while nobody listens are known as soon as somebody listens again', async () => {
+  const { rows } = await keyhold.db.raw(
+    `SELECT count(pg_terminate_backend(pid))::int AS n FROM pg_stat_activity
+     WHERE datname = current_database() AND application_name = ?`,
+    [`keyhold ${KEYS_CHANNEL}`],
+  );
+  expect(rows[0].n).toBe(2);
+  const kid = await openWork(keyhold.db, { kind: 'operator' }, work => rotateKey(work, keyring(), 'EdDSA'));
+  for (const { dispatcher } of [keyhold, second]) {
+    await until(async () => {
+      const answer = await fetch(`${keyhold.issuer}/jwks`, { dispatcher } as RequestInit);
+      return ((await answer.json()) as JSONWebKeySet).keys.some(key => key.kid === kid);
+    });
+  }
+});
