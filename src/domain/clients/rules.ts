@@ -43,7 +43,7 @@ const HTTPS_ONLY: ReadonlySet<string> = new Set(['initiate_login_uri', 'sector_i
 
 function* uriRules(metadata: ClientMetadata, rules: ClientRules): Iterable<MetadataIssue> {
   const native = metadata.application_type === 'native';
-  const loopback = metadata.development === true && isLoopbackHost(rules.issuer.hostname);
+  const loopback = metadata.development !== false && isLoopbackHost(rules.issuer.hostname);
   const allowed = { native, loopback, privateNetwork: rules.allowPrivateNetwork };
   for (const [field, use, value] of registeredUris(metadata)) {
     const plain = HTTPS_ONLY.has(field) && value.startsWith('http:');

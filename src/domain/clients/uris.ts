@@ -90,7 +90,7 @@ function placeProblem(url: URL, use: UriUse, allowed: UriAllowance): string | un
   }
   if (url.protocol === 'http:') {
     return use === 'redirect'
-      ? 'must be https (http is only for loopback addresses of native clients, and of development clients on a loopback issuer)'
+      ? 'must be https (http is only for loopback addresses of native clients, and of development clients, which all are on a loopback issuer)'
       : 'must be https';
   }
   if (isPrivateHost(url.hostname)) return 'must not point to a private, loopback or link-local address';

@@ -69,7 +69,8 @@ describe('an address that may be registered', () => {
     'development, on a loopback issuer: %s',
     uri => {
       expect(redirect(uri, { development: true }, LOOPBACK)).toEqual([]);
-      expect(redirect(uri, {}, LOOPBACK)).not.toEqual([]);
+      expect(redirect(uri, {}, LOOPBACK)).toEqual([]);
+      expect(redirect(uri, { development: false }, LOOPBACK)).not.toEqual([]);
       expect(redirect(uri, { development: true })).not.toEqual([]);
       expect(redirect(uri, {}, RIG)).toEqual([]);
     },
