@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
 import Router from '@koa/router';
 import type { Config } from './config.js';
 import {
@@ -122,6 +123,7 @@ export async function openApp(config: Config, log: Logger, tryUrl?: string): Pro
       if (on) reload();
     },
   });
+  await settled(base.clients.ready);
   const jobs = await openJobs({ url: config.databaseUrl, log, jobs: jobsOf(base, () => current.provider) });
   return {
     listener: (request, response) => void current.listener(request, response),
@@ -132,6 +134,13 @@ export async function openApp(config: Config, log: Logger, tryUrl?: string): Pro
       await base.close();
     },
   };
+}
+
+/* Until notices of changes arrive, every client is asked of the database: worth a moment at start, not a start that fails. */
+async function settled(ready: Promise<void>): Promise<void> {
+  const patience = new AbortController();
+  await Promise.race([ready, pause(2_000, undefined, { signal: patience.signal }).catch(() => undefined)]);
+  patience.abort();
 }
 
 type Base = ReturnType<typeof openBase>;

@@ -17,8 +17,9 @@ const seconds = () => Math.floor(Date.now() / 1000);
 
 /* A session lasts thirty days from the sign-in, however often it is used (NIST SP 800-63B-4 §2.1.3). */
 function sessionLifetime(_ctx: KoaContextWithOIDC, session: { loginTs?: number | undefined }): number {
-  const since = session.loginTs ?? seconds();
-  return Math.max(1, since + LIFETIMES.session - seconds());
+  /* Nobody is signed in: it only holds a form together. */
+  if (session.loginTs === undefined) return LIFETIMES.interaction;
+  return Math.max(1, session.loginTs + LIFETIMES.session - seconds());
 }
 
 function refreshLifetime(_ctx: KoaContextWithOIDC, token: { iiat?: number | undefined }): number {

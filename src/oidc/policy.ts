@@ -66,6 +66,10 @@ function essentialStrengths(ctx: KoaContextWithOIDC): string[] | undefined {
   if (!Array.isArray(wanted) || !wanted.every(isText)) {
     throw new errors.InvalidRequest('claims.id_token.acr should ask for values that are strings');
   }
+  /* Asking somebody again and again for what nobody can reach helps no one. */
+  if (!wanted.some(value => (STRENGTHS as readonly string[]).includes(value))) {
+    throw new errors.UnmetAuthenticationRequirements('none of the requested acr values is offered here');
+  }
   return wanted;
 }
 

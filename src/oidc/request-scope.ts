@@ -132,11 +132,15 @@ function endSessions(scope: RequestScope, memory: Memory): void {
 const FOREIGN_KEY_VIOLATION = '23503';
 const CONDITION_FAILED = 'KH001';
 
-async function run(pool: StatementPool, statement: NamedStatement): Promise<void> {
+const DEADLOCK = '40P01';
+
+/* Whoever loses a deadlock has written nothing, and the other is through by then: once more is safe, and enough. */
+async function run(pool: StatementPool, statement: NamedStatement, retries = 1): Promise<void> {
   try {
     await pool.query(statement);
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
+    if (code === DEADLOCK && retries > 0) return run(pool, statement, retries - 1);
     if (code === CONDITION_FAILED) throw new FlushConflict(message, error);
     /* What hangs on a grant came too late: the grant was removed meanwhile. */
     if (code === FOREIGN_KEY_VIOLATION) throw new FlushConflict('Grant', error);

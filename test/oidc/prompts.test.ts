@@ -142,6 +142,11 @@ test('a wish that is not met is no error where nobody may be asked (OpenID Conne
   expect(await claims()).toMatchObject({ acr: 'aal1' });
 });
 
+test('an essential strength that nobody can reach here is refused at once', async () => {
+  await ask(house, { claims: JSON.stringify({ id_token: { acr: { essential: true, value: 'gold' } } }) });
+  expect(answer(ada)).toMatchObject({ error: 'unmet_authentication_requirements' });
+});
+
 test('an essential strength that a password cannot reach never ends in a code', async () => {
   await ask(house, { claims: ESSENTIAL_PHR, prompt: 'none' });
   expect(answer(ada)).toMatchObject({ error: 'login_required', state: 'a state' });
