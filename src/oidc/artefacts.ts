@@ -144,6 +144,19 @@ export const ARTEFACTS: Readonly<Record<string, Artefact>> = {
       column('begunIn', 'bytea'),
     ],
   },
+  PushedAuthorizationRequest: {
+    table: 'pushed_authorization_requests',
+    key: 'digest',
+    slotted: true,
+    columns: [
+      ...TIMES,
+      CONSUMED,
+      column('request', 'text'),
+      column('dpopJkt', 'text'),
+      column('attestationJkt', 'text'),
+      column('trusted', 'boolean'),
+    ],
+  },
   ReplayDetection: {
     table: 'replays',
     key: 'id',
@@ -157,6 +170,15 @@ export function artefactOf(model: string): Artefact {
   const artefact = ARTEFACTS[model];
   if (!artefact) throw new Error(`no table for ${model}`);
   return artefact;
+}
+
+/** What the remembered `jti` of a DPoP proof begins with; all others are of client assertions. */
+export const PROOF_ID = 'dpop ';
+
+/** What a second use of an artefact is called. */
+export function conflictOf(model: string, id: string): string {
+  if (model !== 'ReplayDetection') return model;
+  return id.startsWith(PROOF_ID) ? 'DpopProof' : 'ClientAssertion';
 }
 
 /** One value for each column of an artefact, in order; refuses a field that has no column, so that none is lost. */

@@ -25,6 +25,7 @@ const REFUSALS = [
   'introspection.error',
   'revocation.error',
   'end_session.error',
+  'pushed_authorization_request.error',
 ] as const;
 
 interface EngineFailure {

@@ -27,6 +27,10 @@ export function features(
     jwtUserinfo: { enabled: true },
     /* RFC 6749 §4.4 */
     clientCredentials: { enabled: true },
+    /* RFC 9126 */
+    pushedAuthorizationRequests: { enabled: true },
+    /* RFC 9449; a nonce of ours is never asked for: proofs are used once, and live for five minutes. */
+    dPoP: { enabled: true },
     /* RFC 7662 */
     introspection: { enabled: true, allowedPolicy: mayIntrospect },
     /* RFC 7009 */

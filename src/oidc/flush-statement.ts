@@ -3,7 +3,7 @@ import type { Keyring } from '../platform/crypto/keyring.js';
 import { digest } from '../platform/crypto/tokens.js';
 import type { NamedStatement } from '../platform/storage/db.js';
 import { type EventRow, jobSpec } from '../platform/storage/work.js';
-import { artefactOf, columnValues, liveSlots, type Payload, slotAt } from './artefacts.js';
+import { artefactOf, columnValues, conflictOf, liveSlots, type Payload, slotAt } from './artefacts.js';
 import { BACKCHANNEL_LOGOUT } from './session-ending.js';
 import { SESSION_COLUMNS, sessionValues } from './session-row.js';
 
@@ -92,7 +92,7 @@ function insert(draft: Draft, part: string, model: string, id: string, payload: 
   draft.parts.push(
     `${part} AS (INSERT INTO ${artefact.table} (${columns.join(', ')}) VALUES (${bound.join(', ')})${once})`,
   );
-  if (once) draft.requires.push(`keyhold_require(EXISTS (SELECT FROM ${part}), '${model}')`);
+  if (once) draft.requires.push(`keyhold_require(EXISTS (SELECT FROM ${part}), '${conflictOf(model, id)}')`);
 }
 
 function update(draft: Draft, part: string, model: string, id: string, payload: Payload): void {

@@ -1,5 +1,6 @@
 import type Provider from 'oidc-provider';
 import type { Person } from './people.js';
+import type { Query } from './pushed-requests.js';
 import type { SubjectOf } from './subjects.js';
 
 /** Whether a request names somebody, and who of those here it is. */
@@ -7,8 +8,6 @@ export interface Naming {
   readonly named: boolean;
   readonly person?: Person | undefined;
 }
-
-type Query = Readonly<Record<string, string | string[] | undefined>>;
 
 const text = (value: string | string[] | undefined) =>
   typeof value === 'string' && value !== '' ? value : undefined;

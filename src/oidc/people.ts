@@ -5,6 +5,7 @@ import { Refusal } from '../platform/errors.js';
 import type { Csrf } from '../platform/web/csrf.js';
 import type { Payload } from './artefacts.js';
 import { namedPerson } from './named-person.js';
+import { askedBy, mustStillBePushed, type Query } from './pushed-requests.js';
 import { type AccountSnapshot, requestScope } from './request-scope.js';
 import type { SubjectOf } from './subjects.js';
 
@@ -112,7 +113,7 @@ export function choosePeople(
     const resuming = /^\/authorize\/([\w-]+)$/.exec(ctx.path)?.[1];
     if (ctx.path === '/authorize') {
       scope.browser.form ??= digest(csrf.openBrowser(ctx));
-      decisions.set(ctx.req, await meantBy(provider, ctx.query, subjectOf));
+      decisions.set(ctx.req, await meantBy(provider, await askedBy(ctx.query), subjectOf));
     } else if (resuming) {
       const uid = await scope.resume(resuming);
       await mustBeBegunHere(resuming);
@@ -137,11 +138,11 @@ export function choosePeople(
 
 async function mustBeBegunHere(interactionId: string): Promise<void> {
   const scope = requestScope();
-  if (!(await scope.find('Interaction', interactionId)) || scope.begunHere(interactionId)) return;
+  const interaction = await scope.find('Interaction', interactionId);
+  if (!interaction) return;
+  if (scope.begunHere(interactionId)) return mustStillBePushed(interaction);
   throw new Refusal('forbidden', 'request_gone', 'This request was begun in another browser.');
 }
-
-type Query = Readonly<Record<string, string | string[] | undefined>>;
 
 async function meantBy(provider: Provider, query: Query, subjectOf: SubjectOf): Promise<Decision> {
   const silent = query['prompt'] === 'none';

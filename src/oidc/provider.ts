@@ -10,6 +10,7 @@ import { type FindResourceServer, features } from './features.js';
 import { loadExistingGrant } from './grants.js';
 import { ENGINE_LIFETIMES } from './lifetimes.js';
 import { interactionPolicyOf, PROMPTS, STRENGTHS } from './policy.js';
+import { mustBeBrief, useProofsOnce } from './replays.js';
 import type { SubjectOf } from './subjects.js';
 import { markTokens } from './token-ids.js';
 
@@ -52,6 +53,7 @@ export function openProvider(parts: ProviderParts): Provider {
       userinfoSigningAlgValues: ['RS256', 'ES256', 'EdDSA'],
       clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
     },
+    assertJwtClientAuthClaimsAndHeader: mustBeBrief,
     clientDefaults: { id_token_signed_response_alg: 'RS256' },
     extraClientMetadata: { properties: [...CLIENT_PROPERTIES] },
     findAccount,
@@ -84,6 +86,7 @@ export function openProvider(parts: ProviderParts): Provider {
       revocation: '/revoke',
       end_session: '/end-session',
       jwks: '/jwks',
+      pushed_authorization_request: '/par',
     },
     renderError: async (ctx, out) => pages.problem(ctx, protocolProblem(ctx, out)),
     fetch: parts.fetch as NonNullable<Configuration['fetch']>,
@@ -91,5 +94,6 @@ export function openProvider(parts: ProviderParts): Provider {
   const provider = new Provider(issuer.origin, configuration);
   prepareClientModel(provider, parts.clients);
   markTokens(provider);
+  useProofsOnce(provider);
   return provider;
 }

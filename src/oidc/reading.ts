@@ -89,8 +89,6 @@ function readOf(model: string, id: string): [text: string, values: unknown[]] {
       return [reads.GRANT_READ, [id]];
     case 'Interaction':
       return [reads.INTERACTION_READ, [id, liveSlots(Date.now())]];
-    case 'ReplayDetection':
-      return [reads.REPLAY_READ, [id]];
     default:
       return [
         reads.tokenRead(model),

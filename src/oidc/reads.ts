@@ -13,14 +13,15 @@ const SELECT_TOKEN =
 export function tokenRead(model: string): string {
   const artefact = ARTEFACTS[model];
   if (!artefact) throw new Error(`no table for ${model}`);
-  if (model === 'ClientCredentials') {
-    return 'SELECT to_jsonb(t) AS artefact FROM client_credentials_tokens t WHERE t.digest = $1';
+  const found = `WHERE t.digest = $1${artefact.slotted ? ' AND t.slot = ANY ($2::smallint[])' : ''}`;
+  if (!artefact.columns.some(({ field }) => field === 'grantId')) {
+    return `SELECT to_jsonb(t) AS artefact FROM ${artefact.table} t ${found}`;
   }
   return `${SELECT_TOKEN} FROM ${artefact.table} t
     LEFT JOIN grants g ON g.id = t.grant_id
     LEFT JOIN sessions s ON s.uid = t.session_uid AND s.ended_at IS NULL
     ${ACCOUNT} t.account_id
-    WHERE t.digest = $1${artefact.slotted ? ' AND t.slot = ANY ($2::smallint[])' : ''}`;
+    ${found}`;
 }
 
 /** A session by digest of its id ($1), with what client $2 will need of it. */
@@ -70,9 +71,6 @@ export const GRANT_READ = 'SELECT to_jsonb(g) AS "grant" FROM grants g WHERE g.i
 /** What somebody ($1) allowed an app ($2). */
 export const CONSENT_READ =
   'SELECT to_jsonb(c) AS consent FROM consent_snapshots c WHERE c.account_id = $1 AND c.client_id = $2';
-
-/** A replay row ($1). */
-export const REPLAY_READ = 'SELECT to_jsonb(t) AS artefact FROM replays t WHERE t.id = $1';
 
 /* The sessions of a browser ($1), and while it was renamed a moment ago ($3: silent requests only) under its former name. */
 const OF_BROWSER = `(SELECT * FROM sessions WHERE browser = $1

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import type Koa from 'koa';
-import type Provider from 'oidc-provider';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { Refusal } from '../platform/errors.js';
 import type { StatementPool } from '../platform/storage/db.js';
 import { allowFormTarget } from '../platform/web/headers.js';
+import { answerConflict } from './conflicts.js';
 import { JWKS_MAX_AGE } from './keys.js';
-import { FlushConflict, openScope, type RequestScope, withinScope } from './request-scope.js';
+import { FlushConflict, openScope, withinScope } from './request-scope.js';
 import { endReusedFamily } from './reuse.js';
 
 /* A NUL or half a surrogate pair, which Postgres keeps neither as text nor as JSON. */
@@ -68,35 +68,6 @@ function widenFormTarget(ctx: Koa.Context): void {
   if (typeof target === 'string') allowFormTarget(ctx, target);
 }
 
-const OAUTH_ERROR: Readonly<Record<string, readonly [status: number, error: string, description: string]>> = {
-  AuthorizationCode: [400, 'invalid_grant', 'authorization code already used'],
-  RefreshToken: [400, 'invalid_grant', 'refresh token already used'],
-  Grant: [400, 'invalid_grant', 'grant was revoked'],
-  PushedAuthorizationRequest: [400, 'invalid_request_uri', 'request_uri was already used'],
-  ReplayDetection: [401, 'invalid_client', 'assertion was already used'],
-};
-
-/* A second use of a code or refresh token, lost in the flush: the family dies as it would had it been found used. */
-async function answerConflict(ctx: Koa.Context, scope: RequestScope, conflict: FlushConflict): Promise<void> {
-  const { oidc } = ctx as unknown as EngineContext;
-  ctx.res.removeHeader('Set-Cookie');
-  ctx.res.removeHeader('Location');
-  const known = OAUTH_ERROR[conflict.model];
-  if (oidc?.route !== 'token' || !known) {
-    throw new Refusal('conflict', 'finished', 'This was done already, here or in another tab.', {
-      cause: conflict,
-    });
-  }
-  if (conflict.model === 'AuthorizationCode' || conflict.model === 'RefreshToken') {
-    await endReusedFamily(ctx, scope, 'lost');
-    await scope.flush();
-  }
-  const dpop = conflict.model === 'ReplayDetection' && ctx.get('DPoP') !== '';
-  const [status, error, description] = known;
-  ctx.status = dpop ? 400 : status;
-  ctx.body = { error: dpop ? 'invalid_dpop_proof' : error, error_description: description };
-}
-
 const PREPARED = new Set([
   '/.well-known/openid-configuration',
   '/.well-known/oauth-authorization-server',
@@ -131,11 +102,4 @@ export function preparedMetadata(): Koa.Middleware {
     else ctx.body = entry.body;
     return undefined;
   };
-}
-
-/** Whether a path is the engine's. */
-export function isProtocolPath(provider: Provider, path: string): boolean {
-  return ['authorization', 'token', 'userinfo', 'introspection', 'revocation', 'end_session', 'jwks'].some(
-    name => path.startsWith(provider.pathFor(name)),
-  );
 }

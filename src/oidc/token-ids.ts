@@ -7,6 +7,7 @@ export const TOKEN_PREFIX: Readonly<Record<string, string>> = {
   RefreshToken: 'kh_rt_',
   ClientCredentials: 'kh_cc_',
   AuthorizationCode: 'kh_ac_',
+  PushedAuthorizationRequest: 'kh_pr_',
 };
 
 /** Whether a presented value can be of this kind at all. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { buildAuthorizationUrlWithPAR } from 'openid-client';
 import { personAt, signIn, signUp } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
@@ -60,6 +61,20 @@ test('an app that is allowed already, tokens, refresh, userinfo and introspectio
   expect(await trips(refresh)).toBeLessThanOrEqual(2);
   expect(await trips(() => app.userInfo(tokens))).toBe(1);
   expect(await trips(() => app.introspect(tokens.access_token))).toBe(1);
+});
+
+test('a pushed request costs one write more, and one read more', async () => {
+  const person = personAt(keyhold);
+  await person.goto(await app.authorizationUrl());
+  await signIn(person, EMAIL);
+  const { searchParams } = await app.authorizationUrl();
+  let url = new URL(keyhold.origin);
+  const push = async () => {
+    url = await buildAuthorizationUrlWithPAR(app.configuration, searchParams);
+  };
+  expect(await trips(push)).toBe(1);
+  expect(await trips(() => person.goto(url))).toBeLessThanOrEqual(2 + 1);
+  expect(person.page.heading).toBe('Back in the app');
 });
 
 test('discovery and keys ask the database nothing', async () => {

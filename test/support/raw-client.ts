@@ -82,7 +82,8 @@ export async function openRawClient(
 
 function authenticationOf(registered: RegisteredClient): oauth.ClientAuth {
   const secret = registered.client_secret ?? '';
-  if (registered.token_endpoint_auth_method === 'none') return oauth.None();
+  /* Whoever signs assertions brings them along to `post`. */
+  if (['none', 'private_key_jwt'].includes(registered.token_endpoint_auth_method)) return oauth.None();
   if (registered.token_endpoint_auth_method === 'client_secret_post') return oauth.ClientSecretPost(secret);
   return oauth.ClientSecretBasic(secret);
 }

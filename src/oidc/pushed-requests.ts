@@ -1,0 +1,34 @@
+import { Refusal } from '../platform/errors.js';
+import type { Payload } from './artefacts.js';
+import { requestScope } from './request-scope.js';
+import { maybeOfKind } from './token-ids.js';
+
+/** The parameters of an authorization request as they came. */
+export type Query = Readonly<Record<string, string | string[] | undefined>>;
+
+const KIND = 'PushedAuthorizationRequest';
+const URN = 'urn:ietf:params:oauth:request_uri:';
+
+/** What a request asks: its own parameters or, by its `request_uri`, the pushed ones (RFC 9126 §4), which reading uses not up. */
+export async function askedBy(query: Query): Promise<Query> {
+  const uri = query['request_uri'];
+  if (typeof uri !== 'string' || !uri.startsWith(URN)) return query;
+  const id = uri.slice(URN.length);
+  const pushed = maybeOfKind(KIND, id) ? await requestScope().find(KIND, id) : undefined;
+  return pushed ? parametersOf(pushed) : query;
+}
+
+/* The engine keeps what was pushed as a JWT of its own, without a signature. */
+function parametersOf(pushed: Payload): Query {
+  const [, encoded = ''] = String(pushed['request']).split('.');
+  const claims = JSON.parse(Buffer.from(encoded, 'base64url').toString('utf8')) as Payload;
+  const text = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+  return Object.fromEntries(Object.entries(claims).map(([name, value]) => [name, text(value)]));
+}
+
+/** Refuses to go on with a request whose pushed parameters are not kept any more: whether they were used cannot be told. */
+export async function mustStillBePushed(interaction: Payload): Promise<void> {
+  const id = interaction['parJti'];
+  if (typeof id !== 'string' || (await requestScope().find(KIND, id))) return;
+  throw new Refusal('missing', 'request_gone', 'This request has ended. Start again from the app.');
+}
