@@ -20,6 +20,11 @@ export interface Issuing {
 /** What the token endpoint answered, checked by openid-client. */
 export type Tokens = Awaited<ReturnType<typeof openid.authorizationCodeGrant>>;
 
+/** With proofs of a key (RFC 9449). */
+export interface Proving {
+  readonly DPoP?: openid.DPoPHandle;
+}
+
 /** An app that signs people in through a real OpenID client library. */
 export interface RelyingParty {
   readonly client: RegisteredClient;
@@ -33,9 +38,9 @@ export interface RelyingParty {
   /** Begins a sign-in with fresh PKCE, state and nonce, and gives the address to send the person to. */
   authorizationUrl(parameters?: Readonly<Record<string, string>>): Promise<URL>;
   /** Turns the answer to the last arrival (or this one) into tokens. */
-  exchange(arrival?: Arrival): Promise<Tokens>;
-  refresh(refreshToken: string): Promise<Tokens>;
-  userInfo(tokens: Tokens): Promise<openid.UserInfoResponse>;
+  exchange(arrival?: Arrival, proving?: Proving): Promise<Tokens>;
+  refresh(refreshToken: string, proving?: Proving): Promise<Tokens>;
+  userInfo(tokens: Tokens, proving?: Proving): Promise<openid.UserInfoResponse>;
   introspect(token: string): Promise<openid.IntrospectionResponse>;
   revoke(token: string): Promise<void>;
   endSessionUrl(parameters?: Readonly<Record<string, string>>): URL;
@@ -93,21 +98,24 @@ export async function openRelyingParty(
         ...parameters,
       });
     },
-    exchange: async (arrival = app.lastArrival()) => {
+    exchange: async (arrival = app.lastArrival(), proving = {}) => {
       const one = pending.get((await parametersOf(arrival)).get('state') ?? '');
-      return openid.authorizationCodeGrant(configuration, arrival, {
+      const checks: openid.AuthorizationCodeGrantChecks = {
         expectedState: one?.state ?? openid.skipStateCheck,
         idTokenExpected: true,
         ...(one && { expectedNonce: one.nonce, pkceCodeVerifier: one.codeVerifier }),
         ...(one?.maxAge === undefined ? {} : { maxAge: one.maxAge }),
-      });
+      };
+      return openid.authorizationCodeGrant(configuration, arrival, checks, undefined, { ...proving });
     },
-    refresh: token => openid.refreshTokenGrant(configuration, token),
-    userInfo: tokens =>
+    refresh: (token, proving = {}) =>
+      openid.refreshTokenGrant(configuration, token, undefined, { ...proving }),
+    userInfo: (tokens, proving = {}) =>
       openid.fetchUserInfo(
         configuration,
         tokens.access_token,
         tokens.claims()?.sub ?? openid.skipSubjectCheck,
+        { ...proving },
       ),
     introspect: token => openid.tokenIntrospection(configuration, token),
     revoke: token => openid.tokenRevocation(configuration, token),
