@@ -36,6 +36,8 @@ export default async function setUp(): Promise<void> {
     `DROP DATABASE IF EXISTS ${template}`,
     `CREATE DATABASE ${template} OWNER keyhold_owner`,
   ]);
+  /* Up to Postgres 14 a database's owner does not own its schema. */
+  await onServer(inDatabase(roles.superuserUrl, template), ['ALTER SCHEMA public OWNER TO keyhold_owner']);
   await migrate({ migrationUrl: inDatabase(roles.migrationUrl, template), appRole: 'keyhold' });
   const cluster: TestCluster = {
     superuserUrl: roles.superuserUrl,

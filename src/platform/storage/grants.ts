@@ -13,6 +13,8 @@ export async function grantAppRole(client: pg.Client, appRole: string | undefine
   const role = client.escapeIdentifier(appRole);
   await client.query('BEGIN');
   try {
+    /* Postgres 14 still lets everybody create there; where the schema is not the owner's this only warns. */
+    await client.query('REVOKE CREATE ON SCHEMA public FROM PUBLIC');
     for (const schema of ['public', 'graphile_worker']) await client.query(grantsOn(schema, role));
     for (const statement of await particulars(client, appRole)) await client.query(statement);
     await client.query('COMMIT');
