@@ -74,7 +74,7 @@ test('refusing what is optional blocks nothing, and the choice is remembered', a
   const events = await recordedDuring(keyhold.db, () => ada.press('Allow'));
   expect(ada.page.heading).toBe('Back in the app');
   const { scopes, claims, refused_claims, language } = (await consent()) ?? {};
-  expect([...scopes].sort()).toEqual(['email', 'profile']);
+  expect([...scopes].sort()).toEqual(['email', 'openid', 'profile']);
   expect([[...claims].sort(), refused_claims, language]).toEqual([
     ['birthdate', 'gender'],
     ['nickname'],
@@ -119,7 +119,12 @@ test('a form can allow no more than the page asked', async () => {
     constructor: 'x',
   });
   expect(ada.page.heading).toBe('Back in the app');
-  expect(await consent()).toEqual({ scopes: [], claims: [], refused_claims: ['gender'], language: 'en' });
+  expect(await consent()).toEqual({
+    scopes: ['openid'],
+    claims: [],
+    refused_claims: ['gender'],
+    language: 'en',
+  });
 });
 
 test('a second "Allow" finds the request finished, and changes nothing', async () => {
@@ -142,9 +147,9 @@ const prompt = (details: Readonly<Record<string, unknown>>, reasons: readonly st
 test.each([
   ['nothing', prompt({}), { scopes: [], required: [], optional: [], resources: {} }],
   [
-    'scopes without openid',
+    'each scope, also that it may know who comes back',
     prompt({ missingOIDCScope: ['openid', 'email'] }),
-    { scopes: ['email'], required: [], optional: [], resources: {} },
+    { scopes: ['openid', 'email'], required: [], optional: [], resources: {} },
   ],
   [
     'scopes of an API apart',

@@ -29,9 +29,7 @@ export function asksOf({ prompt, params }: Pick<PendingRequest, 'prompt' | 'para
   const essential = (claim: string) => asked.get(claim)?.essential === true;
   const known = claims.filter(claim => CLAIMS.has(claim));
   return {
-    scopes: scopes.filter(
-      scope => scope !== '' && scope !== 'openid' && !inResources(scope, missingResourceScopes),
-    ),
+    scopes: scopes.filter(scope => scope !== '' && !inResources(scope, missingResourceScopes)),
     required: known.filter(essential),
     optional: known.filter(claim => !essential(claim)),
     resources: missingResourceScopes ?? {},
