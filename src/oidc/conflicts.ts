@@ -39,6 +39,9 @@ const BACK_CHANNEL: ReadonlySet<string> = new Set([
   'userinfo',
 ]);
 
+/* Somebody came or went in another tab meanwhile: asked again, the same request sees who is here now. */
+const WHO_IS_HERE: ReadonlySet<string> = new Set(['Session', 'Browser']);
+
 /** Answers a request that lost a race for something that is used once; nothing of it was written. */
 export async function answerConflict(
   ctx: Koa.Context,
@@ -48,6 +51,11 @@ export async function answerConflict(
   const route = (ctx as unknown as EngineContext).oidc?.route ?? '';
   ctx.res.removeHeader('Set-Cookie');
   ctx.res.removeHeader('Location');
+  if (WHO_IS_HERE.has(conflict.model) && (route === 'authorization' || route === 'resume')) {
+    ctx.redirect(ctx.url);
+    ctx.status = 303;
+    return;
+  }
   const known = OAUTH_ERROR[conflict.model];
   if (!known || !BACK_CHANNEL.has(route)) throw refusalOf(conflict, known);
   /* A second use of a code or refresh token: the family dies as it would had it been found used. */

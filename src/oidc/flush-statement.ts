@@ -22,6 +22,8 @@ export type Write =
       readonly payload: Payload;
       readonly version: number;
       readonly browser?: Buffer;
+      /** The browser that the session lived in so far. */
+      readonly from?: Buffer;
     }
   | {
       readonly act: 'move-people';
@@ -140,10 +142,25 @@ function updateSession(
     return `authorizations = CASE WHEN version = ${read} THEN ${value}
       ELSE coalesce(authorizations, '{}') || coalesce(${value}, '{}') END`;
   });
-  if (entry.browser) sets.push(`browser = ${draft.bind(entry.browser, 'bytea')}, browser_before = NULL`);
+  const moves = entry.browser && entry.from ? { to: entry.browser, from: entry.from } : undefined;
+  if (moves) sets.push(`browser = ${draft.bind(moves.to, 'bytea')}, browser_before = NULL`);
+  const there = moves ? ` AND browser = ${draft.bind(moves.from, 'bytea')}` : '';
   draft.parts.push(`${part} AS (UPDATE sessions SET ${sets.join(', ')}, version = version + 1
-    WHERE uid = ${draft.bind(values[0], 'text')} AND ended_at IS NULL RETURNING 1)`);
+    WHERE uid = ${draft.bind(values[0], 'text')} AND ended_at IS NULL${there} RETURNING 1)`);
   draft.requires.push(`keyhold_require(EXISTS (SELECT FROM ${part}), 'Session')`);
+}
+
+/* Another tab that signs somebody in renames the browser as well: whoever comes later must come under the new name. */
+function movePeople(draft: Draft, part: string, entry: SessionWrite<'move-people'>): void {
+  const from = draft.bind(entry.from, 'bytea');
+  const others = `browser = ${from} AND NOT uid = ANY (${draft.bind(entry.except, 'text[]')})`;
+  draft.parts.push(
+    `${part} AS (UPDATE sessions SET browser = ${draft.bind(entry.to, 'bytea')}, browser_before = browser,
+      browser_moved_at = now() WHERE ${others} RETURNING 1)`,
+  );
+  draft.requires.push(`keyhold_require((SELECT count(*) FROM ${part}) = (SELECT count(*) FROM sessions WHERE ${others})
+    AND NOT EXISTS (SELECT FROM sessions WHERE browser_before = ${from} AND browser_moved_at > now() - interval '10 seconds'),
+    'Browser')`);
 }
 
 /* The grant is locked before what hangs on it, in the order of a revocation, so that the two never wait for each other. */
@@ -193,10 +210,7 @@ function write(draft: Draft, part: string, entry: Write, keyring: Keyring): void
     case 'update-session':
       return updateSession(draft, part, entry, keyring);
     case 'move-people':
-      draft.parts.push(`${part} AS (UPDATE sessions SET browser = ${draft.bind(entry.to, 'bytea')}, browser_before = browser,
-        browser_moved_at = now() WHERE browser = ${draft.bind(entry.from, 'bytea')}
-        AND NOT uid = ANY (${draft.bind(entry.except, 'text[]')}))`);
-      return;
+      return movePeople(draft, part, entry);
     case 'consume':
       return consume(draft, part, entry.model, entry.id);
     case 'remove':

@@ -53,6 +53,8 @@ export interface Interactions {
   /** Each answers with the address where the request goes on, once the answer is on record. */
   signIn(ctx: Koa.Context, authentication: Authentication, more?: Payload): Promise<string>;
   consent(ctx: Koa.Context): Promise<string>;
+  /** Goes on as somebody who is signed in here. */
+  choose(ctx: Koa.Context, accountId: string): Promise<string>;
   refuse(ctx: Koa.Context, error: string, description: string): Promise<string>;
   account(pending: PendingRequest): Promise<AccountSnapshot | undefined>;
   /** Records a fact with this request's flush, e.g. a failed try. */
@@ -86,6 +88,8 @@ export function openInteractions(provider: Provider): Interactions {
       const login = { accountId, acr, ts, ...(amr.length > 0 && { amr: [...amr] }) };
       return provider.interactionResult(ctx.req, ctx.res, { login, ...more });
     },
+    choose: (ctx, accountId) =>
+      provider.interactionResult(ctx.req, ctx.res, { select_account: { accountId } }),
     consent: ctx => provider.interactionResult(ctx.req, ctx.res, { consent: {} }),
     refuse: (ctx, error, description) =>
       provider.interactionResult(

@@ -26,7 +26,10 @@ export interface ConsentSnapshot {
 /** One row of a read: each part is JSON, `null` where the join found nothing, absent where nothing was joined. */
 export type ReadRow = Partial<
   Record<'artefact' | 'grant' | 'session' | 'account' | 'consent', Payload | null>
->;
+> & {
+  /** How many people are signed in in the browser that asks. */
+  readonly crowd?: number;
+};
 
 /** What one request has learned; `undefined` under a key means known to be absent. */
 export interface Memory {
@@ -54,6 +57,8 @@ export interface BrowserMarks {
   people?: Buffer | undefined;
   /** What its people are found by from now on: somebody has signed in. */
   renamed?: Buffer | undefined;
+  /** How many are signed in there, as far as that was read. */
+  crowd?: number | undefined;
 }
 
 /** Nothing learned yet. */

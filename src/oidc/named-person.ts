@@ -52,12 +52,13 @@ export async function namedPerson(
     const person = people.find(({ accountId }) => subjectOf(accountId, client) === subject);
     return { named: true, person };
   }
-  const address = text(query['login_hint'])?.trim().toLowerCase();
+  const hintOf = text(query['login_hint'])?.trim();
+  const address = hintOf?.toLowerCase();
   const silent = query['prompt'] === 'none';
   const person = people.find(
-    ({ account, clientIds }) =>
-      address !== undefined &&
-      account.email?.address.toLowerCase() === address &&
+    ({ accountId, account, clientIds }) =>
+      hintOf !== undefined &&
+      (account.email?.address.toLowerCase() === address || subjectOf(accountId, client) === hintOf) &&
       (!silent || (clientId !== undefined && clientIds.includes(clientId))),
   );
   return { named: person !== undefined, person };

@@ -110,7 +110,8 @@ function withBrowser(writes: readonly Write[], { browser }: Memory): Write[] {
       return { ...write, payload: { ...write.payload, begunIn: browser.form } };
     }
     const settles = write.act === 'insert-session' || write.act === 'update-session';
-    return settles && browser.renamed ? { ...write, browser: browser.renamed } : write;
+    if (!settles || !browser.renamed) return write;
+    return { ...write, browser: browser.renamed, ...(browser.people && { from: browser.people }) };
   });
   if (!browser.renamed || !browser.people) return placed;
   const settled = placed.flatMap(write => ('browser' in write ? [String(write.payload['uid'])] : []));

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type Koa from 'koa';
 import type Provider from 'oidc-provider';
 import { digest, randomToken } from '../platform/crypto/tokens.js';
@@ -19,6 +20,9 @@ export interface Person {
   /** The apps they have signed in to with this session. */
   readonly clientIds: readonly string[];
 }
+
+/** So many people fit into one browser: beyond that a list is no choice any more. */
+export const MOST_PEOPLE = 10;
 
 /** Who is signed in in the browser that asks, the latest sign-in first; only accounts that may act. */
 export async function peopleHere(silent = false): Promise<readonly Person[]> {
@@ -119,6 +123,7 @@ export function choosePeople(
       await mustBeBegunHere(resuming);
       decisions.set(ctx.req, { uid, unclear: false });
       if (await comesToLiveHere(resuming, uid)) {
+        mustHaveRoom(uid);
         const renamed = randomToken();
         scope.browser.renamed = digest(renamed);
         ctx.cookies.set(cookie, renamed, { ...options, maxAge: MONTH });
@@ -154,14 +159,26 @@ async function meantBy(provider: Provider, query: Query, subjectOf: SubjectOf): 
   return { uid: undefined, unclear: true };
 }
 
-/* A request that resumes with an answer of somebody: rewritten to be about them, so that nobody else's session is touched. */
+interface Answers {
+  readonly login?: object;
+  readonly select_account?: object;
+  readonly consent?: object;
+}
+
+function mustHaveRoom(uid: string | undefined): void {
+  if (uid !== undefined || (requestScope().browser.crowd ?? 0) < MOST_PEOPLE) return;
+  throw new Refusal('conflict', 'browser_full', 'There is no room for another person in this browser.');
+}
+
+/* A request that resumes with a new answer of somebody: rewritten to be about them, so that nobody else's session is touched. */
 async function comesToLiveHere(interactionId: string, uid: string | undefined): Promise<boolean> {
   const scope = requestScope();
   const interaction = await scope.find('Interaction', interactionId);
-  const result = interaction?.['result'] as
-    | { login?: { accountId?: string }; select_account?: object; consent?: object }
-    | undefined;
-  if (!interaction || (!result?.login && !result?.select_account)) return false;
+  const result = (interaction?.['result'] ?? {}) as Answers;
+  const before = (interaction?.['lastSubmission'] ?? {}) as Answers;
+  const signsIn = !isDeepStrictEqual(result.login, before.login);
+  if (!interaction || (!signsIn && isDeepStrictEqual(result.select_account, before.select_account)))
+    return false;
   const session = uid === undefined ? undefined : await scope.sessionByUid(uid);
   const about = (interaction['session'] as Payload | undefined)?.['accountId'];
   const { consent, ...others } = result;
@@ -175,7 +192,7 @@ async function comesToLiveHere(interactionId: string, uid: string | undefined): 
     },
     result: about !== undefined && about !== session?.['accountId'] ? others : result,
   });
-  return result.login !== undefined;
+  return signsIn;
 }
 
 async function meantToLeave(provider: Provider, query: Query, subjectOf: SubjectOf): Promise<Decision> {

@@ -9,7 +9,7 @@ export const STRENGTHS = ['aal1', 'aal2', 'phr'] as const;
 export type Strength = (typeof STRENGTHS)[number];
 
 /** The prompts that an app may ask for (Core §3.1.2.1, Initiating User Registration 1.0). */
-export const PROMPTS = ['none', 'login', 'consent', 'create'] as const;
+export const PROMPTS = ['none', 'login', 'select_account', 'consent', 'create'] as const;
 
 /** Whether having authenticated with `reached` satisfies a request for any of `wanted`; unknown wishes are not met. */
 export function satisfies(reached: string | undefined, wanted: readonly string[]): boolean {

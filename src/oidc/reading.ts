@@ -72,6 +72,7 @@ export function openReading(pool: StatementPool, keyring: Keyring, memory: Memor
     resume: async id => {
       const row = await read(reads.RESUME_READ, [id, liveSlots(Date.now()), memory.browser.people ?? null]);
       keep(memory, 'Interaction', id, row);
+      memory.browser.crowd = row?.crowd;
       const uid = row?.session?.uid;
       return typeof uid === 'string' && memory.sessions.get(uid) ? uid : undefined;
     },

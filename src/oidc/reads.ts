@@ -51,15 +51,20 @@ const OF_PERSON = `
 export const INTERACTION_READ = `${SELECT_PENDING} ${PENDING}
   LEFT JOIN sessions s ON s.uid = i.session ->> 'uid' AND s.ended_at IS NULL ${OF_PERSON}`;
 
+const LIVE = 'ended_at IS NULL AND expires_at > extract(epoch FROM now())';
+const isNew = (answer: string) => `i.result -> '${answer}' IS DISTINCT FROM i.last_submission -> '${answer}'`;
+
 /**
- * The same for a request that resumes in browser $3: with the session that whoever answered or was chosen has there, or,
- * when nobody had to answer, the very session that the request was about, provided that it is there.
+ * The same for a request that resumes in browser $3: with the session that whoever just signed in or was chosen has
+ * there, or else the very session that the request is about, provided that it is there. A sign-in or choice of an
+ * earlier step made its session then: if that has ended, nothing brings it back. And how crowded the browser is.
  */
-export const RESUME_READ = `${SELECT_PENDING} ${PENDING}
-  LEFT JOIN sessions s ON s.browser = $3::bytea AND s.ended_at IS NULL AND CASE
-    WHEN ${ANSWERED} IS NOT NULL THEN s.account_id = ${ANSWERED}
-    WHEN i.result -> 'select_account' IS NULL THEN s.uid = i.session ->> 'uid'
-    ELSE false END ${OF_PERSON}
+export const RESUME_READ = `${SELECT_PENDING},
+  (SELECT count(*)::int FROM sessions WHERE browser = $3::bytea AND ${LIVE}) AS crowd ${PENDING}
+  LEFT JOIN LATERAL (SELECT * FROM sessions WHERE browser = $3::bytea AND ${LIVE}) s ON CASE
+    WHEN ${isNew('login')} THEN s.account_id = (i.result -> 'login' ->> 'accountId')::uuid
+    WHEN ${isNew('select_account')} THEN s.account_id = (i.result -> 'select_account' ->> 'accountId')::uuid
+    ELSE s.uid = i.session ->> 'uid' END ${OF_PERSON}
   ORDER BY s.login_ts DESC LIMIT 1`;
 
 /** An account's snapshot ($1). */
@@ -84,4 +89,4 @@ export const PEOPLE_READ = `
   ${ACCOUNT} s.account_id
   LEFT JOIN consent_snapshots c ON c.account_id = s.account_id AND c.client_id = $2::text
   WHERE s.ended_at IS NULL AND s.account_id IS NOT NULL AND s.expires_at > extract(epoch FROM now())
-  ORDER BY s.login_ts DESC LIMIT 20`;
+  ORDER BY s.login_ts DESC, s.uid LIMIT 20`;
