@@ -2,6 +2,7 @@ import type Router from '@koa/router';
 import type Koa from 'koa';
 import { Refusal } from '../platform/errors.js';
 import { readForm, readJson } from '../platform/web/input.js';
+import { submitChoice } from './choose-account/pages.js';
 import { submitConsent, submitDenial } from './consent/pages.js';
 import type { Parts } from './journey.js';
 import { createPasskey, creationOptions, signInByPasskey, signInOptions } from './passkey/passkey.js';
@@ -21,6 +22,7 @@ const BEFORE_CONSENT = STEPS.filter(step => step !== 'consent');
 
 /** Every form, and the steps it is taken at; at any other it leads to the page of the step that is due. */
 const FORMS: readonly Post[] = [
+  ['/choose', BEFORE_CONSENT, submitChoice],
   ['/identifier', BEFORE_CONSENT, submitIdentifier],
   ['/sign-up', BEFORE_CONSENT, submitSignUpEmail],
   ['/back', BEFORE_CONSENT, goBack],

@@ -16,6 +16,7 @@ export type ProblemWord =
   | 'name_too_long'
   | 'terms_missing'
   | 'passkey_failed'
+  | 'account_gone'
   | 'limited'
   | 'form_expired';
 
@@ -46,6 +47,14 @@ export interface Asked {
   readonly address?: string;
 }
 
+/** Somebody who is signed in in this browser. */
+export interface ShownPerson {
+  readonly id: string;
+  readonly name?: string;
+  readonly email: string;
+  readonly initial: string;
+}
+
 interface Form {
   readonly problems?: readonly Problem[];
 }
@@ -61,7 +70,7 @@ export type StepNotice = 'account_exists' | 'someone_else' | 'passkey_needed' | 
 
 /** `/`: who is here, what to try, the way out. */
 export interface HomePage {
-  readonly person?: { readonly name?: string; readonly email: string };
+  readonly people: readonly ShownPerson[];
   readonly apps?: readonly { readonly name: string; readonly url: string; readonly logo?: string }[];
   /** Only outside production: the example application and the mailbox. */
   readonly tryUrl?: string;
@@ -69,10 +78,19 @@ export interface HomePage {
   readonly discoveryUrl: string;
 }
 
+/** Whoever is signed in here: each posts `account` to `…/choose`. Without `otherUrl` there is room for nobody else. */
+export interface ChooseAccountPage extends Step {
+  readonly people: readonly ShownPerson[];
+  readonly otherUrl?: string;
+  readonly most: number;
+}
+
 /** The first step of signing in. Posts `email` to `…/identifier`. */
 export interface IdentifierPage extends Step {
   readonly email?: string;
   readonly signUpUrl: string;
+  /** Back to the accounts that are signed in here. */
+  readonly chooseUrl?: string;
 }
 
 /** Posts `password` to `…/password`; "Change" posts to `…/back`; the e-mailed code to `…/code/send`. */
@@ -197,6 +215,14 @@ export interface SignOutPage {
   readonly stay?: PlainForm;
 }
 
+/** An app wants somebody signed out, and several people are here. Posts `request`, and `who` unless it is everyone. */
+export interface SignOutWhoPage {
+  readonly people: readonly ShownPerson[];
+  readonly app?: AppBadge;
+  /** The parameters of the app's request, which goes on once that is clear. */
+  readonly request: string;
+}
+
 /** After a finished sign-out. */
 export interface SignedOutPage {
   readonly app?: AppBadge & { readonly url?: string };
@@ -205,7 +231,16 @@ export interface SignedOutPage {
 /** What a person and the developer beside them need to know about a request that cannot go on. */
 export interface ErrorPage {
   /** A sentence under `error.*`; `generic` when nothing fits. */
-  readonly word: 'generic' | 'expired' | 'redirect' | 'client' | 'csrf' | 'input' | 'account' | 'internal';
+  readonly word:
+    | 'generic'
+    | 'expired'
+    | 'full'
+    | 'redirect'
+    | 'client'
+    | 'csrf'
+    | 'input'
+    | 'account'
+    | 'internal';
   readonly app?: AppBadge;
   readonly error?: string;
   readonly description?: string;
@@ -258,6 +293,7 @@ export interface MailboxMailPage {
 /** What each template is given, besides the frame. */
 export interface PageModels {
   readonly home: HomePage;
+  readonly 'choose-account': ChooseAccountPage;
   readonly 'sign-in/identifier': IdentifierPage;
   readonly 'sign-in/password': PasswordPage;
   readonly 'sign-in/code': CodePage;
@@ -270,6 +306,7 @@ export interface PageModels {
   readonly 'link/other-browser': LinkElsewherePage;
   readonly 'link/ended': LinkEndedPage;
   readonly 'sign-out/confirm': SignOutPage;
+  readonly 'sign-out/who': SignOutWhoPage;
   readonly 'sign-out/done': SignedOutPage;
   readonly error: ErrorPage;
   readonly busy: WaitPage;

@@ -34,8 +34,8 @@ function at(turn: Omit<Turn, 'progress' | 'step'>, progress: Progress): Turn {
   return { ...turn, progress, step };
 }
 
-/** The turn as it would be at the beginning of a way; nothing is kept of that. */
-export function atStartOf(turn: Turn, way: Way): Turn {
+/** The turn as it would be at the beginning of a way, or of the request; nothing is kept of that. */
+export function atStartOf(turn: Turn, way?: Way): Turn {
   return at(turn, { way });
 }
 

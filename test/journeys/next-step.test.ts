@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { nextStep, type StepFacts } from '../../src/journeys/sign-in/next-step.js';
 
 const yesNo = [undefined, false, true];
-const every: readonly StepFacts[] = ['login', 'create', 'consent'].flatMap(prompt =>
+const every: readonly StepFacts[] = ['login', 'create', 'select_account', 'consent'].flatMap(prompt =>
   ([undefined, 'sign-in', 'sign-up'] as const).flatMap(way =>
     [undefined, '', 'ada@example.test'].flatMap(email =>
       yesNo.flatMap(codeSent =>
@@ -21,6 +21,11 @@ const email = 'ada@example.test';
 test.each([
   [{ ...login }, 'identifier'],
   [{ ...login, prompt: 'create' }, 'sign-up-email'],
+  [{ ...login, prompt: 'select_account' }, 'choose-account'],
+  [{ ...login, prompt: 'select_account', email }, 'choose-account'],
+  [{ ...login, prompt: 'select_account', way: 'sign-in' }, 'identifier'],
+  [{ ...login, prompt: 'select_account', way: 'sign-up' }, 'sign-up-email'],
+  [{ ...login, prompt: 'select_account', offering: true }, 'passkey-offer'],
   [{ ...login, prompt: 'create', way: 'sign-in' }, 'identifier'],
   [{ ...login, way: 'sign-up' }, 'sign-up-email'],
   [{ ...login, email }, 'password'],
@@ -43,6 +48,7 @@ test(`in all ${every.length} situations a step stands only where what it needs i
     const signingUp = facts.way === 'sign-up' || (facts.way === undefined && facts.prompt === 'create');
     const needs: Readonly<Record<typeof step, boolean>> = {
       consent: facts.prompt === 'consent',
+      'choose-account': facts.prompt === 'select_account' && facts.way === undefined && !facts.offering,
       'passkey-offer': facts.offering === true && facts.prompt !== 'consent',
       identifier: !signingUp && !facts.email,
       password: !signingUp && Boolean(facts.email) && !(facts.codeSent && facts.codesAllowed),

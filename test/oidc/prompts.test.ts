@@ -46,7 +46,7 @@ async function claims(): Promise<Record<string, unknown>> {
 
 test('discovery names the prompts and authentication strengths there are', async () => {
   expect(house.configuration.serverMetadata()).toMatchObject({
-    prompt_values_supported: ['none', 'login', 'consent', 'create'],
+    prompt_values_supported: ['none', 'login', 'select_account', 'consent', 'create'],
     acr_values_supported: ['aal1', 'aal2', 'phr'],
   });
 });

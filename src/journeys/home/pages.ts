@@ -1,54 +1,55 @@
 import type Router from '@koa/router';
 import type Koa from 'koa';
 import { findLogo } from '../../domain/clients/clients.js';
-import { peopleHere } from '../../oidc/people.js';
+import { isUnclear, peopleHere } from '../../oidc/people.js';
 import { endSession } from '../../oidc/session.js';
 import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
 import { readForm } from '../../platform/web/input.js';
-import { type Parts, show } from '../journey.js';
+import { type Parts, seeOther, show } from '../journey.js';
+import { shown } from '../people.js';
+import { endSessionPath, showWho } from '../sign-out/who.js';
 import { TERMS_VERSION } from '../terms.js';
 
 /** `/`, signing out there, the terms, and the pictures of apps. */
 export function homeRoutes(router: Router, parts: Parts, tryUrl: string | undefined): void {
   router.get('/', ctx => showHome(ctx, parts, tryUrl));
   router.get('/sign-out', ctx => showSignOut(ctx, parts));
+  router.get('/end-session', (ctx, next) => (isUnclear(ctx) ? showWho(ctx, parts) : next()));
   router.post('/sign-out', ctx => signOut(ctx, parts));
   router.get('/terms', ctx => show(ctx, parts, 'terms', { version: TERMS_VERSION, here: '/terms' }));
   router.get('/clients/:id/logo', ctx => showLogo(ctx, parts));
 }
 
-async function personHere() {
-  const [person] = await peopleHere();
-  if (!person) return undefined;
-  const name = person.account.profile?.['name'];
-  const email = person.account.email?.address ?? '';
-  return { ...person, shown: { email, ...(typeof name === 'string' && { name }) } };
-}
-
 async function showHome(ctx: Koa.Context, parts: Parts, tryUrl: string | undefined): Promise<void> {
-  const person = await personHere();
+  const people = await peopleHere();
   show(ctx, parts, 'home', {
     here: '/',
-    ...(person && { person: person.shown }),
+    people: people.map(shown),
     ...(!parts.production && { mailboxUrl: '/dev/mailbox', ...(tryUrl !== undefined && { tryUrl }) }),
     discoveryUrl: '/.well-known/openid-configuration',
   });
 }
 
 async function showSignOut(ctx: Koa.Context, parts: Parts): Promise<void> {
-  const person = await personHere();
+  const [person, ...others] = await peopleHere();
   if (!person) return show(ctx, parts, 'sign-out/done', {});
-  show(ctx, parts, 'sign-out/confirm', { person: person.shown, signOut: { action: '/sign-out' } });
+  if (others.length > 0) return seeOther(ctx, '/');
+  show(ctx, parts, 'sign-out/confirm', { person: shown(person), signOut: { action: '/sign-out' } });
 }
 
-/** Signs out of Keyhold and of every app of this session. */
+/** Signs one person (`account`) or everybody here out of Keyhold and of every app of theirs in this browser. */
 async function signOut(ctx: Koa.Context, parts: Parts): Promise<void> {
-  await readForm(ctx, parts.csrf);
-  for (const person of await peopleHere()) {
+  const { account, request, who } = await readForm(ctx, parts.csrf);
+  if (typeof request === 'string' && who !== undefined) return seeOther(ctx, endSessionPath(request, who));
+  const people = await peopleHere();
+  const leaving = account === undefined ? people : people.filter(({ accountId }) => accountId === account);
+  for (const person of leaving) {
     const actor = { kind: 'person', id: person.accountId } as const;
     await openWork(parts.db, actor, work => endSession(work, person.sessionUid, 'signed-out'));
   }
+  if (typeof request === 'string') return seeOther(ctx, endSessionPath(request));
+  if (people.length > leaving.length) return seeOther(ctx, '/');
   show(ctx, parts, 'sign-out/done', {});
   ctx.status = 200;
 }

@@ -35,6 +35,7 @@ export function unavailable(): Refusal {
 
 /** Records who signed in and how, and gives the address where their request goes on. */
 export function goOn({ ctx, parts, pending }: Turn, authentication: Authentication): Promise<string> {
-  const created = pending.prompt.name === 'create' ? { create: {} } : {};
-  return parts.interactions.signIn(ctx, authentication, created);
+  const { name } = pending.prompt;
+  const answered = name === 'create' || name === 'select_account' ? { [name]: {} } : {};
+  return parts.interactions.signIn(ctx, authentication, answered);
 }

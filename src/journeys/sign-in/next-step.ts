@@ -1,5 +1,6 @@
 /** Every step of the way through a pending request. */
 export const STEPS = [
+  'choose-account',
   'identifier',
   'password',
   'sign-in-code',
@@ -38,6 +39,7 @@ export interface StepFacts {
 export function nextStep(facts: StepFacts): Step {
   if (facts.prompt === 'consent') return 'consent';
   if (facts.offering) return 'passkey-offer';
+  if (facts.prompt === 'select_account' && !facts.way) return 'choose-account';
   const way = facts.way ?? (facts.prompt === 'create' ? 'sign-up' : 'sign-in');
   if (way === 'sign-up') {
     if (!facts.email) return 'sign-up-email';

@@ -1,5 +1,6 @@
 import { PROOF_MINUTES } from '../../domain/contacts/contacts.js';
 import { PASSWORD_MINIMUM } from '../../domain/credentials/credentials.js';
+import { showChooser } from '../choose-account/pages.js';
 import { showConsent } from '../consent/pages.js';
 import { badgeOf, show } from '../journey.js';
 import type { Problem } from '../page-models.js';
@@ -20,13 +21,14 @@ export interface Typed {
 /** Shows the step that is due, or the start of the other way; looking changes nothing. */
 export function showPending(turn: Turn): Promise<void> {
   const way = turn.ctx.query['way'];
+  if (way === 'choose' && chooses(turn)) return showStep(atStartOf(turn));
   const elsewhere = (way === 'sign-in' || way === 'sign-up') && way !== wayOf(turn);
   return showStep(elsewhere ? atStartOf(turn, way) : turn);
 }
 
 /** The way that a step belongs to; the steps after a proof belong to none. */
 function wayOf({ step }: Turn): Way | undefined {
-  if (step === 'consent' || step === 'passkey-offer') return undefined;
+  if (step === 'consent' || step === 'passkey-offer' || step === 'choose-account') return undefined;
   return step.startsWith('sign-up') ? 'sign-up' : 'sign-in';
 }
 
@@ -42,11 +44,16 @@ async function showStep(turn: Turn, problems: readonly Problem[] = [], typed: Ty
   const email = progress.email ?? '';
   const base = { uid: pending.uid, app: badgeOf(pending), problems, ...(notice && { notice }) };
   switch (turn.step) {
+    case 'choose-account': {
+      if (await showChooser(turn, problems)) return;
+      return showStep(atStartOf(turn, 'sign-in'));
+    }
     case 'identifier': {
       const way = wayLinks(turn);
       return show(ctx, parts, 'sign-in/identifier', {
         ...base,
         ...way,
+        ...(chooses(turn) && { chooseUrl: `${stepUrl(pending)}?way=choose` }),
         email: await likelyEmail(turn, typed),
       });
     }
@@ -72,6 +79,12 @@ async function showStep(turn: Turn, problems: readonly Problem[] = [], typed: Ty
     case 'consent':
       return showConsent(turn, problems);
   }
+}
+
+/* The request began with the choice of an account, and with accounts to choose from. */
+function chooses({ pending: { prompt, accountId } }: Turn): boolean {
+  if (prompt.name !== 'select_account') return false;
+  return accountId !== undefined || prompt.reasons.includes('account_unclear');
 }
 
 function wayLinks({ pending, step }: Turn) {

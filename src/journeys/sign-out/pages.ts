@@ -56,7 +56,10 @@ const WORDS: Readonly<Record<string, ErrorPage['word']>> = {
   request_gone: 'expired',
   account_unavailable: 'account',
   client_unavailable: 'client',
+  browser_full: 'full',
 };
+
+const AGAIN: Readonly<Record<string, true>> = { csrf: true, browser_full: true };
 
 /* A post that failed changed nothing: its step can be shown again. A page that failed can be asked for again. */
 function retryUrlOf(ctx: Koa.Context): string | undefined {
@@ -77,7 +80,7 @@ export function showRefusal(ctx: Koa.Context, pages: Pages, refusal: Refusal | u
   } else if (refusal?.kind === 'missing' && refusal.code !== 'request_gone') {
     show(ctx, { pages }, 'not-found', {});
   } else {
-    const again = !refusal || refusal.kind === 'invalid' || refusal.code === 'csrf';
+    const again = !refusal || refusal.kind === 'invalid' || refusal.code in AGAIN;
     show(ctx, { pages }, 'error', {
       word: wordOf(refusal),
       error: refusal?.code ?? 'server_error',

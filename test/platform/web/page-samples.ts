@@ -14,12 +14,16 @@ const longApp = {
 };
 const longEmail = `${'a-very-long-mailbox-name.'.repeat(4)}x@department-of-long-names.subdomain.example.com`;
 
+const ada = { id: '019ac1d2-6f3c-7c1e-9d8a-2f6b8d7c1e55', name: 'Ada Lovelace', email, initial: 'A' };
+const grace = { ...ada, name: 'Grace Brewster Murray-Hopper de la Fontaine-Aux-Roses', initial: 'G' };
+const nameless = { id: '019ac1d2-6f3c-7c1e-9d8a-2f6b8d7c1e56', email: longEmail, initial: 'A' };
+
 /** Models for each page, by a name that says what is special about them; the first is the usual one. */
 export const pageSamples = {
   home: {
-    nobody: { discoveryUrl: '/.well-known/openid-configuration' },
+    nobody: { people: [], discoveryUrl: '/.well-known/openid-configuration' },
     full: {
-      person: { name: 'Ada Lovelace', email },
+      people: [ada],
       apps: [
         { name: 'Photo Album', url: 'https://photos.example/', logo: app.logo },
         { name: longApp.name, url: 'https://verein.example/' },
@@ -28,6 +32,12 @@ export const pageSamples = {
       mailboxUrl: '/dev/mailbox',
       discoveryUrl: '/.well-known/openid-configuration',
     },
+    several: { people: [ada, grace, nameless], discoveryUrl: '/.well-known/openid-configuration' },
+  },
+  'choose-account': {
+    usual: { uid, app, people: [ada, nameless], most: 10, otherUrl: `/interaction/${uid}?way=sign-in` },
+    full: { uid, app: longApp, people: [ada, grace, nameless], most: 3 },
+    problem: { uid, app, people: [ada], most: 10, otherUrl: '/x', problems: [{ word: 'account_gone' }] },
   },
   'sign-in/identifier': {
     usual: { uid, app, signUpUrl: `/interaction/${uid}?step=sign-up` },
@@ -39,6 +49,7 @@ export const pageSamples = {
       problems: [{ word: 'email_invalid', field: 'email' }],
     },
     again: { uid, app, email, signUpUrl: '/x', problems: [{ word: 'form_expired' }] },
+    chosen: { uid, app, signUpUrl: '/x', chooseUrl: `/interaction/${uid}?way=choose` },
     stronger: { uid, app, email, signUpUrl: '/x', notice: 'passkey_needed' },
   },
   'sign-in/password': {
@@ -140,6 +151,13 @@ export const pageSamples = {
       stay: { action: '/end-session/confirm', fields: [{ name: 'xsrf', value: 'abc' }] },
     },
     here: { person: { email }, signOut: { action: '/sign-out' } },
+  },
+  'sign-out/who': {
+    usual: {
+      people: [ada, grace, nameless],
+      app,
+      request: 'state=abc',
+    },
   },
   'sign-out/done': {
     usual: { app: { name: 'Photo Album', url: 'https://photos.example/' } },
