@@ -176,9 +176,10 @@ async function comesToLiveHere(interactionId: string, uid: string | undefined): 
   const interaction = await scope.find('Interaction', interactionId);
   const result = (interaction?.['result'] ?? {}) as Answers;
   const before = (interaction?.['lastSubmission'] ?? {}) as Answers;
-  const signsIn = !isDeepStrictEqual(result.login, before.login);
-  if (!interaction || (!signsIn && isDeepStrictEqual(result.select_account, before.select_account)))
-    return false;
+  const isNew = (answer: 'login' | 'select_account') =>
+    result[answer] !== undefined && !isDeepStrictEqual(result[answer], before[answer]);
+  const signsIn = isNew('login');
+  if (!interaction || !(signsIn || isNew('select_account'))) return false;
   const session = uid === undefined ? undefined : await scope.sessionByUid(uid);
   const about = (interaction['session'] as Payload | undefined)?.['accountId'];
   const { consent, ...others } = result;

@@ -52,7 +52,8 @@ export const INTERACTION_READ = `${SELECT_PENDING} ${PENDING}
   LEFT JOIN sessions s ON s.uid = i.session ->> 'uid' AND s.ended_at IS NULL ${OF_PERSON}`;
 
 const LIVE = 'ended_at IS NULL AND expires_at > extract(epoch FROM now())';
-const isNew = (answer: string) => `i.result -> '${answer}' IS DISTINCT FROM i.last_submission -> '${answer}'`;
+const isNew = (answer: string) => `i.result -> '${answer}' IS NOT NULL
+    AND i.result -> '${answer}' IS DISTINCT FROM i.last_submission -> '${answer}'`;
 
 /**
  * The same for a request that resumes in browser $3: with the session that whoever just signed in or was chosen has
