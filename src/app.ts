@@ -80,7 +80,6 @@ export async function openApp(config: Config, log: Logger, tryUrl?: string): Pro
       ...base,
       issuer,
       production: config.production,
-      mailFrom: config.mailFrom,
       emailCodeSignIn: config.emailCodeSignIn,
       provider,
       interactions: openInteractions(provider),

@@ -1,9 +1,8 @@
-import type Router from '@koa/router';
 import type Koa from 'koa';
-import type Provider from 'oidc-provider';
 import type { PasswordHasher, RelyingParty } from '../domain/credentials/credentials.js';
 import type { Protection } from '../domain/protection/protection.js';
 import type { Interactions, PendingRequest } from '../oidc/interaction.js';
+import type { Engine } from '../oidc/provider.js';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import type { Db } from '../platform/storage/db.js';
 import type { Csrf } from '../platform/web/csrf.js';
@@ -17,11 +16,10 @@ import type { PageModels } from './page-models.js';
 export interface Parts {
   readonly issuer: URL;
   readonly production: boolean;
-  readonly mailFrom: string;
   readonly emailCodeSignIn: boolean;
   readonly db: Db;
   readonly keyring: Keyring;
-  readonly provider: Provider;
+  readonly provider: Engine;
   readonly interactions: Interactions;
   readonly hasher: PasswordHasher;
   readonly protection: Protection;
@@ -30,9 +28,6 @@ export interface Parts {
   readonly csrf: Csrf;
   readonly rp: RelyingParty;
 }
-
-/** The routes of a journey. */
-export type Routes = (router: Router, parts: Parts) => void;
 
 /** Answers with one of our pages. */
 export function show<Name extends keyof PageModels>(

@@ -14,6 +14,9 @@ import { mustBeBrief, useProofsOnce } from './replays.js';
 import type { SubjectOf } from './subjects.js';
 import { markTokens } from './token-ids.js';
 
+/** The engine, as those may name it who hand it on. */
+export type Engine = Provider;
+
 /** What a provider is built out of. */
 export interface ProviderParts {
   readonly issuer: URL;
