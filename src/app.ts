@@ -19,6 +19,7 @@ import { homeRoutes } from './journeys/home/pages.js';
 import { interactionRoutes } from './journeys/interaction-routes.js';
 import type { Parts } from './journeys/journey.js';
 import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
+import { countSignIns, namesOf, observeJobs, traceOutbound, watchQueues } from './observe.js';
 import type { ClientRegistry } from './oidc/clients.js';
 import { noteRefusals } from './oidc/facts.js';
 import type { FindResourceServer } from './oidc/features.js';
@@ -37,30 +38,37 @@ import { openTransport, sendMailJob } from './platform/mail/mail.js';
 import { openOutbound } from './platform/outbound.js';
 import { openDatabase, openStatementPool } from './platform/storage/db.js';
 import { openListener } from './platform/storage/listen.js';
-import type { Logger } from './platform/telemetry/log.js';
+import { traceStatements, watchPools } from './platform/storage/observed.js';
+import type { Telemetry } from './platform/telemetry/telemetry.js';
 import { openAssets } from './platform/web/assets.js';
 import { openCsrf } from './platform/web/csrf.js';
 import { securityHeaders } from './platform/web/headers.js';
 import { health } from './platform/web/health.js';
+import { boundedLoad } from './platform/web/load.js';
+import { observing } from './platform/web/observing.js';
 import { openPages } from './platform/web/pages.js';
 import { problems } from './platform/web/problems.js';
 import { openRenderer } from './platform/web/render.js';
-import { pinToIssuer, surface } from './platform/web/surface.js';
+import { knownHost, pinToIssuer, surface } from './platform/web/surface.js';
 import { openWords } from './platform/web/words.js';
 
 /** Keyhold, ready to be listened with. */
 export interface App {
   /** Reads the current application at each request, so that a key rotation can swap the whole of it. */
   readonly listener: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Says that it is not ready any more, and takes no further job. */
+  drain(): void;
   close(): Promise<void>;
 }
 
 const NAME = 'Keyhold';
 
 /** Opens everything once, and the application on top of it anew whenever the signing keys change. */
-export async function openApp(config: Config, log: Logger, tryUrl?: string): Promise<App> {
+export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: string): Promise<App> {
   const { issuer } = config;
-  const base = openBase(config, log);
+  const { log } = telemetry;
+  const base = openBase(config, telemetry);
+  let stopping = false;
   const { db, keyring, pages } = base;
   const subjectOf = openSubjects(keyring);
 
@@ -82,7 +90,7 @@ export async function openApp(config: Config, log: Logger, tryUrl?: string): Pro
       production: config.production,
       emailCodeSignIn: config.emailCodeSignIn,
       provider,
-      interactions: openInteractions(provider),
+      interactions: countSignIns(openInteractions(provider), telemetry),
       rp: relyingPartyOf(issuer, NAME),
     };
     const router = new Router();
@@ -91,11 +99,14 @@ export async function openApp(config: Config, log: Logger, tryUrl?: string): Pro
     if (!config.production) mailboxRoutes(router, parts);
 
     pinToIssuer(provider, issuer);
-    provider.use(health(db));
-    provider.use(surface(issuer, config.trustedProxies));
+    provider.use(health(db, () => stopping));
+    provider.use(surface(config.trustedProxies));
+    provider.use(observing(telemetry, namesOf));
+    provider.use(knownHost(issuer));
     provider.use(securityHeaders(issuer));
     provider.use(base.assets.middleware);
     provider.use(problems(log, (ctx, refusal) => showRefusal(ctx, pages, refusal)));
+    provider.use(base.load);
     provider.use(notFound);
     provider.use(preparedMetadata());
     provider.use(postedRequests());
@@ -123,11 +134,24 @@ export async function openApp(config: Config, log: Logger, tryUrl?: string): Pro
     },
   });
   await settled(base.clients.ready);
-  const jobs = await openJobs({ url: config.databaseUrl, log, jobs: jobsOf(base, () => current.provider) });
+  const jobs = await openJobs({
+    url: config.databaseUrl,
+    log,
+    jobs: jobsOf(base, () => current.provider),
+    /* Several processes on one machine share its jobs. */
+    concurrency: Math.max(1, Math.ceil(4 / config.workers)),
+    observe: observeJobs(telemetry),
+  });
+  watchQueues(telemetry, base.hasher, jobs);
+  let jobsStopped: Promise<void> | undefined;
   return {
     listener: (request, response) => void current.listener(request, response),
+    drain: () => {
+      stopping = true;
+      jobsStopped ??= jobs.stop();
+    },
     close: async () => {
-      await jobs.stop();
+      await (jobsStopped ?? jobs.stop());
       await listener.close();
       await reloading;
       await base.close();
@@ -144,14 +168,16 @@ async function settled(ready: Promise<void>): Promise<void> {
 
 type Base = ReturnType<typeof openBase>;
 
-function openBase(config: Config, log: Logger) {
+function openBase(config: Config, { log, metrics, traces }: Telemetry) {
   const keyring = openKeyring(config.secret);
   const db = openDatabase(config.databaseUrl);
   const pool = openStatementPool(config.databaseUrl);
   pool.on('error', error => log.warn({ err: error }, 'database connection lost'));
+  if (traces) traceStatements(traces, db, pool);
+  watchPools(metrics, db, pool);
   const clients = openClientCache(db, config.databaseUrl);
   const resources = openResourceCache(db, config.databaseUrl);
-  const outbound = openOutbound({ allowPrivateNetwork: config.allowPrivateNetwork });
+  const outbound = traceOutbound(openOutbound({ allowPrivateNetwork: config.allowPrivateNetwork }), traces);
   const transport = openTransport(config, db);
   const hasher = openPasswordHasher({
     pepper: keyring.derive('password-pepper', 48),
@@ -174,6 +200,7 @@ function openBase(config: Config, log: Logger) {
     assets,
     renderer,
     csrf,
+    load: boundedLoad(config.maxInFlight),
     pages: openPages(renderer, words, csrf, config.issuer),
     protection: openProtection(db, { enabled: config.rateLimits }),
     close: async () => {

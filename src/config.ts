@@ -1,4 +1,5 @@
 import { isIPv4 } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SETTINGS, type SettingName, type Values } from './settings.js';
@@ -24,6 +25,17 @@ export interface Settings {
   readonly passwordHashScheme: 'bcrypt' | 'argon2id';
   readonly bcryptCost: number;
   readonly logLevel: string;
+  /** Where metrics are scraped; nowhere when undefined. */
+  readonly metricsPort?: number;
+  readonly metricsListen: string;
+  /** Whether traces leave by OTLP, as the standard `OTEL_…` names say. */
+  readonly traces: boolean;
+  /** How many processes serve behind the one port. */
+  readonly workers: number;
+  /** How many requests one process serves at a time. */
+  readonly maxInFlight: number;
+  /** How long a stopping process still takes requests, until nobody sends it any, in milliseconds. */
+  readonly drainDelay: number;
   /** What the operator should hear once at start. */
   readonly warnings: readonly string[];
 }
@@ -65,7 +77,7 @@ export function readConfig(env: Environment, readFile: (path: string) => string)
   const warnings: string[] = [];
   const texts = collect(env, readFile, problems, warnings);
   const values = readValues(texts, problems);
-  const settings = complete(values, warnings);
+  const settings = { ...complete(values, warnings), traces: wantsTraces(env) };
   problems.push(...contradictions(values, settings, texts));
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(settings);
@@ -152,7 +164,7 @@ function readValues(texts: Texts, problems: string[]): Values {
   return values as Values;
 }
 
-function complete(values: Values, warnings: readonly string[]): Settings {
+function complete(values: Values, warnings: readonly string[]): Omit<Settings, 'traces'> {
   const port = values.PORT ?? portOf(values.ISSUER) ?? 3000;
   const issuer = values.ISSUER ?? new URL(`http://localhost:${port}`);
   const production = !isLoopback(issuer.hostname);
@@ -175,8 +187,20 @@ function complete(values: Values, warnings: readonly string[]): Settings {
     passwordHashScheme: values.PASSWORD_SCHEME ?? 'bcrypt',
     bcryptCost: values.BCRYPT_COST ?? 10,
     logLevel: values.LOG_LEVEL ?? (production ? 'info' : 'warn'),
+    ...(values.METRICS_PORT === undefined ? {} : { metricsPort: values.METRICS_PORT }),
+    metricsListen: values.METRICS_LISTEN ?? '127.0.0.1',
+    workers: values.WORKERS === 'auto' ? availableParallelism() : (values.WORKERS ?? 1),
+    maxInFlight: values.MAX_IN_FLIGHT ?? 250,
+    drainDelay: (values.DRAIN_DELAY ?? (production ? 3 : 0)) * 1_000,
     warnings,
   };
+}
+
+/** Whether the standard names of OpenTelemetry say where traces go; the SDK reads the rest of them itself. */
+function wantsTraces(env: Environment): boolean {
+  if (env['OTEL_SDK_DISABLED']?.toLowerCase() === 'true' || env['OTEL_TRACES_EXPORTER'] === 'none')
+    return false;
+  return Boolean(env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] || env['OTEL_EXPORTER_OTLP_ENDPOINT']);
 }
 
 // A loopback issuer says where it is tried; a public one stands behind a proxy.
@@ -196,6 +220,9 @@ function contradictions(values: Values, settings: Settings, texts: Texts): reado
   const found: string[] = [];
   if (texts.MIGRATION_DATABASE_URL !== undefined && texts.DATABASE_URL === undefined) {
     found.push('KEYHOLD_MIGRATION_DATABASE_URL is set without KEYHOLD_DATABASE_URL; set both.');
+  }
+  if (settings.metricsPort === settings.port) {
+    found.push('KEYHOLD_METRICS_PORT is the port of the server itself; metrics need another one.');
   }
   if (!values.ISSUER || !settings.production) return found;
   const host = settings.issuer.hostname;

@@ -1,4 +1,5 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { Server as SocketServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Settings } from './config.js';
 
@@ -7,22 +8,36 @@ export class ListenTrouble extends Error {}
 
 /** The open doors of the process. */
 export interface Listener {
-  /** Lets nobody new in, waits for those who are inside, and cuts them off after `patience` milliseconds. */
-  drain(patience: number): Promise<void>;
+  /**
+   * Answers each connection for the last time for `delay` milliseconds, while whoever sends requests learns to send them
+   * elsewhere; then lets nobody new in, waits for those who are inside, and cuts them off after `patience` milliseconds.
+   */
+  drain(patience: number, delay?: number): Promise<void>;
 }
 
 type Where = Pick<Settings, 'port' | 'listen'>;
 
+/** How long a connection may take to send what is on its way, in milliseconds. */
+const LINGER = 500;
+
 /** Listens on every address of the settings. */
 export async function listen(where: Where, listener: RequestListener): Promise<Listener> {
   const servers: Server[] = [];
+  const open = new Set<ServerResponse>();
+  let draining = false;
+  const serve: RequestListener = (request, response) => {
+    open.add(response);
+    response.once('close', () => open.delete(response));
+    if (draining) response.shouldKeepAlive = false;
+    listener(request, response);
+  };
   const addresses = where.listen.length === 0 ? [undefined] : where.listen;
   for (const address of addresses) {
-    const server = createServer({ requestTimeout: 30_000, headersTimeout: 15_000 }, listener);
+    const server = createServer({ requestTimeout: 30_000, headersTimeout: 15_000 }, serve);
     // Longer than the idle time of the usual load balancers, which would otherwise reuse a connection we just closed.
     server.keepAliveTimeout = 72_000;
     try {
-      await open(server, where.port, address);
+      await bind(server, where.port, address);
       servers.push(server);
     } catch (error) {
       // A machine without IPv6 has no ::1; one address that works is enough.
@@ -31,7 +46,14 @@ export async function listen(where: Where, listener: RequestListener): Promise<L
       throw explain(where.port, address, error);
     }
   }
-  return { drain: patience => drain(servers, patience) };
+  return {
+    drain: async (patience, delay = 0) => {
+      draining = true;
+      for (const response of open) if (!response.headersSent) response.shouldKeepAlive = false;
+      if (delay > 0) await sleep(delay);
+      await leave(servers, patience);
+    },
+  };
 }
 
 /** Throws `ListenTrouble` when the port is taken, before anything slow has begun. */
@@ -42,7 +64,7 @@ export async function checkPort(where: Where): Promise<void> {
   await listener.drain(0);
 }
 
-function open(server: Server, port: number, address: string | undefined): Promise<void> {
+function bind(server: Server, port: number, address: string | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(address === undefined ? { port } : { port, host: address }, () => {
@@ -56,12 +78,18 @@ function close(server: Server): Promise<void> {
   return new Promise(resolve => void server.close(() => resolve()));
 }
 
-async function drain(servers: readonly Server[], patience: number): Promise<void> {
-  const closed = Promise.all(servers.map(close)).then(() => true);
-  for (const server of servers) server.closeIdleConnections();
+/* Not by the server's own close, which cuts connections whose request is on its way. */
+async function leave(servers: readonly Server[], patience: number): Promise<void> {
+  const closed = Promise.all(
+    servers.map(server => new Promise(resolve => void SocketServer.prototype.close.call(server, resolve))),
+  ).then(() => true);
   const cancel = new AbortController();
-  const late = sleep(patience, false, { signal: cancel.signal }).catch(() => false);
-  if (!(await Promise.race([closed, late]))) for (const server of servers) server.closeAllConnections();
+  const after = (ms: number) => sleep(ms, false, { signal: cancel.signal }).catch(() => false);
+  const until = Date.now() + patience;
+  while (Date.now() < until && !(await Promise.race([closed, after(Math.min(LINGER, patience))]))) {
+    for (const server of servers) server.closeIdleConnections();
+  }
+  for (const server of servers) server.closeAllConnections();
   await closed;
   cancel.abort();
 }

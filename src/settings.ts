@@ -131,6 +131,14 @@ export const SETTINGS = {
   EMAIL_CODE_SIGN_IN: onOff,
   PASSWORD_SCHEME: z.enum(['bcrypt', 'argon2id'], 'must be bcrypt or argon2id'),
   BCRYPT_COST: parsed(text => whole(text, 10, 14), 'must be a number from 10 to 14'),
+  METRICS_PORT: port,
+  METRICS_LISTEN: parsed(text => (isIP(text) > 0 ? text : undefined), 'must be an IP address'),
+  WORKERS: parsed(
+    text => (text === 'auto' ? text : whole(text, 1, 128)),
+    'must be a number from 1 to 128, or auto for one on each core',
+  ),
+  MAX_IN_FLIGHT: parsed(text => whole(text, 1, 100_000), 'must be a number from 1 to 100000'),
+  DRAIN_DELAY: parsed(text => whole(text, 0, 60), 'must be a number of seconds from 0 to 60'),
   LOG_LEVEL: z.enum(
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
     'must be trace, debug, info, warn, error, fatal or silent',

@@ -7,28 +7,47 @@ import { type ExampleApp, loadExamples, startExample } from './examples.js';
 import { checkPort, type Listener, ListenTrouble, listen } from './listener.js';
 import { StorageTrouble } from './platform/storage/trouble.js';
 import { type Logger, openLog } from './platform/telemetry/log.js';
+import { logOnly } from './platform/telemetry/telemetry.js';
+import { openClusterWatching, openWatching, type Watching } from './watching.js';
+import {
+  askedToDrain,
+  askHandover,
+  isWorker,
+  startWorkers,
+  tellServing,
+  type Workers,
+  workerId,
+} from './workers.js';
 
 /** How long requests that are under way may take when we stop, in milliseconds; orchestrators kill after 30 s. */
-const DRAIN = 20_000;
+const DRAIN = 10_000;
+/** How much longer a whole worker may take to close. */
+const CLOSE = 5_000;
 
 /** What is open and must be closed, from the outside in. */
 interface Open {
+  drainDelay: number;
+  workers?: Workers;
   listener?: Listener;
   example?: ExampleApp;
   app?: Awaited<ReturnType<typeof openApp>>;
+  watching?: Watching;
   database?: Prepared;
 }
 
 /** Runs the server until a signal ends it, and gives the exit code. */
 export async function start(env: Environment, argv: readonly string[]): Promise<number> {
-  const open: Open = {};
-  const stopped = stopSignal();
+  const open: Open = { drainDelay: 0 };
+  const stopped = isWorker ? workerStopped() : stopSignal();
   stopped.catch(() => undefined);
   let log: Logger | undefined;
   try {
     const settings = readConfig(env, path => readFileSync(path, 'utf8'));
     log = openLog(settings.logLevel);
-    const code = await run(settings, log, argv, open, stopped);
+    const run = isWorker ? runWorker : settings.workers > 1 ? runPrimary : runAlone;
+    log = isWorker ? log.child({ worker: workerId() }) : log;
+    const code = await run({ settings, log, argv, open, stopped });
+    open.drainDelay = settings.drainDelay;
     await shut(open, log);
     return code;
   } catch (error) {
@@ -38,13 +57,46 @@ export async function start(env: Environment, argv: readonly string[]): Promise<
   }
 }
 
-async function run(
-  settings: Settings,
-  log: Logger,
-  argv: readonly string[],
-  open: Open,
-  stopped: Promise<string>,
-): Promise<number> {
+interface Run {
+  readonly settings: Settings;
+  readonly log: Logger;
+  readonly argv: readonly string[];
+  readonly open: Open;
+  readonly stopped: Promise<string>;
+}
+
+async function runAlone(run: Run): Promise<number> {
+  const { log, open } = run;
+  const { config, exampleUrl } = await prepare(run);
+  open.watching = await openWatching(config, log, false);
+  await serve(run, config, exampleUrl);
+  if (exampleUrl) open.example = await startExample(config, warn);
+  announce(config, log, exampleUrl);
+  return untilStopped(run);
+}
+
+/** Holds what there is one of, and lets its workers serve. */
+async function runPrimary(run: Run): Promise<number> {
+  const { log, open } = run;
+  const { config, exampleUrl } = await prepare(run);
+  open.watching = await openClusterWatching(config, log);
+  open.workers = startWorkers(config, exampleUrl, log);
+  await open.workers.serving;
+  if (exampleUrl) open.example = await startExample(config, warn);
+  announce(config, log, exampleUrl);
+  return untilStopped(run);
+}
+
+async function runWorker(run: Run): Promise<number> {
+  const { exampleUrl, ...made } = await askHandover();
+  const config = Object.freeze({ ...run.settings, ...made });
+  run.open.watching = await openWatching(config, run.log, true);
+  await serve(run, config, exampleUrl);
+  tellServing();
+  return untilStopped(run);
+}
+
+async function prepare({ settings, log, argv, open }: Run) {
   const say = speaker(settings, log);
   for (const warning of settings.warnings) log.warn(warning);
   await checkPort(settings);
@@ -52,15 +104,22 @@ async function run(
   open.database = await prepareDatabase(settings, say);
   const { config } = open.database;
   const exampleUrl = argv.includes('--with-example') ? await loadExamples(config) : undefined;
-  open.app = await openApp(config, log, exampleUrl);
-  const { app } = open;
+  return { config, exampleUrl };
+}
+
+async function serve({ open, log }: Run, config: Config, exampleUrl: string | undefined): Promise<void> {
+  const telemetry = open.watching?.telemetry ?? logOnly(log);
+  const app = await openApp(config, telemetry, exampleUrl);
+  open.app = app;
   open.listener = await listen(config, (request, response) => app.listener(request, response));
-  if (exampleUrl) open.example = await startExample(config, warn);
-  announce(config, log, exampleUrl);
-  const reason = await Promise.race([stopped, open.database.lost.then(() => undefined)]);
+}
+
+async function untilStopped({ open, stopped, log, settings }: Run): Promise<number> {
+  const never = new Promise<void>(() => undefined);
+  const reason = await Promise.race([stopped, (open.database?.lost ?? never).then(() => undefined)]);
   if (reason === undefined) {
     throw new StorageTrouble(
-      `The embedded database ended unexpectedly; see postgres.log beside it in ${config.dataDir}, then start Keyhold again.`,
+      `The embedded database ended unexpectedly; see postgres.log beside it in ${settings.dataDir}, then start Keyhold again.`,
     );
   }
   log.info(`${reason}: stopping`);
@@ -73,7 +132,8 @@ function speaker(settings: Settings, log: Logger): (sentence: string) => void {
 }
 
 function announce(config: Config, log: Logger, exampleUrl: string | undefined): void {
-  if (config.production) log.info({ issuer: config.issuer.origin, port: config.port }, 'Keyhold is running');
+  const { issuer, port, workers } = config;
+  if (config.production) log.info({ issuer: issuer.origin, port, workers }, 'Keyhold is running');
   else process.stdout.write(`${banner(config, exampleUrl)}\n`);
 }
 
@@ -97,9 +157,26 @@ function stopSignal(): Promise<string> {
   });
 }
 
+/** The same for a worker: a terminal signals every process of ours, and the primary says when. */
+function workerStopped(): Promise<string> {
+  for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);
+  return new Promise((resolve, reject) => {
+    process.once('SIGTERM', resolve);
+    process.once('uncaughtException', reject);
+    void askedToDrain().then(resolve);
+  });
+}
+
 async function shut(open: Open, log: Logger | undefined): Promise<void> {
   open.example?.stop();
-  const steps = [() => open.listener?.drain(DRAIN), () => open.app?.close(), () => open.database?.stop()];
+  open.app?.drain();
+  const steps = [
+    () => open.workers?.drain(open.drainDelay + DRAIN + CLOSE),
+    () => open.listener?.drain(DRAIN, open.drainDelay),
+    () => open.app?.close(),
+    () => open.watching?.close(),
+    () => open.database?.stop(),
+  ];
   for (const step of steps) {
     try {
       await step();

@@ -45,6 +45,7 @@ export async function pendingRequest(ctx: Koa.Context, parts: Parts): Promise<Pe
   const pending = await parts.interactions.current(ctx, uid);
   const wish = pending.params['ui_locales'];
   if (typeof wish === 'string') ctx.state['uiLocales'] = wish;
+  ctx.state['clientId'] = pending.app.clientId;
   if (pending.redirectUri) allowFormTarget(ctx, pending.redirectUri);
   return pending;
 }

@@ -44,6 +44,7 @@ export function flushing(pool: StatementPool, keyring: Keyring): Koa.Middleware 
 interface EngineContext {
   readonly oidc?: {
     readonly route?: string;
+    readonly client?: { readonly clientId: string };
     readonly redirectUriCheckPerformed?: boolean;
     readonly params?: Readonly<Record<string, unknown>>;
     readonly entities?: { readonly Interaction?: { readonly params: Readonly<Record<string, unknown>> } };
@@ -102,4 +103,12 @@ export function preparedMetadata(): Koa.Middleware {
     else ctx.body = entry.body;
     return undefined;
   };
+}
+
+/** What the engine calls the request that is being served, and the client it recognized. */
+export function protocolNames(ctx: Koa.Context): { readonly route?: string; readonly client?: string } {
+  const { oidc } = ctx as unknown as EngineContext;
+  const route = PREPARED.has(ctx.path) ? ctx.path : oidc?.route;
+  const client = oidc?.client?.clientId;
+  return { ...(route === undefined ? {} : { route }), ...(client === undefined ? {} : { client }) };
 }

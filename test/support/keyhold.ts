@@ -9,6 +9,7 @@ import { listResourceScopes } from '../../src/domain/resources/resources.js';
 import type { Db } from '../../src/platform/storage/db.js';
 import { openWork } from '../../src/platform/storage/work.js';
 import { openLog } from '../../src/platform/telemetry/log.js';
+import { logOnly, type Telemetry } from '../../src/platform/telemetry/telemetry.js';
 import { openTestDatabase, type TestDatabase } from './database.js';
 import { devMailbox, type Mailbox } from './mailbox.js';
 import type { Issuing, RegisteredClient } from './relying-party.js';
@@ -35,12 +36,14 @@ export type TestSettings = Readonly<Record<string, string>>;
 export interface Company {
   /** Another process of this one's issuer, on its database. */
   readonly beside?: TestKeyhold;
+  /** How it is watched; by a log alone unless said otherwise. */
+  readonly telemetry?: Telemetry;
 }
 
 /** Starts Keyhold. Unless told otherwise it lets loopback apps in and does not limit rates. */
 export async function startKeyhold(
   settings: TestSettings = {},
-  { beside }: Company = {},
+  { beside, telemetry }: Company = {},
 ): Promise<TestKeyhold> {
   const database = beside ? borrowed(beside) : await openTestDatabase();
   let app: App | undefined;
@@ -61,7 +64,7 @@ export async function startKeyhold(
     migrationDatabaseUrl: database.migrationUrl,
   };
   const trips = countTrips(database.url);
-  app = await openApp(config, openLog(config.logLevel));
+  app = await openApp(config, telemetry ?? logOnly(openLog(config.logLevel)));
   const dispatcher = agentTo(port);
   return {
     issuer: config.issuer.origin,
@@ -111,7 +114,8 @@ function environment(port: number, settings: TestSettings): Environment {
 const LOOPBACK = (settings: TestSettings): TestSettings =>
   settings.ISSUER ? {} : { ALLOW_PRIVATE_NETWORK: 'on', RATE_LIMITS: 'off' };
 
-async function register(db: Db, config: Config, metadata: Readonly<Record<string, unknown>>) {
+/** Registers an app as an operator would. */
+export async function register(db: Db, config: Config, metadata: Readonly<Record<string, unknown>>) {
   const scopes = [...STANDARD_SCOPES, ...(await listResourceScopes(db))];
   const rules = { issuer: config.issuer, allowPrivateNetwork: config.allowPrivateNetwork, scopes };
   const issued = await openWork(db, { kind: 'operator' }, work =>

@@ -30,6 +30,8 @@ export interface PasswordHasher {
   verifyDecoy(password: string): Promise<{ readonly ok: false; readonly stale: false }>;
   /** How many passwords are being hashed or wait for it. */
   depth(): number;
+  /** How many were turned away because too many waited. */
+  refusals(): number;
   close(): Promise<void>;
 }
 
@@ -71,6 +73,7 @@ export function openPasswordHasher(options: PasswordHasherOptions): PasswordHash
       return { ok: false, stale: false };
     },
     depth: () => pool.depth(),
+    refusals: () => pool.refusals(),
     close: () => pool.close(),
   };
 }
@@ -88,8 +91,10 @@ function openThreads(options: PasswordHasherOptions) {
     niceIncrement: 5,
   });
   let depth = 0;
+  let refusals = 0;
   const run = async <T>(name: 'makeHash' | 'checkHash', task: object): Promise<T> => {
     if (depth >= limit) {
+      refusals += 1;
       const message = 'Too many people are signing in right now. Please try again in a few seconds.';
       throw new Refusal('busy', 'password_queue_full', message, { retryAfter: 5 });
     }
@@ -100,7 +105,7 @@ function openThreads(options: PasswordHasherOptions) {
       depth -= 1;
     }
   };
-  return { run, pool: { depth: () => depth, close: () => pool.destroy() } };
+  return { run, pool: { depth: () => depth, refusals: () => refusals, close: () => pool.destroy() } };
 }
 
 function refuseTooLong(password: string): void {

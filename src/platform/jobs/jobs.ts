@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Logger, parseCronItems, type Runner, run, type TaskList, type WorkerEvents } from 'graphile-worker';
 import { type JobPool, openJobPool } from '../storage/job-pool.js';
 import type { JobDefinition, JobTry } from './job.js';
-import { freeJobsOf, freeStaleJobs } from './stale.js';
+import { countWaiting, freeJobsOf, freeStaleJobs } from './stale.js';
 
 export type { JobDefinition, JobTry } from './job.js';
 
@@ -21,12 +21,16 @@ export interface JobOptions {
   readonly jobs: readonly JobDefinition[];
   readonly log: JobLog;
   readonly concurrency?: number;
+  /** Runs each try, and may watch how it goes. */
+  readonly observe?: (name: string, run: () => Promise<void>) => Promise<void>;
 }
 
 /** The running runner. */
 export interface Jobs {
   /** Takes no further job, lets those under way end (or aborts them after a few seconds), and closes its connections. */
   stop(): Promise<void>;
+  /** How many jobs are due and wait for somebody to take them. */
+  waiting(): Promise<number>;
 }
 
 /** How long one try may take; what holds a job for longer than STALE_SECONDS is taken for dead. */
@@ -55,6 +59,7 @@ export async function openJobs(options: JobOptions): Promise<Jobs> {
     }
   })();
   return {
+    waiting: () => countWaiting(pool),
     stop: async () => {
       ending.abort();
       const stopped = Promise.allSettled([runner.stop(), supervised]);
@@ -66,7 +71,7 @@ export async function openJobs(options: JobOptions): Promise<Jobs> {
 
 function starterOf(options: JobOptions, pool: JobPool, concurrency: number): () => Promise<Runner> {
   const jobs = [...options.jobs, freeStaleJobs(pool, STALE_SECONDS)];
-  const taskList: TaskList = Object.fromEntries(jobs.map(job => [job.name, taskOf(job)]));
+  const taskList: TaskList = Object.fromEntries(jobs.map(job => [job.name, taskOf(job, options.observe)]));
   const past: string[] = [];
   const events: WorkerEvents = new EventEmitter();
   events.on('pool:create', ({ workerPool }) => void past.push(workerPool.id));
@@ -108,7 +113,7 @@ async function restarted(
   return old;
 }
 
-function taskOf(job: JobDefinition): TaskList[string] {
+function taskOf(job: JobDefinition, observe: JobOptions['observe']): TaskList[string] {
   return async (payload, helpers) => {
     const signal = AbortSignal.any([helpers.abortSignal, AbortSignal.timeout(TRY_SECONDS * 1000)]);
     const over = new Promise<never>((_, reject) => {
@@ -118,7 +123,8 @@ function taskOf(job: JobDefinition): TaskList[string] {
     over.catch(() => undefined);
     const { id, attempts, max_attempts } = helpers.job;
     const attempt: JobTry = { id, attempt: attempts, last: attempts >= max_attempts, signal };
-    await Promise.race([job.run(payload, attempt), over]);
+    const run = () => Promise.race([job.run(payload, attempt), over]);
+    await (observe ? observe(job.name, run) : run());
   };
 }
 

@@ -21,3 +21,12 @@ export function freeStaleJobs(pool: JobPool, seconds: number): JobDefinition {
 export async function freeJobsOf(pool: JobPool, runners: readonly string[]): Promise<void> {
   await pool.query('SELECT graphile_worker.force_unlock_workers($1::text[])', [runners]);
 }
+
+/** How many jobs are due and taken by nobody. */
+export async function countWaiting(pool: JobPool): Promise<number> {
+  const { rows } = await pool.query(
+    `SELECT count(*)::int AS waiting FROM graphile_worker.jobs
+     WHERE locked_at IS NULL AND run_at <= now() AND attempts < max_attempts`,
+  );
+  return Number(rows[0]?.waiting);
+}

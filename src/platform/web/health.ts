@@ -1,13 +1,16 @@
 import type Koa from 'koa';
 import type { Db } from '../storage/db.js';
 
-/** `/health/live`: the process answers. `/health/ready`: the database answers too. Before the Host check, and without detail. */
-export function health(db: Db): Koa.Middleware {
+/**
+ * `/health/live`: the process answers. `/health/ready`: the database answers too, and nobody has asked the process to
+ * stop. Before the Host check, and without detail.
+ */
+export function health(db: Db, isStopping: () => boolean): Koa.Middleware {
   return async (ctx, next) => {
     if (ctx.path !== '/health/live' && ctx.path !== '/health/ready') return next();
     ctx.set('Cache-Control', 'no-store');
     ctx.type = 'application/json';
-    const healthy = ctx.path === '/health/live' || (await answers(db));
+    const healthy = ctx.path === '/health/live' || (!isStopping() && (await answers(db)));
     ctx.status = healthy ? 200 : 503;
     ctx.body = JSON.stringify({ status: healthy ? 'ok' : 'unavailable' });
     return undefined;

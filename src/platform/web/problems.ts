@@ -38,8 +38,7 @@ export function problems(log: ProblemLog, show: ShowProblem): Koa.Middleware {
       await next();
     } catch (error) {
       const refusal = asRefusal(error);
-      if (!refusal)
-        log.error({ err: error, requestId: visitOf(ctx).requestId, path: ctx.path }, 'request failed');
+      if (!refusal) log.error({ err: error, requestId: visitOf(ctx).requestId }, 'request failed');
       answer(ctx, refusal, show);
     }
   };

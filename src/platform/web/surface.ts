@@ -10,6 +10,8 @@ export interface Visit {
   readonly nonce: string;
   /** Where the request came from, as far as a trusted proxy or the socket says. */
   readonly address: string;
+  /** The other end of the connection is a proxy that is trusted, so that what it says about the request is believed. */
+  readonly proxied: boolean;
 }
 
 const visits = new WeakMap<object, Visit>();
@@ -36,35 +38,47 @@ export function pinToIssuer(app: Koa, issuer: URL): void {
   Object.defineProperties(app.request, pinned);
 }
 
-/** The first middleware: numbers the request, finds out where it came from, and turns away an unknown Host. */
-export function surface(issuer: URL, trustedProxies: readonly string[]): Koa.Middleware {
+/** What a proxy of ours may call a request: nothing that could be mistaken for something else in a log. */
+const REQUEST_ID = /^[\w.:-]{8,128}$/;
+
+/** The first middleware: numbers the request and finds out where it came from. */
+export function surface(trustedProxies: readonly string[]): Koa.Middleware {
   const trusted = trustedProxies.map(range => parseRange(range));
+  return async (ctx, next) => {
+    const proxied = isTrusted(ctx.req.socket.remoteAddress ?? '', trusted);
+    const named = proxied ? ctx.get('X-Request-Id') : '';
+    const requestId = REQUEST_ID.test(named) ? named : randomUUID();
+    visits.set(ctx.req, {
+      requestId,
+      nonce: randomToken(16),
+      address: clientAddress(ctx, trusted),
+      proxied,
+    });
+    ctx.set('X-Request-Id', requestId);
+    await next();
+  };
+}
+
+/** Turns away whoever asks for another host than the issuer's. */
+export function knownHost(issuer: URL): Koa.Middleware {
   const defaultPort = issuer.protocol === 'https:' ? '443' : '80';
   const hosts = new Set([
     issuer.host.toLowerCase(),
     ...(issuer.port ? [] : [`${issuer.hostname}:${defaultPort}`]),
   ]);
   return async (ctx, next) => {
-    visits.set(ctx.req, {
-      requestId: randomUUID(),
-      nonce: randomToken(16),
-      address: clientAddress(ctx, trusted),
+    if (hosts.has((ctx.req.headers.host ?? '').toLowerCase())) return next();
+    ctx.status = 400;
+    ctx.type = 'application/problem+json';
+    ctx.body = JSON.stringify({
+      type: 'about:blank',
+      title: 'Unknown host',
+      status: 400,
+      detail: `This server answers at ${issuer.origin}.`,
+      code: 'unknown_host',
+      request_id: visitOf(ctx).requestId,
     });
-    ctx.set('X-Request-Id', visitOf(ctx).requestId);
-    if (!hosts.has((ctx.req.headers.host ?? '').toLowerCase())) {
-      ctx.status = 400;
-      ctx.type = 'application/problem+json';
-      ctx.body = JSON.stringify({
-        type: 'about:blank',
-        title: 'Unknown host',
-        status: 400,
-        detail: `This server answers at ${issuer.origin}.`,
-        code: 'unknown_host',
-        request_id: visitOf(ctx).requestId,
-      });
-      return;
-    }
-    await next();
+    return undefined;
   };
 }
 

@@ -5,7 +5,7 @@ import Koa from 'koa';
 import { fetch } from 'undici';
 import { Refusal, type RefusalKind } from '../../../src/platform/errors.js';
 import { problems, STATUS } from '../../../src/platform/web/problems.js';
-import { surface } from '../../../src/platform/web/surface.js';
+import { knownHost, surface } from '../../../src/platform/web/surface.js';
 
 let server: Server;
 let origin: string;
@@ -17,7 +17,8 @@ beforeAll(async () => {
   await new Promise<void>(resolve => server.listen(0, 'localhost', resolve));
   origin = `http://localhost:${(server.address() as AddressInfo).port}`;
   const app = new Koa();
-  app.use(surface(new URL(origin), []));
+  app.use(surface([]));
+  app.use(knownHost(new URL(origin)));
   app.use(
     problems({ error: about => void logged.push(about) }, (ctx, refusal) => {
       ctx.body = `<h1>${refusal?.code ?? 'ours'}</h1>`;
@@ -86,7 +87,7 @@ test.each([[new Error('password=hunter2')], ['a text'], [undefined], [null], [{ 
     const { code, request_id } = JSON.parse(text) as Record<string, unknown>;
     expect(code).toBe('server_error');
     expect(request_id).not.toBe('forged');
-    expect(logged).toEqual([{ err: error, requestId: request_id, path: '/' }]);
+    expect(logged).toEqual([{ err: error, requestId: request_id }]);
   },
 );
 

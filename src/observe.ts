@@ -1,0 +1,95 @@
+import type Koa from 'koa';
+import type { PasswordHasher } from './domain/credentials/credentials.js';
+import type { Authentication, Interactions } from './oidc/interaction.js';
+import { protocolNames } from './oidc/surface.js';
+import type { JobOptions, Jobs } from './platform/jobs/jobs.js';
+import type { Outbound } from './platform/outbound.js';
+import type { Telemetry } from './platform/telemetry/telemetry.js';
+import type { RequestNames } from './platform/web/observing.js';
+
+/** A request's route and client by name; what matches no route has none. */
+export function namesOf(ctx: Koa.Context): RequestNames {
+  const { route, client = ctx.state['clientId'] as string | undefined } = protocolNames(ctx);
+  const matched = (ctx as { readonly _matchedRoute?: unknown })._matchedRoute;
+  if (route !== undefined) return { route, client };
+  if (typeof matched === 'string') return { route: matched, client };
+  return { route: ctx.path.startsWith('/assets/') && ctx.status < 400 ? '/assets/*' : 'none', client };
+}
+
+/** Counts each sign-in by its way in. */
+export function countSignIns(interactions: Interactions, { metrics }: Telemetry): Interactions {
+  return {
+    ...interactions,
+    signIn: async (ctx, authentication, more) => {
+      const location = await interactions.signIn(ctx, authentication, more);
+      metrics.signIn(wayOf(authentication));
+      return location;
+    },
+  };
+}
+
+/* A mailed code has no name in RFC 8176. */
+const WAYS: Readonly<Record<string, string>> = { pwd: 'password', 'hwk user': 'passkey', '': 'code' };
+
+function wayOf({ amr }: Authentication): string {
+  const methods = [...amr].sort().join(' ');
+  return WAYS[methods] ?? methods;
+}
+
+/** Times each try of a job and makes it a trace. */
+export function observeJobs({ metrics, traces }: Telemetry): NonNullable<JobOptions['observe']> {
+  const timed = async (name: string, run: () => Promise<void>): Promise<void> => {
+    const began = performance.now();
+    const told = (outcome: 'done' | 'failed') =>
+      metrics.job(name, outcome, (performance.now() - began) / 1000);
+    try {
+      await run();
+      told('done');
+    } catch (error) {
+      told('failed');
+      throw error;
+    }
+  };
+  if (!traces) return timed;
+  return (name, run) => traces.span(`job ${name}`, { kind: 'consumer' }, () => timed(name, run));
+}
+
+/** Makes each call that leaves the process a step of its trace: by host, never by path. */
+export function traceOutbound(outbound: Outbound, traces: Telemetry['traces']): Outbound {
+  if (!traces) return outbound;
+  return {
+    ...outbound,
+    fetch: (url, init) => {
+      const method = init?.method ?? 'GET';
+      const attributes = { 'http.request.method': method, 'server.address': URL.parse(url)?.host ?? '' };
+      return traces.span(method, { kind: 'client', attributes }, async span => {
+        const response = await outbound.fetch(url, init);
+        span.set({ 'http.response.status_code': response.status });
+        return response;
+      });
+    },
+  };
+}
+
+/** Watches the queues: of passwords to hash, and of jobs. */
+export function watchQueues({ metrics }: Telemetry, hasher: PasswordHasher, jobs: Jobs): void {
+  metrics.watch({
+    kind: 'gauge',
+    name: 'keyhold_password_hash_queue',
+    help: 'Passwords being hashed or waiting for it.',
+    read: () => [[hasher.depth()]],
+  });
+  metrics.watch({
+    kind: 'counter',
+    name: 'keyhold_password_hash_refusals_total',
+    help: 'Passwords turned away because too many waited.',
+    read: () => [[hasher.refusals()]],
+  });
+  metrics.watch({
+    kind: 'gauge',
+    name: 'keyhold_jobs_waiting',
+    help: 'Jobs that are due and taken by nobody yet, in the whole installation.',
+    of: 'database',
+    read: async () => [[await jobs.waiting()]],
+  });
+}
