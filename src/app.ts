@@ -21,6 +21,7 @@ import type { Parts } from './journeys/journey.js';
 import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
 import { countSignIns, namesOf, observeJobs, traceOutbound, watchQueues } from './observe.js';
 import type { ClientRegistry } from './oidc/clients.js';
+import { exactPaths } from './oidc/exact-paths.js';
 import { noteRefusals } from './oidc/facts.js';
 import type { FindResourceServer } from './oidc/features.js';
 import { openInteractions } from './oidc/interaction.js';
@@ -109,6 +110,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     provider.use(base.load);
     provider.use(notFound);
     provider.use(preparedMetadata());
+    provider.use(exactPaths());
     provider.use(postedRequests());
     provider.use(flushing(base.pool, keyring));
     provider.use(choosePeople(provider, base.csrf, issuer, subjectOf));

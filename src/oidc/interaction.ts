@@ -85,7 +85,7 @@ export function openInteractions(provider: Provider): Interactions {
       const interaction = await find(ctx);
       const ts = Math.floor(at.getTime() / 1000);
       record(interaction, authentication);
-      const login = { accountId, acr, ts, ...(amr.length > 0 && { amr: [...amr] }) };
+      const login = { accountId, acr, ts, provedAt: at.getTime(), ...(amr.length > 0 && { amr: [...amr] }) };
       return provider.interactionResult(ctx.req, ctx.res, { login, ...more });
     },
     choose: (ctx, accountId) =>

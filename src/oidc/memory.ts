@@ -10,6 +10,8 @@ export interface AccountSnapshot {
   readonly updated_at: number;
   readonly profile: Readonly<Record<string, unknown>> | null;
   readonly email: { readonly address: string; readonly verified: boolean } | null;
+  /** Milliseconds: what was proved before this moment proves nothing any more. */
+  readonly proofs_from: number | null;
 }
 
 /** What a consent's snapshot says. */

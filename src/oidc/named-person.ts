@@ -33,8 +33,8 @@ function claimedSubject(claims: string | undefined): string | undefined {
 
 /**
  * Who of those here a request names: by `id_token_hint`, by the `claims` parameter's `sub`, or by `login_hint`. A login
- * hint that fits nobody here names nobody; in a silent request it counts only for who has signed in to that app here, so
- * that no app learns who else is.
+ * hint that fits nobody here names nobody; in a silent request it and `sub` count only for who has signed in to that app
+ * here, so that no app learns who else is.
  */
 export async function namedPerson(
   provider: Provider,
@@ -47,19 +47,27 @@ export async function namedPerson(
   const clientId = text(query['client_id']) ?? (typeof hinted?.aud === 'string' ? hinted.aud : undefined);
   const client =
     clientId === undefined ? undefined : await provider.Client.find(clientId).catch(() => undefined);
-  const subject = typeof hinted?.sub === 'string' ? hinted.sub : claimedSubject(text(query['claims']));
-  if (subject !== undefined) {
-    const person = people.find(({ accountId }) => subjectOf(accountId, client) === subject);
-    return { named: true, person };
+  const silent = query['prompt'] === 'none';
+  const tellable = ({ clientIds }: Person) =>
+    !silent || (clientId !== undefined && clientIds.includes(clientId));
+  if (typeof hinted?.sub === 'string') {
+    return {
+      named: true,
+      person: people.find(({ accountId }) => subjectOf(accountId, client) === hinted.sub),
+    };
+  }
+  const claimed = claimedSubject(text(query['claims']));
+  if (claimed !== undefined) {
+    const meant = people.find(({ accountId }) => subjectOf(accountId, client) === claimed);
+    return { named: true, person: meant && (tellable(meant) || client?.['first_party']) ? meant : undefined };
   }
   const hintOf = text(query['login_hint'])?.trim();
   const address = hintOf?.toLowerCase();
-  const silent = query['prompt'] === 'none';
   const person = people.find(
-    ({ accountId, account, clientIds }) =>
+    one =>
       hintOf !== undefined &&
-      (account.email?.address.toLowerCase() === address || subjectOf(accountId, client) === hintOf) &&
-      (!silent || (clientId !== undefined && clientIds.includes(clientId))),
+      (one.account.email?.address.toLowerCase() === address || subjectOf(one.accountId, client) === hintOf) &&
+      tellable(one),
   );
   return { named: person !== undefined, person };
 }

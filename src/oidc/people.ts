@@ -119,6 +119,7 @@ export function choosePeople(
       scope.browser.form ??= digest(csrf.openBrowser(ctx));
       decisions.set(ctx.req, await meantBy(provider, await askedBy(ctx.query), subjectOf));
     } else if (resuming) {
+      mustBeNamedByCookie(provider, ctx, resuming);
       const uid = await scope.resume(resuming);
       await mustBeBegunHere(resuming);
       decisions.set(ctx.req, { uid, unclear: false });
@@ -141,12 +142,20 @@ export function choosePeople(
   };
 }
 
+/* The engine goes by its cookie alone: one that another site of the same domain planted may name another request. */
+function mustBeNamedByCookie(provider: Provider, ctx: Koa.Context, interactionId: string): void {
+  const named = ctx.cookies.get(provider.cookieName('resume'), { signed: true });
+  if (named !== undefined && named !== interactionId) throw new Refusal(...NOT_HERE);
+}
+
+const NOT_HERE = ['forbidden', 'request_gone', 'This request was begun in another browser.'] as const;
+
 async function mustBeBegunHere(interactionId: string): Promise<void> {
   const scope = requestScope();
   const interaction = await scope.find('Interaction', interactionId);
   if (!interaction) return;
   if (scope.begunHere(interactionId)) return mustStillBePushed(interaction);
-  throw new Refusal('forbidden', 'request_gone', 'This request was begun in another browser.');
+  throw new Refusal(...NOT_HERE);
 }
 
 async function meantBy(provider: Provider, query: Query, subjectOf: SubjectOf): Promise<Decision> {
@@ -179,8 +188,12 @@ async function comesToLiveHere(interactionId: string, uid: string | undefined): 
   const isNew = (answer: 'login' | 'select_account') =>
     result[answer] !== undefined && !isDeepStrictEqual(result[answer], before[answer]);
   const signsIn = isNew('login');
-  if (!interaction || !(signsIn || isNew('select_account'))) return false;
   const session = uid === undefined ? undefined : await scope.sessionByUid(uid);
+  if (result.login && (await isOutdated(result.login, !signsIn && session === undefined))) {
+    scope.rewrite(interactionId, { session: undefined, result: {} });
+    return false;
+  }
+  if (!interaction || !(signsIn || isNew('select_account'))) return false;
   const about = (interaction['session'] as Payload | undefined)?.['accountId'];
   const { consent, ...others } = result;
   scope.rewrite(interactionId, {
@@ -194,6 +207,22 @@ async function comesToLiveHere(interactionId: string, uid: string | undefined): 
     result: about !== undefined && about !== session?.['accountId'] ? others : result,
   });
   return signsIn;
+}
+
+interface ProvedLogin {
+  readonly accountId?: string;
+  readonly provedAt?: number;
+}
+
+/*
+ * A sign-in that waited while the account's proofs were outdated, or whose session has ended since it went on for the
+ * first time, signs nobody in: the person is asked again.
+ */
+async function isOutdated(login: object, ended: boolean): Promise<boolean> {
+  const { accountId, provedAt = 0 } = login as ProvedLogin;
+  if (ended) return true;
+  const account = await requestScope().account(String(accountId));
+  return provedAt < (account?.proofs_from ?? 0);
 }
 
 async function meantToLeave(provider: Provider, query: Query, subjectOf: SubjectOf): Promise<Decision> {

@@ -23,6 +23,7 @@ export async function endSession(work: Work, uid: string, reason: EndReason): Pr
     { uid, accountId: row.account_id ?? undefined, authorizations: row.authorizations ?? undefined },
     reason,
   );
+  if (reason !== 'signed-out') await endOlderGrants(work, uid, row.account_id);
   if (ending.grantIds.length > 0)
     await work
       .tx('grants')
@@ -31,6 +32,15 @@ export async function endSession(work: Work, uid: string, reason: EndReason): Pr
   for (const job of ending.jobs) work.enqueue(job);
   work.record(ending.fact);
   return true;
+}
+
+/* An app that was allowed more meanwhile may hold a token for offline use on a grant that the session knows no more. */
+async function endOlderGrants(work: Work, uid: string, accountId: string | null): Promise<void> {
+  await work.tx.raw(
+    `DELETE FROM grants g WHERE g.account_id = ?::uuid
+       AND EXISTS (SELECT FROM refresh_tokens r WHERE r.grant_id = g.id AND r.session_uid = ?)`,
+    [accountId, uid],
+  );
 }
 
 /** The live sessions of an account, newest first. */

@@ -9,6 +9,13 @@ export interface Account {
   readonly state: AccountState;
   readonly language: string;
   readonly openedAt: Date;
+  /** What was proved before this moment proves nothing any more. */
+  readonly proofsFrom: Date | undefined;
+}
+
+/** Whether something that was proved at a moment (milliseconds) still counts. */
+export function stillCounts(account: Pick<Account, 'proofsFrom'>, provedAt: number): boolean {
+  return account.proofsFrom === undefined || provedAt >= account.proofsFrom.getTime();
 }
 
 const LONGEST_ADDRESS = 254;

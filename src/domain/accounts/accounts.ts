@@ -1,10 +1,10 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Work } from '../../platform/storage/work.js';
 import type { Account, AccountState } from './account.js';
-import { insertAccount, updateState } from './store.js';
+import { insertAccount, updateProofsFrom, updateState } from './store.js';
 
 export type { Account, AccountState } from './account.js';
-export { normaliseEmail } from './account.js';
+export { normaliseEmail, stillCounts } from './account.js';
 export { findAccount, findByIdentifier } from './store.js';
 
 /** The facts this room records. */
@@ -31,7 +31,7 @@ export async function openAccount(
   work: Work,
   { id, email, language }: { readonly id: string; readonly email: string; readonly language: string },
 ): Promise<Account> {
-  const account: Account = { id, state: 'active', language, openedAt: work.at };
+  const account: Account = { id, state: 'active', language, openedAt: work.at, proofsFrom: undefined };
   await insertAccount(work.tx, account, 'email', email);
   work.record({ type: 'account.opened', accountId: id });
   return account;
@@ -42,4 +42,12 @@ export async function setAccountState(work: Work, id: string, state: AccountStat
   const changed = await updateState(work.tx, id, state, work.at);
   if (changed) work.record({ type: FACT_OF[state], accountId: id });
   return changed;
+}
+
+/**
+ * Lets nothing count any more that was proved before this work: a sign-in that has not gone on, a browser that was known.
+ * Whoever ends the sessions of an account for its safety calls it; a changed password does.
+ */
+export function outdateProofs(work: Work, accountId: string): Promise<void> {
+  return updateProofsFrom(work.tx, accountId, work.at);
 }

@@ -7,15 +7,23 @@ interface AccountRow {
   readonly state: AccountState;
   readonly language: string;
   readonly opened_at: Date;
+  readonly proofs_from: Date | null;
 }
 
-const COLUMNS = ['accounts.id', 'accounts.state', 'accounts.language', 'accounts.opened_at'] as const;
+const COLUMNS = [
+  'accounts.id',
+  'accounts.state',
+  'accounts.language',
+  'accounts.opened_at',
+  'accounts.proofs_from',
+] as const;
 
 const present = (row: AccountRow): Account => ({
   id: row.id,
   state: row.state,
   language: row.language,
   openedAt: row.opened_at,
+  proofsFrom: row.proofs_from ?? undefined,
 });
 
 /** The account of an id. */
@@ -55,4 +63,9 @@ export async function insertAccount(tx: Tx, account: Account, kind: 'email', val
 export async function updateState(tx: Tx, id: string, state: AccountState, at: Date): Promise<boolean> {
   const changed = await tx('accounts').where({ id }).whereNot({ state }).update({ state, updated_at: at });
   return changed === 1;
+}
+
+/** Lets nothing count that was proved before `at`. */
+export async function updateProofsFrom(tx: Tx, id: string, at: Date): Promise<void> {
+  await tx('accounts').where({ id }).update({ proofs_from: at });
 }

@@ -2,6 +2,7 @@ import { Refusal } from '../../platform/errors.js';
 import type { JobDefinition } from '../../platform/jobs/jobs.js';
 import type { Db } from '../../platform/storage/db.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
+import { outdateProofs } from '../accounts/accounts.js';
 import type { CheckedAuthentication, CheckedRegistration } from './ceremonies.js';
 import type { Passkey, PasskeyRefused } from './passkey.js';
 import { schemeOf } from './password-hash.js';
@@ -58,6 +59,7 @@ const SWEEP_BATCH = 10_000;
 /** Gives an account a password (checked and hashed before the work was opened), or another one. */
 export async function setPassword(work: Work, accountId: string, hash: string): Promise<void> {
   const kept = await upsertPassword(work.tx, { accountId, hash, scheme: schemeOf(hash), at: work.at });
+  if (kept === 'updated') await outdateProofs(work, accountId);
   work.record({ type: kept === 'inserted' ? 'password.set' : 'password.changed', accountId });
 }
 

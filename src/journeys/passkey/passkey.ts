@@ -1,5 +1,5 @@
 import type Koa from 'koa';
-import { findAccount } from '../../domain/accounts/accounts.js';
+import { findAccount, stillCounts } from '../../domain/accounts/accounts.js';
 import {
   addPasskey,
   beginAuthentication,
@@ -119,7 +119,10 @@ export async function createPasskey(turn: Turn): Promise<void> {
     if (!opened) return answer(ctx, { location: stepUrl(pending) });
   } else {
     await openWork(parts.db, { kind: 'person', id: accountId }, async work => {
-      if ((await findAccount(work.tx, accountId))?.state !== 'active') throw unavailable();
+      const account = await findAccount(work.tx, accountId);
+      if (account?.state !== 'active') throw unavailable();
+      if (!stillCounts(account, owner.authentication.at?.getTime() ?? 0))
+        return refuse(turn, 'passkey_refused', 'problem.passkey_failed');
       await addPasskey(work, checked);
       const asked = { at: work.at, app: pending.app.name, ...askedFrom(ctx) };
       mail(work, parts, 'passkey-added', email, language, { homeUrl: `${parts.issuer.origin}/`, asked });

@@ -1,4 +1,4 @@
-import { type Account, findAccount, findByIdentifier } from '../../domain/accounts/accounts.js';
+import { type Account, findAccount, findByIdentifier, stillCounts } from '../../domain/accounts/accounts.js';
 import {
   findPassword,
   isPasswordTooLong,
@@ -75,7 +75,9 @@ export async function skipPasskey(turn: Turn): Promise<void> {
   const { ctx, parts, progress } = turn;
   if (!progress.signedIn) throw new Error('no passkey was offered');
   const { accountId, at } = progress.signedIn;
-  if ((await findAccount(parts.db, accountId))?.state !== 'active') {
+  const account = await findAccount(parts.db, accountId);
+  if (account && !stillCounts(account, at)) return advance(turn, { way: 'sign-in', email: progress.email });
+  if (account?.state !== 'active') {
     await turnAway(turn, 'password', accountId);
     throw unavailable();
   }
