@@ -31,13 +31,13 @@ import { choosePeople } from './oidc/people.js';
 import { postedRequests } from './oidc/posted-requests.js';
 import { openProvider } from './oidc/provider.js';
 import { openSubjects } from './oidc/subjects.js';
-import { flushing, preparedMetadata } from './oidc/surface.js';
+import { flushing, preparedMetadata, unavailability } from './oidc/surface.js';
 import { openKeyring } from './platform/crypto/keyring.js';
 import { Refusal } from './platform/errors.js';
 import { type JobDefinition, openJobs } from './platform/jobs/jobs.js';
 import { openTransport, sendMailJob } from './platform/mail/mail.js';
 import { openOutbound } from './platform/outbound.js';
-import { openDatabase, openStatementPool } from './platform/storage/db.js';
+import { DATABASE_LIMITS, openDatabase, openStatementPool } from './platform/storage/db.js';
 import { openListener } from './platform/storage/listen.js';
 import { traceStatements, watchPools } from './platform/storage/observed.js';
 import type { Telemetry } from './platform/telemetry/telemetry.js';
@@ -113,6 +113,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     provider.use(exactPaths());
     provider.use(postedRequests());
     provider.use(flushing(base.pool, keyring));
+    provider.use(unavailability(provider));
     provider.use(choosePeople(provider, base.csrf, issuer, subjectOf));
     provider.use(router.routes());
     return { provider, listener: provider.callback() };
@@ -172,7 +173,9 @@ type Base = ReturnType<typeof openBase>;
 
 function openBase(config: Config, { log, metrics, traces }: Telemetry) {
   const keyring = openKeyring(config.secret);
-  const db = openDatabase(config.databaseUrl);
+  const db = openDatabase(config.databaseUrl, DATABASE_LIMITS, trouble =>
+    log.warn({ err: trouble }, 'database connection failed'),
+  );
   const pool = openStatementPool(config.databaseUrl);
   pool.on('error', error => log.warn({ err: error }, 'database connection lost'));
   if (traces) traceStatements(traces, db, pool);

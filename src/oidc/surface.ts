@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import type Koa from 'koa';
+import type Provider from 'oidc-provider';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { Refusal } from '../platform/errors.js';
 import type { StatementPool } from '../platform/storage/db.js';
 import { allowFormTarget } from '../platform/web/headers.js';
+import { isUnavailable } from '../platform/web/problems.js';
 import { answerConflict } from './conflicts.js';
 import { JWKS_MAX_AGE } from './keys.js';
 import { FlushConflict, openScope, withinScope } from './request-scope.js';
@@ -38,6 +40,20 @@ export function flushing(pool: StatementPool, keyring: Keyring): Koa.Middleware 
         await answerConflict(ctx, scope, error);
       }
     });
+  };
+}
+
+/**
+ * Throws what the engine answered as a failure of its own though only the database could not be had, so that it is told
+ * as what it is: come back in a moment.
+ */
+export function unavailability(provider: Provider): Koa.Middleware {
+  const failures = new WeakMap<object, unknown>();
+  provider.on('server_error', (ctx, error) => void failures.set(ctx.req, error));
+  return async (ctx, next) => {
+    await next();
+    const failure = failures.get(ctx.req);
+    if (isUnavailable(failure)) throw failure;
   };
 }
 

@@ -14,6 +14,9 @@ export interface KeyholdProcess extends Issuing, Running {
   stop(): Promise<Ended>;
 }
 
+/** What every process of a test has in common. */
+export const SECRET = 'kV9x2mQw7ZpL4tRb8nHs3cYd6fGj1aEu';
+
 /** Starts it and waits until it runs; `env` are whole names. */
 export async function startProcess(
   database: TestDatabase,
@@ -23,7 +26,7 @@ export async function startProcess(
   const origin = `http://localhost:${port}`;
   const settings = {
     KEYHOLD_ISSUER: origin,
-    KEYHOLD_SECRET: 'kV9x2mQw7ZpL4tRb8nHs3cYd6fGj1aEu',
+    KEYHOLD_SECRET: SECRET,
     KEYHOLD_DATABASE_URL: database.url,
     KEYHOLD_MIGRATION_DATABASE_URL: database.migrationUrl,
     KEYHOLD_ALLOW_PRIVATE_NETWORK: 'on',

@@ -28,10 +28,16 @@ export const DATABASE_LIMITS: DatabaseLimits = {
   statementTimeout: 5_000,
 };
 
-/** Opens the pool that rooms read and write through. */
-export function openDatabase(url: string, limits: DatabaseLimits = DATABASE_LIMITS): Db {
+/** Opens the pool that rooms read and write through; `onTrouble` is told what knex itself has to say. */
+export function openDatabase(
+  url: string,
+  limits: DatabaseLimits = DATABASE_LIMITS,
+  onTrouble: (trouble: unknown) => void = () => undefined,
+): Db {
   return knex({
     client: 'pg',
+    /* Else it would write to the console. */
+    log: { error: onTrouble, warn: onTrouble, deprecate: () => undefined, debug: () => undefined },
     /* Else an error's message would carry the bound values into the log. */
     compileSqlOnError: false,
     connection: {

@@ -47,11 +47,16 @@ export function problems(log: ProblemLog, show: ShowProblem): Koa.Middleware {
 /* The database gone, restarting, full or too slow is nobody's fault who asks: come back in a moment. */
 const UNAVAILABLE = /^(08|53|57)|^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|25006|40001|40P01)$/;
 
-function asRefusal(error: unknown): Refusal | undefined {
-  if (error instanceof Refusal) return error;
+/** Whether the database could not be had, or not in time. */
+export function isUnavailable(error: unknown): boolean {
   const { code, message, name } = (error ?? {}) as { code?: unknown; message?: string; name?: string };
   const gone = /timeout exceeded when trying to connect|Connection terminated/.test(String(message));
-  if (gone || name === 'KnexTimeoutError' || UNAVAILABLE.test(String(code))) {
+  return gone || name === 'KnexTimeoutError' || UNAVAILABLE.test(String(code));
+}
+
+function asRefusal(error: unknown): Refusal | undefined {
+  if (error instanceof Refusal) return error;
+  if (isUnavailable(error)) {
     return new Refusal('busy', 'temporarily_unavailable', 'Please try again in a moment.', {
       cause: error,
       retryAfter: 5,
