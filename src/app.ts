@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import Router from '@koa/router';
 import type { Config } from './config.js';
+import { sweepObjections } from './domain/accounts/accounts.js';
 import {
   allowedOrigins,
   fetchLogo,
@@ -18,8 +19,10 @@ import { mailboxRoutes } from './journeys/home/mailbox.js';
 import { homeRoutes } from './journeys/home/pages.js';
 import { interactionRoutes } from './journeys/interaction-routes.js';
 import type { Parts } from './journeys/journey.js';
+import { objectionRoutes } from './journeys/recovery/objection.js';
 import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
 import { countSignIns, namesOf, observeJobs, traceOutbound, watchQueues } from './observe.js';
+import { mayAct } from './oidc/acting.js';
 import type { ClientRegistry } from './oidc/clients.js';
 import { exactPaths } from './oidc/exact-paths.js';
 import { noteRefusals } from './oidc/facts.js';
@@ -97,6 +100,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     const router = new Router();
     interactionRoutes(router, parts);
     homeRoutes(router, parts, tryUrl);
+    objectionRoutes(router, parts);
     if (!config.production) mailboxRoutes(router, parts);
 
     pinToIssuer(provider, issuer);
@@ -220,7 +224,7 @@ function registryOf(clients: Base['clients']): ClientRegistry {
   return {
     metadata: async id => {
       const client = await clients.find(id);
-      if (client?.state !== 'active') return undefined;
+      if (!client || !mayAct({ client })) return undefined;
       return {
         ...toProviderMetadata(client),
         ...splitScope(client.metadata.scope),
@@ -267,6 +271,7 @@ function jobsOf(base: Base, provider: Parameters<typeof backchannelLogout>[0]): 
     advanceSigningKeys(db),
     sweepArtefacts(db),
     sweepProofs(db),
+    sweepObjections(db),
     sweepChallenges(db),
     {
       name: 'sweep-attempts',

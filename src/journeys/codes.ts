@@ -21,7 +21,7 @@ export function mail<Name extends keyof MailModels>(
 
 /** For what a code is sent, to which address, and whose address that is. */
 export interface CodeRequest {
-  readonly purpose: Extract<ProofPurpose, 'sign-up' | 'sign-in'>;
+  readonly purpose: ProofPurpose;
   readonly email: string;
   readonly accountId: string | undefined;
 }
@@ -55,7 +55,7 @@ export async function sendCode(turn: Turn, { purpose, email, accountId }: CodeRe
       else
         send('sign-up-code', { code, url: `${origin}${stepUrl(pending)}/link/${linkToken}`, minutes, asked });
     } else if (exists) {
-      send('sign-in-code', { code, minutes, asked });
+      send(purpose === 'recovery' ? 'recovery-code' : 'sign-in-code', { code, minutes, asked });
     }
   });
 }

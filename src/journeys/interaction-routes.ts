@@ -6,6 +6,8 @@ import { submitChoice } from './choose-account/pages.js';
 import { submitConsent, submitDenial } from './consent/pages.js';
 import type { Parts } from './journey.js';
 import { createPasskey, creationOptions, signInByPasskey, signInOptions } from './passkey/passkey.js';
+import { submitRecovery } from './recovery/code.js';
+import { submitNewPassword } from './recovery/recover.js';
 import { submitCode, submitCodeRequest } from './sign-in/code.js';
 import { goBack, submitIdentifier } from './sign-in/identifier.js';
 import { STEPS, type Step } from './sign-in/next-step.js';
@@ -27,8 +29,10 @@ const FORMS: readonly Post[] = [
   ['/sign-up', BEFORE_CONSENT, submitSignUpEmail],
   ['/back', BEFORE_CONSENT, goBack],
   ['/password', ['password'], submitPassword],
-  ['/code/send', ['password', 'sign-in-code', 'sign-up-code'], submitCodeRequest],
-  ['/code', ['sign-in-code', 'sign-up-code'], submitCode],
+  ['/code/send', ['password', 'sign-in-code', 'sign-up-code', 'recovery-code'], submitCodeRequest],
+  ['/code', ['sign-in-code', 'sign-up-code', 'recovery-code'], submitCode],
+  ['/recovery', ['password', 'sign-in-code'], submitRecovery],
+  ['/recovery/password', ['recovery-credential'], submitNewPassword],
   ['/link/:token', ['sign-up-code'], useLink],
   ['/account', ['sign-up-credential'], submitAccount],
   ['/passkey/skip', ['passkey-offer'], skipPasskey],
@@ -36,12 +40,14 @@ const FORMS: readonly Post[] = [
   ['/deny', STEPS, submitDenial],
 ];
 
+const NEW_PASSKEY = ['sign-up-credential', 'passkey-offer', 'recovery-credential'] as const;
+
 /** Every post of a page's script, and the steps it is taken at. */
 const SCRIPTS: readonly Post[] = [
   ['/passkey/options', BEFORE_CONSENT, signInOptions],
   ['/passkey', BEFORE_CONSENT, signInByPasskey],
-  ['/passkey/new/options', ['sign-up-credential', 'passkey-offer'], creationOptions],
-  ['/passkey/new', ['sign-up-credential', 'passkey-offer'], createPasskey],
+  ['/passkey/new/options', NEW_PASSKEY, creationOptions],
+  ['/passkey/new', NEW_PASSKEY, createPasskey],
 ];
 
 /** Every page and post of a pending request; each acts only in the browser that began it. */

@@ -124,6 +124,30 @@ export interface CredentialPage extends Step {
   readonly minimumLength: number;
 }
 
+/** Whoever proved an address chooses anew: posts `password` to `…/recovery/password`, or a passkey to `…/passkey/new`. */
+export interface NewCredentialPage extends Step {
+  readonly email: string;
+  readonly minimumLength: number;
+}
+
+/** A notice's link: what was done, and the button "This wasn't me" that posts to the page's own address. */
+export interface ObjectionPage {
+  readonly token: string;
+  readonly about: 'recovery' | 'passkey-added';
+  readonly freshPasskey: boolean;
+  readonly asked: Asked;
+}
+
+/** The account is frozen: how its owner gets back in, and where from. */
+export interface FrozenPage {
+  readonly app?: { readonly name: string; readonly url: string };
+}
+
+/** The notice's link is used or expired. */
+export interface ObjectionEndedPage {
+  readonly reason: 'used' | 'expired';
+}
+
 /** Right after a sign-in by password; "Not now" posts to `…/passkey/skip`. */
 export interface PasskeyOfferPage extends Step {
   readonly email: string;
@@ -240,6 +264,7 @@ export interface ErrorPage {
     | 'csrf'
     | 'input'
     | 'account'
+    | 'frozen'
     | 'internal';
   readonly app?: AppBadge;
   readonly error?: string;
@@ -300,6 +325,11 @@ export interface PageModels {
   readonly 'sign-up/email': SignUpEmailPage;
   readonly 'sign-up/code': CodePage;
   readonly 'sign-up/credential': CredentialPage;
+  readonly 'recovery/code': CodePage;
+  readonly 'recovery/credential': NewCredentialPage;
+  readonly 'objection/ask': ObjectionPage;
+  readonly 'objection/done': FrozenPage;
+  readonly 'objection/ended': ObjectionEndedPage;
   readonly 'passkey/offer': PasskeyOfferPage;
   readonly consent: ConsentPage;
   readonly 'link/same-browser': LinkHerePage;
@@ -338,9 +368,26 @@ export interface MailModels {
     readonly signInUrl: string;
     readonly asked: Asked;
   };
+  readonly 'recovery-code': {
+    readonly issuerName: string;
+    readonly code: string;
+    readonly minutes: number;
+    readonly asked: Asked;
+  };
+  readonly recovered: {
+    readonly issuerName: string;
+    /** The new credential is a passkey, and the password is gone. */
+    readonly withPasskey: boolean;
+    readonly objectUrl: string;
+    readonly asked: Asked;
+  };
+  readonly 'account-frozen': {
+    readonly issuerName: string;
+    readonly asked: Asked;
+  };
   readonly 'passkey-added': {
     readonly issuerName: string;
-    readonly homeUrl: string;
+    readonly objectUrl: string;
     readonly asked: Asked;
   };
 }

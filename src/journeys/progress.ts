@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { PendingRequest } from '../oidc/interaction.js';
 
 const schema = z.object({
-  way: z.enum(['sign-in', 'sign-up']).optional(),
+  way: z.enum(['sign-in', 'sign-up', 'recovery']).optional(),
   email: z.string().optional(),
   /** Sign-in: a code was asked for instead of the password. */
   codeSent: z.boolean().optional(),
@@ -11,6 +11,8 @@ const schema = z.object({
   sentAgain: z.boolean().optional(),
   /** Sign-up: the address was proved, and this is the account's id to be. */
   newAccountId: z.uuid().optional(),
+  /** Recovery: a code to an address of this account was right. */
+  recovering: z.object({ accountId: z.uuid(), proof: z.uuid() }).optional(),
   /** Signed in by password at that time (milliseconds); the passkey offer comes before going on. */
   signedIn: z.object({ accountId: z.uuid(), at: z.number() }).optional(),
   /** Sign-up found the address taken in the meantime. */

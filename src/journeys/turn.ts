@@ -30,6 +30,9 @@ function at(turn: Omit<Turn, 'progress' | 'step'>, progress: Progress): Turn {
     codesAllowed: turn.parts.emailCodeSignIn,
     proved: progress.newAccountId !== undefined,
     offering: progress.signedIn !== undefined,
+    recovering: progress.recovering !== undefined,
+    /* There is no second factor yet; where there is one, this is where it is asked for. */
+    secondFactor: 'none',
   });
   return { ...turn, progress, step };
 }

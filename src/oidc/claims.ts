@@ -1,6 +1,6 @@
 import type { Account } from 'oidc-provider';
-import type { AccountSnapshot } from './request-scope.js';
-import { requestScope } from './request-scope.js';
+import { mayAct } from './acting.js';
+import { type AccountSnapshot, acting, requestScope } from './request-scope.js';
 
 /** Which claims a scope stands for (OpenID Connect Core §5.4). */
 export const SCOPE_CLAIMS = {
@@ -45,9 +45,26 @@ export function claimsOf(snapshot: AccountSnapshot): Record<string, unknown> & {
   };
 }
 
-/** The engine's `findAccount`: only an account that may act is found, at every step of every flow. */
-export async function findAccount(_ctx: unknown, id: string): Promise<Account | undefined> {
+interface EngineContext {
+  readonly oidc?: {
+    readonly session?: { readonly accountId?: string | undefined; readonly loginTs?: number | undefined };
+  };
+}
+
+/* Codes and refresh tokens know when their person authenticated; an access token falls with its grant. */
+function authTimeOf(token: { readonly authTime?: unknown } | undefined): number | undefined {
+  return typeof token?.authTime === 'number' ? token.authTime : undefined;
+}
+
+/**
+ * The engine's `findAccount`: only somebody who may act now is found, at every step of every flow; not by a session, a code
+ * or a refresh token of an authentication that was ended since.
+ */
+export async function findAccount(ctx: unknown, id: string, token?: object): Promise<Account | undefined> {
   const snapshot = await requestScope().account(id);
-  if (snapshot?.state !== 'active') return undefined;
+  const session = (ctx as EngineContext | undefined)?.oidc?.session;
+  const signedInAt = session?.accountId === id ? session.loginTs : undefined;
+  if (!snapshot || !mayAct({ account: acting(snapshot), authenticatedAt: authTimeOf(token) ?? signedInAt }))
+    return undefined;
   return { accountId: id, claims: async () => claimsOf(snapshot) };
 }

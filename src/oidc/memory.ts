@@ -1,4 +1,5 @@
 import type { Keyring } from '../platform/crypto/keyring.js';
+import type { ActingAccount } from './acting.js';
 import { artefactOf, type Payload, payloadOf } from './artefacts.js';
 import { type KnownSession, sessionOf } from './session-row.js';
 
@@ -12,6 +13,19 @@ export interface AccountSnapshot {
   readonly email: { readonly address: string; readonly verified: boolean } | null;
   /** Milliseconds: what was proved before this moment proves nothing any more. */
   readonly proofs_from: number | null;
+  /** Seconds: whoever authenticated before that is signed out. */
+  readonly signed_out_before: number | null;
+}
+
+/** A snapshot, as the guard asks for it. */
+export function acting(snapshot: AccountSnapshot | undefined): ActingAccount | undefined {
+  return (
+    snapshot && {
+      state: snapshot.state,
+      proofsFrom: snapshot.proofs_from,
+      signedOutBefore: snapshot.signed_out_before,
+    }
+  );
 }
 
 /** What a consent's snapshot says. */

@@ -4,10 +4,11 @@ import type Provider from 'oidc-provider';
 import { digest, randomToken } from '../platform/crypto/tokens.js';
 import { Refusal } from '../platform/errors.js';
 import type { Csrf } from '../platform/web/csrf.js';
+import { mayAct } from './acting.js';
 import type { Payload } from './artefacts.js';
 import { namedPerson } from './named-person.js';
 import { askedBy, mustStillBePushed, type Query } from './pushed-requests.js';
-import { type AccountSnapshot, requestScope } from './request-scope.js';
+import { type AccountSnapshot, acting, requestScope } from './request-scope.js';
 import type { SubjectOf } from './subjects.js';
 
 /** Somebody who is signed in in this browser. */
@@ -38,7 +39,8 @@ async function personOf(uid: string): Promise<Person | undefined> {
   const accountId = session?.['accountId'];
   if (!session || typeof accountId !== 'string') return undefined;
   const account = await scope.account(accountId);
-  if (account?.state !== 'active') return undefined;
+  const signedIn = { session, account: acting(account), authenticatedAt: Number(session['loginTs'] ?? 0) };
+  if (!account || !mayAct(signedIn)) return undefined;
   return {
     sessionUid: uid,
     accountId,
@@ -215,14 +217,14 @@ interface ProvedLogin {
 }
 
 /*
- * A sign-in that waited while the account's proofs were outdated, or whose session has ended since it went on for the
+ * A sign-in that waited while its person was turned off or the account's proofs were outdated, or whose session has ended since it went on for the
  * first time, signs nobody in: the person is asked again.
  */
 async function isOutdated(login: object, ended: boolean): Promise<boolean> {
   const { accountId, provedAt = 0 } = login as ProvedLogin;
   if (ended) return true;
   const account = await requestScope().account(String(accountId));
-  return provedAt < (account?.proofs_from ?? 0);
+  return !mayAct({ account: acting(account), provedAt });
 }
 
 async function meantToLeave(provider: Provider, query: Query, subjectOf: SubjectOf): Promise<Decision> {

@@ -23,7 +23,7 @@ import { openPendingWrites, type PendingWrites } from './pending-writes.js';
 import { type Hints, openReading } from './reading.js';
 import { sessionEnding } from './session-ending.js';
 
-export type { AccountSnapshot, ConsentSnapshot } from './memory.js';
+export { type AccountSnapshot, acting, type ConsentSnapshot } from './memory.js';
 export type { Hints } from './reading.js';
 
 /** A one-time artefact was used by somebody else in the meantime, or the session or grant was ended. */

@@ -43,6 +43,18 @@ async function endOlderGrants(work: Work, uid: string, accountId: string | null)
   );
 }
 
+/** Ends all sessions of an account, and all that its apps still hold of it, also from sessions that are over. */
+export async function endSessionsOf(work: Work, accountId: string, reason: EndReason): Promise<void> {
+  const uids = await work
+    .tx('sessions')
+    .where({ account_id: accountId })
+    .whereNull('ended_at')
+    .orderBy('uid')
+    .pluck('uid');
+  for (const uid of uids) await endSession(work, String(uid), reason);
+  await work.tx('grants').where({ account_id: accountId }).delete();
+}
+
 /** The live sessions of an account, newest first. */
 export async function listSessions(db: Db, accountId: string): Promise<{ uid: string; signedInAt: Date }[]> {
   const rows = await db('sessions')

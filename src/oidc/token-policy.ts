@@ -1,4 +1,5 @@
-import { requestScope } from './request-scope.js';
+import { mayAct } from './acting.js';
+import { acting, requestScope } from './request-scope.js';
 
 interface Asking {
   readonly clientId: string;
@@ -8,13 +9,17 @@ interface Told {
   readonly clientId?: string | undefined;
   readonly aud?: string | string[] | undefined;
   readonly accountId?: string | undefined;
+  readonly authTime?: number | undefined;
 }
 
 /** RFC 7662: the token's own app and the API it is for may ask, and only about somebody who may act now. */
 export async function mayIntrospect(_ctx: unknown, client: Asking, token: Told): Promise<boolean> {
   if (token.clientId !== client.clientId && token.aud !== client.clientId) return false;
   if (token.accountId === undefined) return true;
-  return (await requestScope().account(token.accountId))?.state === 'active';
+  return mayAct({
+    account: acting(await requestScope().account(token.accountId)),
+    authenticatedAt: token.authTime,
+  });
 }
 
 /** RFC 7009 §2.1: an app revokes its own tokens; it is not told whether others exist. */

@@ -4,6 +4,7 @@ import { fetch } from 'undici';
 import { homeRoutes } from '../../src/journeys/home/pages.js';
 import { interactionRoutes } from '../../src/journeys/interaction-routes.js';
 import type { Parts } from '../../src/journeys/journey.js';
+import { objectionRoutes } from '../../src/journeys/recovery/objection.js';
 import { personAt } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { peopleOnRecord } from '../support/ledger.js';
@@ -21,6 +22,7 @@ const router = new Router();
 // Routes are only listed here: nothing of the parts is touched before a request comes.
 interactionRoutes(router, {} as Parts);
 homeRoutes(router, {} as Parts, undefined);
+objectionRoutes(router, {} as Parts);
 const listed = router.stack.filter(route => route.methods.includes('POST')).map(route => String(route.path));
 
 beforeAll(async () => {
@@ -59,6 +61,7 @@ test('every post of the pages is known here', () => {
   expect(listed.sort()).toEqual([
     '/interaction/:uid/account',
     '/interaction/:uid/back',
+    '/interaction/:uid/choose',
     '/interaction/:uid/code',
     '/interaction/:uid/code/send',
     '/interaction/:uid/consent',
@@ -72,7 +75,10 @@ test('every post of the pages is known here', () => {
     '/interaction/:uid/passkey/options',
     '/interaction/:uid/passkey/skip',
     '/interaction/:uid/password',
+    '/interaction/:uid/recovery',
+    '/interaction/:uid/recovery/password',
     '/interaction/:uid/sign-up',
+    '/objection/:token',
     '/sign-out',
   ]);
 });

@@ -86,6 +86,7 @@ const SENDS: readonly (readonly [name: string, send: (email: string) => Send, be
     toPassword,
   ],
   ['a wish for a code', () => person => sendStep(person, '/code/send', {}), toPassword],
+  ['a wish to recover', () => person => sendStep(person, '/recovery', {}), toPassword],
   ['a wish to sign up', email => person => sendStep(person, '/sign-up', { email }), signUpBegun],
 ];
 
@@ -101,6 +102,13 @@ const AFTER: readonly (readonly [name: string, begin: Begin])[] = [
     async (person, rp, email) => {
       await toPassword(person, rp, email);
       await person.press('Email me a code');
+    },
+  ],
+  [
+    'to recover',
+    async (person, rp, email) => {
+      await toPassword(person, rp, email);
+      await person.press('Forgot password?');
     },
   ],
   [

@@ -12,6 +12,7 @@ import {
   toCredential,
   toPasskeyOffer,
   toPassword,
+  toRecoveryCredential,
   toSignUpCode,
 } from '../support/steps.js';
 import { GOOD_PASSWORD } from '../support/walk.js';
@@ -45,6 +46,8 @@ const HEADINGS = {
   'sign-up-email': 'Create your account',
   'sign-up-code': 'Check your email',
   'sign-up-credential': 'Finish your account',
+  'recovery-code': 'Check your email',
+  'recovery-credential': 'Choose how you sign in',
   consent: 'Allow access?',
 } as const;
 type Step = keyof typeof HEADINGS;
@@ -60,6 +63,14 @@ const reach: Readonly<Record<Step, (person: Person) => Promise<unknown>>> = {
   'sign-up-email': async person => person.goto(await app.authorizationUrl({ prompt: 'create' })),
   'sign-up-code': person => toSignUpCode(person, app, `new${++count}@example.test`),
   'sign-up-credential': person => toCredential(person, app, `new${++count}@example.test`),
+  'recovery-code': async person => {
+    await toPassword(person, app, MEMBER);
+    await person.press('Forgot password?');
+  },
+  'recovery-credential': async person => {
+    await keyhold.db('attempts').delete();
+    await toRecoveryCredential(person, app, MEMBER);
+  },
   consent: async person => {
     await person.goto(await other.authorizationUrl());
     await signIn(person, MEMBER);
@@ -76,13 +87,22 @@ const POSTS: readonly (readonly [
   [
     '/code',
     { code: '00000000' },
-    { 'sign-in-code': HEADINGS['sign-in-code'], 'sign-up-code': HEADINGS['sign-up-code'] },
+    {
+      'sign-in-code': HEADINGS['sign-in-code'],
+      'sign-up-code': HEADINGS['sign-up-code'],
+      'recovery-code': HEADINGS['recovery-code'],
+    },
   ],
   [`/link/${'x'.repeat(43)}`, {}, { 'sign-up-code': 'This link has expired' }],
   [
     '/account',
     { password: GOOD_PASSWORD, name: 'X', terms: '' },
     { 'sign-up-credential': HEADINGS['sign-up-credential'] },
+  ],
+  [
+    '/recovery/password',
+    { password: 'too short' },
+    { 'recovery-credential': HEADINGS['recovery-credential'] },
   ],
   ['/passkey/skip', {}, { 'passkey-offer': 'Allow access?' }],
   ['/consent', { allow: 'scope:email' }, { consent: 'Back in the app' }],
@@ -98,10 +118,11 @@ const RESTARTS: readonly (readonly [
   ['/sign-up', { email: 'somebody@example.test' }, HEADINGS['sign-up-code']],
   ['/back', {}, undefined],
   ['/code/send', {}, undefined],
+  ['/recovery', {}, undefined],
 ];
 
 const SCRIPTS = ['/passkey', '/passkey/new', '/passkey/new/options'] as const;
-const PROVED: readonly Step[] = ['passkey-offer', 'sign-up-credential', 'consent'];
+const PROVED: readonly Step[] = ['passkey-offer', 'sign-up-credential', 'recovery-credential', 'consent'];
 
 describe.each(Object.keys(HEADINGS) as Step[])('at %s', step => {
   test('no post of another step goes on, and nothing about anybody changes', async () => {
@@ -111,7 +132,14 @@ describe.each(Object.keys(HEADINGS) as Step[])('at %s', step => {
     const path = requestPath(person);
     const before = await peopleOnRecord(keyhold.db);
     for (const [post, fields, legal] of POSTS) {
-      if (step in legal && post !== '/password' && post !== '/code' && post !== '/account') continue;
+      if (
+        step in legal &&
+        post !== '/password' &&
+        post !== '/code' &&
+        post !== '/account' &&
+        post !== '/recovery/password'
+      )
+        continue;
       const page = await postStep(person, post, fields);
       expect([post, page.heading]).toEqual([post, legal[step] ?? HEADINGS[step]]);
       await person.goto(new URL(path, keyhold.origin));
@@ -124,7 +152,7 @@ describe.each(Object.keys(HEADINGS) as Step[])('at %s', step => {
         name: '',
       });
       expect([post, status, 'location' in body]).toEqual([post, status, false]);
-      if (!(post === '/passkey/new/options' && step === 'passkey-offer'))
+      if (!(post === '/passkey/new/options' && (step === 'passkey-offer' || step === 'recovery-credential')))
         expect(status).toBeGreaterThanOrEqual(400);
     }
     await person.goto(new URL(path, keyhold.origin));
@@ -158,6 +186,7 @@ describe.each(Object.keys(HEADINGS) as Step[])('at %s', step => {
     const before = await peopleOnRecord(keyhold.db);
     await postStep(person, '/account', { password: GOOD_PASSWORD, terms: 'yes' });
     await postStep(person, '/passkey/skip');
+    await postStep(person, '/recovery/password', { password: GOOD_PASSWORD });
     expect([HEADINGS.identifier, HEADINGS['sign-up-email']]).toContain(person.page.heading);
     expect(await peopleOnRecord(keyhold.db)).toBe(before);
   });

@@ -3,19 +3,33 @@ import { nextStep, type StepFacts } from '../../src/journeys/sign-in/next-step.j
 
 const yesNo = [undefined, false, true];
 const every: readonly StepFacts[] = ['login', 'create', 'select_account', 'consent'].flatMap(prompt =>
-  ([undefined, 'sign-in', 'sign-up'] as const).flatMap(way =>
+  ([undefined, 'sign-in', 'sign-up', 'recovery'] as const).flatMap(way =>
     [undefined, '', 'ada@example.test'].flatMap(email =>
       yesNo.flatMap(codeSent =>
         [false, true].flatMap(codesAllowed =>
           yesNo.flatMap(proved =>
-            yesNo.map(offering => ({ prompt, way, email, codeSent, codesAllowed, proved, offering })),
+            yesNo.flatMap(offering =>
+              yesNo.flatMap(recovering =>
+                (['none', 'needed', 'done'] as const).map(secondFactor => ({
+                  prompt,
+                  way,
+                  email,
+                  codeSent,
+                  codesAllowed,
+                  proved,
+                  offering,
+                  recovering,
+                  secondFactor,
+                })),
+              ),
+            ),
           ),
         ),
       ),
     ),
   ),
 );
-const login = { prompt: 'login', codesAllowed: true };
+const login = { prompt: 'login', codesAllowed: true, secondFactor: 'none' } as const;
 const email = 'ada@example.test';
 
 test.each([
@@ -38,6 +52,16 @@ test.each([
   [{ ...login, email, proved: true }, 'password'],
   [{ ...login, email, offering: true }, 'passkey-offer'],
   [{ ...login, prompt: 'consent', offering: true }, 'consent'],
+  [{ ...login, way: 'recovery' }, 'identifier'],
+  [{ ...login, email, way: 'recovery' }, 'recovery-code'],
+  [{ ...login, email, way: 'recovery', codeSent: true }, 'recovery-code'],
+  [{ ...login, email, way: 'recovery', secondFactor: 'needed' }, 'recovery-code'],
+  [{ ...login, email, way: 'recovery', recovering: true }, 'recovery-credential'],
+  [{ ...login, email, way: 'recovery', recovering: true, secondFactor: 'needed' }, 'second-step'],
+  [{ ...login, email, way: 'recovery', recovering: true, secondFactor: 'done' }, 'recovery-credential'],
+  [{ ...login, email, recovering: true }, 'password'],
+  [{ ...login, email, recovering: true, proved: true, way: 'sign-up' }, 'sign-up-credential'],
+  [{ ...login, prompt: 'consent', email, way: 'recovery', recovering: true }, 'consent'],
 ] as const)('%j leads to %s', (facts, step) => {
   expect(nextStep(facts)).toBe(step);
 });
@@ -46,16 +70,21 @@ test(`in all ${every.length} situations a step stands only where what it needs i
   for (const facts of every) {
     const step = nextStep(facts);
     const signingUp = facts.way === 'sign-up' || (facts.way === undefined && facts.prompt === 'create');
+    const recovery = facts.way === 'recovery' && Boolean(facts.email);
+    const signingIn = !signingUp && !recovery;
     const needs: Readonly<Record<typeof step, boolean>> = {
       consent: facts.prompt === 'consent',
       'choose-account': facts.prompt === 'select_account' && facts.way === undefined && !facts.offering,
       'passkey-offer': facts.offering === true && facts.prompt !== 'consent',
-      identifier: !signingUp && !facts.email,
-      password: !signingUp && Boolean(facts.email) && !(facts.codeSent && facts.codesAllowed),
-      'sign-in-code': !signingUp && Boolean(facts.email) && facts.codeSent === true && facts.codesAllowed,
+      identifier: signingIn && !facts.email,
+      password: signingIn && Boolean(facts.email) && !(facts.codeSent && facts.codesAllowed),
+      'sign-in-code': signingIn && Boolean(facts.email) && facts.codeSent === true && facts.codesAllowed,
       'sign-up-email': signingUp && !facts.email,
       'sign-up-code': signingUp && Boolean(facts.email) && facts.proved !== true,
       'sign-up-credential': signingUp && Boolean(facts.email) && facts.proved === true,
+      'recovery-code': recovery && facts.recovering !== true,
+      'second-step': recovery && facts.recovering === true && facts.secondFactor === 'needed',
+      'recovery-credential': recovery && facts.recovering === true && facts.secondFactor !== 'needed',
     };
     expect({ facts, step, stands: needs[step] }).toEqual({ facts, step, stands: true });
   }

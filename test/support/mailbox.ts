@@ -65,6 +65,11 @@ async function readMailbox(place: MailboxPlace): Promise<readonly ReceivedMail[]
   return (await response.json()) as readonly ReceivedMail[];
 }
 
+/** The newest mail to an address at this moment, without waiting for one. */
+export async function newestNow(place: MailboxPlace, to: string): Promise<ReceivedMail | undefined> {
+  return (await readMailbox(place)).find(each => each.to === to);
+}
+
 /** The code in a mail: eight digits, perhaps with a space in the middle. */
 export function codeIn(mail: Pick<ReceivedMail, 'text'>): string {
   const [, first, second] = /\b(\d{4})[ \u00a0]?(\d{4})\b/.exec(mail.text) ?? [];
@@ -76,5 +81,12 @@ export function codeIn(mail: Pick<ReceivedMail, 'text'>): string {
 export function linkIn(mail: Pick<ReceivedMail, 'text'>): string {
   const link = /https?:\/\/\S+\/link\/\S+/.exec(mail.text)?.[0];
   if (!link) throw new Error(`there is no link in this mail:\n${mail.text}`);
+  return link;
+}
+
+/** The link "This wasn't me" in a notice. */
+export function objectionIn(mail: Pick<ReceivedMail, 'text'>): string {
+  const link = /https?:\/\/\S+\/objection\/\S+/.exec(mail.text)?.[0];
+  if (!link) throw new Error(`there is no objection in this mail:\n${mail.text}`);
   return link;
 }

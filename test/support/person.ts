@@ -2,7 +2,7 @@ import type { Element } from 'domhandler';
 import { CookieJar } from 'tough-cookie';
 import { type Dispatcher, fetch } from 'undici';
 import { type Submission, submissionOf } from './form.js';
-import { devMailbox, type ReceivedMail } from './mailbox.js';
+import { devMailbox, newestNow, type ReceivedMail } from './mailbox.js';
 import { findButton, findField, findLink, type OpenPage, type ReadPage, readPage } from './page.js';
 
 /** Somebody with a browser that runs no scripts: reads pages, fills fields by their labels, presses buttons. */
@@ -21,6 +21,8 @@ export interface Person {
   post(url: string | URL, fields: Readonly<Record<string, string>>): Promise<ReadPage>;
   /** The newest mail to this address, waited for: mail leaves after the page was shown. */
   latestMail(to: string, after?: ReceivedMail): Promise<ReceivedMail>;
+  /** The newest mail to this address at this moment, if any. */
+  newestMail(to: string): Promise<ReceivedMail | undefined>;
   /** The cookies that would be sent to an address, by name. */
   cookies(url: string | URL): Promise<ReadonlyMap<string, string>>;
 }
@@ -75,6 +77,7 @@ export function newPerson(options: PersonOptions): Person {
     post: (url, fields) =>
       go({ method: 'POST', url: new URL(url, current.url), body: new URLSearchParams(fields) }, current),
     latestMail: (to, after) => devMailbox(options).latest(to, after),
+    newestMail: to => newestNow(options, to),
     cookies: async url => new Map((await jar.getCookies(String(url))).map(({ key, value }) => [key, value])),
   };
 }

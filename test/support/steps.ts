@@ -108,6 +108,20 @@ export async function toPasskeyOffer(person: Person, app: RelyingParty, email: s
   await postStep(person, '/password', { password: GOOD_PASSWORD, passkeys: 'yes' });
 }
 
+/** "Forgot password?" on the password page of a new request; gives the code. */
+export async function recoveryCode(person: Person, app: RelyingParty, email: string): Promise<string> {
+  await toPassword(person, app, email);
+  const earlier = await person.newestMail(email);
+  await person.press('Forgot password?');
+  return codeIn(await person.latestMail(email, earlier));
+}
+
+/** From a new request to the page where whoever recovers chooses a new credential. */
+export async function toRecoveryCredential(person: Person, app: RelyingParty, email: string): Promise<void> {
+  const code = await recoveryCode(person, app, email);
+  await postStep(person, '/code', { code });
+}
+
 /** Signs up with a passkey and goes where the request goes on; gives the authenticator that holds it. */
 export async function signUpWithPasskey(person: Person, app: RelyingParty, origin: string, email: string) {
   await toCredential(person, app, email);

@@ -1,7 +1,7 @@
 import { Refusal } from '../../platform/errors.js';
 
-/** active: may act · suspended: kept, may not act · closed: on its way out. */
-export type AccountState = 'active' | 'suspended' | 'closed';
+/** active: may act · suspended: kept, may not act · frozen: its owner said "this wasn't me" and must recover it · closed: on its way out. */
+export type AccountState = 'active' | 'suspended' | 'frozen' | 'closed';
 
 /** Somebody Keyhold knows. What is known about them is the profile's, how they sign in the credentials'. */
 export interface Account {
@@ -11,11 +11,18 @@ export interface Account {
   readonly openedAt: Date;
   /** What was proved before this moment proves nothing any more. */
   readonly proofsFrom: Date | undefined;
+  /** Whoever authenticated before that is not signed in any more, wherever that is still on its way. */
+  readonly signedOutBefore?: Date | undefined;
 }
 
 /** Whether something that was proved at a moment (milliseconds) still counts. */
 export function stillCounts(account: Pick<Account, 'proofsFrom'>, provedAt: number): boolean {
   return account.proofsFrom === undefined || provedAt >= account.proofsFrom.getTime();
+}
+
+/** The first full second from which an authentication counts again: sessions and tokens know seconds only. */
+export function nextSecond(at: Date): Date {
+  return new Date(Math.ceil(at.getTime() / 1000) * 1000);
 }
 
 const LONGEST_ADDRESS = 254;

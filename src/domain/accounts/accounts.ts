@@ -1,10 +1,19 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Work } from '../../platform/storage/work.js';
-import type { Account, AccountState } from './account.js';
-import { insertAccount, updateProofsFrom, updateState } from './store.js';
+import { type Account, type AccountState, nextSecond } from './account.js';
+import { insertAccount, turnState, updateProofsFrom, updateState } from './store.js';
 
 export type { Account, AccountState } from './account.js';
 export { normaliseEmail, stillCounts } from './account.js';
+export {
+  beginObjection,
+  type FoundObjection,
+  findObjection,
+  OBJECTION_DAYS,
+  type ObjectionTo,
+  sweepObjections,
+  useObjection,
+} from './objections.js';
 export { findAccount, findByIdentifier } from './store.js';
 
 /** The facts this room records. */
@@ -13,11 +22,16 @@ export const ACCOUNT_FACTS = [
   'account.suspended',
   'account.reactivated',
   'account.closed',
+  'account.frozen',
+  'account.recovered',
+  'objection.begun',
+  'objection.used',
 ] as const;
 
 const FACT_OF: Readonly<Record<AccountState, (typeof ACCOUNT_FACTS)[number]>> = {
   active: 'account.reactivated',
   suspended: 'account.suspended',
+  frozen: 'account.frozen',
   closed: 'account.closed',
 };
 
@@ -50,4 +64,28 @@ export async function setAccountState(work: Work, id: string, state: AccountStat
  */
 export function outdateProofs(work: Work, accountId: string): Promise<void> {
   return updateProofsFrom(work.tx, accountId, work.at);
+}
+
+/**
+ * Its owner said "this wasn't me": from the commit on nobody is signed in to the account, and nobody signs in, until it is
+ * recovered. An account that may not act anyway stays as it is.
+ */
+export async function freezeAccount(work: Work, id: string): Promise<boolean> {
+  const { tx, at } = work;
+  const was = await turnState(tx, { id, from: ['active'], to: 'frozen', before: nextSecond(at), at });
+  if (was) work.record({ type: 'account.frozen', accountId: id });
+  return was !== undefined;
+}
+
+/**
+ * Its owner proved anew that it is theirs: a frozen account may act again, and whoever authenticated before the given
+ * instant is signed out. Undefined when the account may not be recovered.
+ */
+export async function recoverAccount(work: Work, id: string): Promise<Date | undefined> {
+  const { tx, at } = work;
+  const before = nextSecond(at);
+  const was = await turnState(tx, { id, from: ['active', 'frozen'], to: 'active', before, at });
+  if (!was) return undefined;
+  work.record({ type: 'account.recovered', accountId: id, detail: { was } });
+  return before;
 }

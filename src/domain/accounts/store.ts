@@ -8,6 +8,7 @@ interface AccountRow {
   readonly language: string;
   readonly opened_at: Date;
   readonly proofs_from: Date | null;
+  readonly signed_out_before: Date | null;
 }
 
 const COLUMNS = [
@@ -16,6 +17,7 @@ const COLUMNS = [
   'accounts.language',
   'accounts.opened_at',
   'accounts.proofs_from',
+  'accounts.signed_out_before',
 ] as const;
 
 const present = (row: AccountRow): Account => ({
@@ -24,6 +26,7 @@ const present = (row: AccountRow): Account => ({
   language: row.language,
   openedAt: row.opened_at,
   proofsFrom: row.proofs_from ?? undefined,
+  signedOutBefore: row.signed_out_before ?? undefined,
 });
 
 /** The account of an id. */
@@ -68,4 +71,22 @@ export async function updateState(tx: Tx, id: string, state: AccountState, at: D
 /** Lets nothing count that was proved before `at`. */
 export async function updateProofsFrom(tx: Tx, id: string, at: Date): Promise<void> {
   await tx('accounts').where({ id }).update({ proofs_from: at });
+}
+
+/**
+ * Puts an account that is in one of `from` into `to`, lets nothing count that was proved before `at`, and signs everybody
+ * out who authenticated before `before`;
+ * gives the state it was in. The row stays locked, so that freezing and recovering wait for each other.
+ */
+export async function turnState(
+  tx: Tx,
+  turn: { id: string; from: readonly AccountState[]; to: AccountState; before: Date; at: Date },
+): Promise<AccountState | undefined> {
+  const { rows } = await tx.raw<{ rows: { was: AccountState }[] }>(
+    `UPDATE accounts a SET state = :to, proofs_from = :at, signed_out_before = :before, updated_at = :at
+     FROM (SELECT id, state AS was FROM accounts WHERE id = :id FOR UPDATE) old
+     WHERE a.id = old.id AND old.was = ANY (:from) RETURNING old.was`,
+    { ...turn, from: [...turn.from] },
+  );
+  return rows[0]?.was;
 }

@@ -9,7 +9,7 @@ export const PROOF_MINUTES = 10;
 export const PROOF_TRIES = 5;
 
 /** Why a proof cannot be used any more; `none` when there is none for this browser and purpose. */
-export type ProofEnd = 'expired' | 'too-many' | 'used' | 'denied' | 'replaced' | 'none';
+export type ProofEnd = 'expired' | 'too-many' | 'used' | 'denied' | 'replaced' | 'account-changed' | 'none';
 
 /** What became of an attempt to prove. */
 export type ProofOutcome =

@@ -127,6 +127,21 @@ export async function denyProof(work: Work, linkToken: string): Promise<boolean>
   return true;
 }
 
+/** Spends what was proved on what it was proved for: once, and for as long as the code itself would have worked. */
+export function spendProof(
+  work: Work,
+  spent: { readonly id: string; readonly purpose: ProofPurpose; readonly accountId: string },
+): Promise<boolean> {
+  return store.spendProof(work.tx, spent);
+}
+
+/** Ends whatever is under way to prove that an account is one's own, in whichever browser. */
+export async function endProofs(work: Work, accountId: string): Promise<void> {
+  for (const { id } of await store.endProofsOf(work.tx, accountId)) {
+    work.record({ type: 'email_proof.ended', accountId, detail: { proof: id, reason: 'account-changed' } });
+  }
+}
+
 /** Puts a proved address on an account; the first becomes its primary one. */
 export async function addVerifiedEmail(work: Work, accountId: string, address: string): Promise<void> {
   if (await store.insertVerifiedEmail(work.tx, accountId, address)) {

@@ -138,6 +138,31 @@ export async function findProofState(
   return (rows[0] as { state: FoundProof['state'] } | undefined)?.state;
 }
 
+/** Spends a used proof, once, while it is fresh. */
+export async function spendProof(
+  tx: Tx,
+  spent: { readonly id: string; readonly purpose: ProofPurpose; readonly accountId: string },
+): Promise<boolean> {
+  const result = await tx.raw(
+    `UPDATE email_proofs SET spent_at = now() WHERE id = :id AND purpose = :purpose AND account_id = :accountId
+       AND spent_at IS NULL AND used_at > now() - make_interval(mins => ${PROOF_MINUTES})`,
+    { ...spent },
+  );
+  return result.rowCount === 1;
+}
+
+/** Ends the open proofs of an account and spends the used ones; gives the open ones. */
+export async function endProofsOf(tx: Tx, accountId: string): Promise<readonly { readonly id: string }[]> {
+  const { rows } = await tx.raw(
+    `WITH spent AS (UPDATE email_proofs SET spent_at = now()
+       WHERE account_id = :accountId AND used_at IS NOT NULL AND spent_at IS NULL)
+     UPDATE email_proofs SET ended_at = now(), ended_reason = 'account-changed'
+     WHERE account_id = :accountId AND ${OPEN} AND expires_at > now() RETURNING id`,
+    { accountId },
+  );
+  return rows as { id: string }[];
+}
+
 /** The proof of a link, if there (still) is one. */
 export async function findProof(db: Db, linkDigest: Buffer): Promise<FoundProof | undefined> {
   const { rows } = await db.raw(

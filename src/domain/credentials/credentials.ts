@@ -7,6 +7,8 @@ import type { CheckedAuthentication, CheckedRegistration } from './ceremonies.js
 import type { Passkey, PasskeyRefused } from './passkey.js';
 import { schemeOf } from './password-hash.js';
 import {
+  deletePasskey,
+  deletePassword,
   insertPasskey,
   removeExpiredChallenges,
   updatePasskeyUse,
@@ -48,9 +50,11 @@ export const CREDENTIAL_FACTS = [
   'password.set',
   'password.changed',
   'password.rehashed',
+  'password.removed',
   'passkey.added',
   'passkey.used',
   'passkey.refused',
+  'passkey.removed',
   'blocklist.loaded',
 ] as const;
 
@@ -61,6 +65,18 @@ export async function setPassword(work: Work, accountId: string, hash: string): 
   const kept = await upsertPassword(work.tx, { accountId, hash, scheme: schemeOf(hash), at: work.at });
   if (kept === 'updated') await outdateProofs(work, accountId);
   work.record({ type: kept === 'inserted' ? 'password.set' : 'password.changed', accountId });
+}
+
+/** Takes an account's password away, if it has one. */
+export async function removePassword(work: Work, accountId: string): Promise<void> {
+  if (await deletePassword(work.tx, accountId)) work.record({ type: 'password.removed', accountId });
+}
+
+/** Takes a passkey away, if it is there. */
+export async function removePasskey(work: Work, accountId: string, passkeyId: string): Promise<void> {
+  if (await deletePasskey(work.tx, accountId, passkeyId)) {
+    work.record({ type: 'passkey.removed', accountId, detail: { passkeyId } });
+  }
 }
 
 /** Notes that a password was used, and replaces its stale hash unless the password was changed meanwhile. */

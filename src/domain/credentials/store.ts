@@ -51,6 +51,16 @@ export async function updatePasswordUse(
   return rows[0]?.replaced === true;
 }
 
+/** Removes a password; says whether there was one. */
+export async function deletePassword(tx: Tx, accountId: string): Promise<boolean> {
+  return (await tx('passwords').where({ account_id: accountId }).delete()) === 1;
+}
+
+/** Removes a passkey; says whether it was there. */
+export async function deletePasskey(tx: Tx, accountId: string, id: string): Promise<boolean> {
+  return (await tx('passkeys').where({ account_id: accountId, id }).delete()) === 1;
+}
+
 /** Whether one of these digests is on the loaded blocklist. */
 export async function findBlocked(db: Db, digests: readonly Buffer[]): Promise<boolean> {
   const { rows } = await db.raw<{ rows: unknown[] }>(

@@ -1,20 +1,23 @@
 import type Koa from 'koa';
-import { findAccount, stillCounts } from '../../domain/accounts/accounts.js';
+import { findAccount } from '../../domain/accounts/accounts.js';
 import {
   addPasskey,
   beginAuthentication,
   beginRegistration,
+  type CheckedRegistration,
   checkAuthentication,
   checkRegistration,
+  removePassword,
   usePasskey,
 } from '../../domain/credentials/credentials.js';
+import { mayAct } from '../../oidc/acting.js';
 import type { Authentication } from '../../oidc/interaction.js';
 import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
-import { mail } from '../codes.js';
-import { askedFrom } from '../journey.js';
 import { CHALLENGES, countTry } from '../limits.js';
-import { BY_PASSKEY, BY_PASSWORD, goOn, turnAway, unavailable } from '../sign-in/going-on.js';
+import { tellOwner } from '../recovery/notices.js';
+import { proveAgain, type Recovering, recover, recoveringOf } from '../recovery/recover.js';
+import { BY_CODE, BY_PASSKEY, BY_PASSWORD, goOn, turnAway, unavailable } from '../sign-in/going-on.js';
 import {
   type Applicant,
   applicantOf,
@@ -48,7 +51,7 @@ export async function signInByPasskey(turn: Turn): Promise<void> {
   const answered = { rp: parts.rp, binding: pending.uid, response: sent['credential'] };
   const checked = await checkAuthentication(parts.db, answered);
   const account = checked.outcome === 'verified' && (await findAccount(parts.db, checked.passkey.accountId));
-  if (account && account.state !== 'active') {
+  if (account && !mayAct({ account })) {
     await turnAway(turn, 'passkey', account.id);
     return refuse(turn, 'passkey_refused', 'problem.passkey_failed');
   }
@@ -66,6 +69,8 @@ interface Owner {
   readonly name: string;
   /** The account is opened together with the passkey. */
   readonly applicant?: Applicant;
+  /** The account is recovered with the passkey. */
+  readonly recovering?: Recovering;
   /** How its owner is signed in once the passkey is kept. */
   readonly authentication: Authentication;
 }
@@ -79,6 +84,11 @@ function ownerOf(turn: Turn): Owner {
     return { ...applicant, applicant, authentication: { accountId: applicant.accountId, ...BY_PASSKEY } };
   }
   const { signedIn, email = '' } = progress;
+  const recovering = recoveringOf(turn);
+  if (recovering) {
+    const { accountId } = recovering;
+    return { accountId, email, name: '', recovering, authentication: { accountId, ...BY_CODE } };
+  }
   if (!signedIn) throw new Error('no passkey was offered');
   const { accountId, at } = signedIn;
   return { accountId, email, name: '', authentication: { accountId, at: new Date(at), ...BY_PASSWORD } };
@@ -95,12 +105,12 @@ export async function creationOptions(turn: Turn): Promise<void> {
     accountId: owner.accountId,
     userName: owner.email,
     displayName: owner.name || owner.email,
-    upgrade: sent['conditional'] === true && !owner.applicant,
+    upgrade: sent['conditional'] === true && turn.step === 'passkey-offer',
   });
   answer(ctx, options);
 }
 
-/** Keeps a new passkey; while signing up it opens the account with it, in one transaction. */
+/** Keeps a new passkey; while signing up it opens the account with it, while recovering it recovers it, in one transaction. */
 export async function createPasskey(turn: Turn): Promise<void> {
   const { ctx, parts, pending, sent } = turn;
   const owner = ownerOf(turn);
@@ -109,24 +119,45 @@ export async function createPasskey(turn: Turn): Promise<void> {
   if (checked.outcome === 'refused' || checked.passkey.accountId !== owner.accountId) {
     return refuse(turn, 'passkey_refused', 'problem.passkey_failed');
   }
-  const language = parts.pages.language(ctx);
-  const { applicant, accountId, email } = owner;
+  const authentication = await keep(turn, owner, checked);
+  answer(ctx, { location: authentication ? await goOn(turn, authentication) : stepUrl(pending) });
+}
+
+type Verified = Extract<CheckedRegistration, { outcome: 'verified' }>;
+
+/** Gives how the owner is signed in with the passkey kept; undefined when the request goes on elsewhere. */
+async function keep(turn: Turn, owner: Owner, checked: Verified): Promise<Authentication | undefined> {
+  const { ctx, parts } = turn;
+  const { applicant, recovering, accountId, authentication } = owner;
   if (applicant) {
     const opened = await openedOrTaken(turn, applicant, async work => {
-      await openApplicantsAccount(work, applicant, language);
+      await openApplicantsAccount(work, applicant, parts.pages.language(ctx));
       await addPasskey(work, checked);
     });
-    if (!opened) return answer(ctx, { location: stepUrl(pending) });
-  } else {
-    await openWork(parts.db, { kind: 'person', id: accountId }, async work => {
-      const account = await findAccount(work.tx, accountId);
-      if (account?.state !== 'active') throw unavailable();
-      if (!stillCounts(account, owner.authentication.at?.getTime() ?? 0))
-        return refuse(turn, 'passkey_refused', 'problem.passkey_failed');
-      await addPasskey(work, checked);
-      const asked = { at: work.at, app: pending.app.name, ...askedFrom(ctx) };
-      mail(work, parts, 'passkey-added', email, language, { homeUrl: `${parts.issuer.origin}/`, asked });
-    });
+    return opened ? authentication : undefined;
   }
-  answer(ctx, { location: await goOn(turn, owner.authentication) });
+  const passkeyId = checked.passkey.id;
+  if (recovering) {
+    const recovered = await recover(turn, recovering, { kind: 'passkey', passkeyId }, async work => {
+      await addPasskey(work, checked);
+      await removePassword(work, accountId);
+    });
+    if (!recovered) proveAgain(turn);
+    return recovered;
+  }
+  await openWork(parts.db, { kind: 'person', id: accountId }, async work => {
+    const account = await findAccount(work.tx, accountId);
+    if (!mayAct({ account })) throw unavailable(account);
+    if (!mayAct({ account, provedAt: authentication.at?.getTime() ?? 0 }))
+      return refuse(turn, 'passkey_refused', 'problem.passkey_failed');
+    await addPasskey(work, checked);
+    await tellOwner(work, turn, {
+      accountId,
+      name: 'passkey-added',
+      about: 'passkey-added',
+      passkeyId,
+      more: {},
+    });
+  });
+  return authentication;
 }

@@ -1,20 +1,28 @@
 import { findByIdentifier, newAccountId } from '../../domain/accounts/accounts.js';
-import { type ProofOutcome, tryCode } from '../../domain/contacts/contacts.js';
+import { type ProofOutcome, type ProofPurpose, tryCode } from '../../domain/contacts/contacts.js';
+import { mayAct } from '../../oidc/acting.js';
 import { openWork } from '../../platform/storage/work.js';
 import { sendCode } from '../codes.js';
 import { seeOther } from '../journey.js';
 import { CODES, countTry, forgetTries, PASSWORDS } from '../limits.js';
+import { afterRecoveryProof } from '../recovery/code.js';
 import { advance, type Turn, textOf, toStep } from '../turn.js';
 import { BY_CODE, goOn, turnAway, unavailable } from './going-on.js';
+import type { Step } from './next-step.js';
 import { showProblems } from './pages.js';
 
 const DIGITS = 8;
+
+const PURPOSES: Readonly<Partial<Record<Step, ProofPurpose>>> = {
+  'sign-up-code': 'sign-up',
+  'recovery-code': 'recovery',
+};
 
 /** Sends a code, or another one, for the way that the request is on. */
 export async function submitCodeRequest(turn: Turn): Promise<void> {
   const { parts, progress, step } = turn;
   const { email } = progress;
-  const purpose = step === 'sign-up-code' ? 'sign-up' : 'sign-in';
+  const purpose = PURPOSES[step] ?? 'sign-in';
   if (!email || (purpose === 'sign-in' && !parts.emailCodeSignIn)) return toStep(turn);
   const account = await findByIdentifier(parts.db, 'email', email);
   await sendCode(turn, { purpose, email, accountId: account?.id });
@@ -34,7 +42,7 @@ export async function submitCode(turn: Turn): Promise<void> {
     return showProblems(turn, [{ word: code === '' ? 'code_missing' : 'code_malformed', field: 'code' }]);
   }
   await countTry(turn, CODES, progress.email);
-  const purpose = step === 'sign-in-code' ? 'sign-in' : 'sign-up';
+  const purpose = PURPOSES[step] ?? 'sign-in';
   const outcome = await openWork(parts.db, { kind: 'person' }, work =>
     tryCode(work, parts.keyring, { binding: pending.uid, purpose, code }),
   );
@@ -42,10 +50,16 @@ export async function submitCode(turn: Turn): Promise<void> {
 }
 
 async function afterCode(turn: Turn, outcome: ProofOutcome): Promise<void> {
-  if (outcome.outcome === 'proved') return afterProof(turn, outcome.address);
+  if (outcome.outcome === 'proved') {
+    return turn.step === 'recovery-code'
+      ? afterRecoveryProof(turn, outcome)
+      : afterProof(turn, outcome.address);
+  }
   if (outcome.outcome === 'wrong') {
     return showProblems(turn, [{ word: 'code_wrong', field: 'code', vars: { count: outcome.triesLeft } }]);
   }
+  /* Sent twice at once: whatever the first of the two made due stays so. */
+  if (outcome.reason === 'used') return toStep(turn);
   const state = { expired: 'expired', 'too-many': 'ended' } as const;
   const codeState = outcome.reason in state ? state[outcome.reason as keyof typeof state] : 'over';
   advance(turn, { ...turn.progress, codeState, sentAgain: undefined });
@@ -57,9 +71,9 @@ export async function afterProof(turn: Turn, email: string): Promise<void> {
     return advance(turn, { way: 'sign-up', email, newAccountId: newAccountId() });
   }
   const account = await findByIdentifier(turn.parts.db, 'email', email);
-  if (account?.state !== 'active') {
+  if (!account || !mayAct({ account })) {
     await turnAway(turn, 'code', account?.id);
-    throw unavailable();
+    throw unavailable(account);
   }
   await forgetTries(turn, PASSWORDS, email);
   seeOther(turn.ctx, await goOn(turn, { accountId: account.id, ...BY_CODE }));

@@ -28,8 +28,11 @@ export async function turnAway(turn: Turn, by: Proof, accountId?: string): Promi
   );
 }
 
-/** Said only to whoever proved that the account is theirs. */
-export function unavailable(): Refusal {
+/** Said only to whoever proved that the account is theirs; a frozen one can be recovered. */
+export function unavailable(account?: { readonly state: string }): Refusal {
+  if (account?.state === 'frozen') {
+    return new Refusal('forbidden', 'account_frozen', 'This account is frozen until its owner recovers it.');
+  }
   return new Refusal('forbidden', 'account_unavailable', 'This account cannot be used at the moment.');
 }
 

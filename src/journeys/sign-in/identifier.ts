@@ -24,5 +24,6 @@ export async function submitIdentifier(turn: Turn): Promise<void> {
 
 /** "Change" and "Use a different email": back to the first step of the way, with nothing carried over. */
 export function goBack(turn: Turn): void {
-  advance(turn, { way: turn.progress.way });
+  const { way } = turn.progress;
+  advance(turn, { way: way === 'recovery' ? 'sign-in' : way });
 }

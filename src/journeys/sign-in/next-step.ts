@@ -8,20 +8,23 @@ export const STEPS = [
   'sign-up-email',
   'sign-up-code',
   'sign-up-credential',
+  'recovery-code',
+  'second-step',
+  'recovery-credential',
   'consent',
 ] as const;
 
 /** Where somebody is on the way through a request. */
 export type Step = (typeof STEPS)[number];
 
-/** The two ways to begin. */
-export type Way = 'sign-in' | 'sign-up';
+/** The ways to get in. */
+export type Way = 'sign-in' | 'sign-up' | 'recovery';
 
 /** All that the next step depends on. */
 export interface StepFacts {
   /** What the engine asks for. */
   readonly prompt: string;
-  /** Which of the two ways the person chose, if they did. */
+  /** Which of the ways the person chose, if they did. */
   readonly way?: Way | undefined;
   /** The address typed on this way. */
   readonly email?: string | undefined;
@@ -33,6 +36,10 @@ export interface StepFacts {
   readonly proved?: boolean | undefined;
   /** Signed in by password, with a passkey to be offered before going on. */
   readonly offering?: boolean | undefined;
+  /** On the way of recovery: a code to an address of the account was right. */
+  readonly recovering?: boolean | undefined;
+  /** Whether the account has a second factor that recovery must not skip. */
+  readonly secondFactor: 'none' | 'needed' | 'done';
 }
 
 /** The next step, from the facts alone: every page and every post asks here what is due. */
@@ -41,6 +48,10 @@ export function nextStep(facts: StepFacts): Step {
   if (facts.offering) return 'passkey-offer';
   if (facts.prompt === 'select_account' && !facts.way) return 'choose-account';
   const way = facts.way ?? (facts.prompt === 'create' ? 'sign-up' : 'sign-in');
+  if (way === 'recovery' && facts.email) {
+    if (!facts.recovering) return 'recovery-code';
+    return facts.secondFactor === 'needed' ? 'second-step' : 'recovery-credential';
+  }
   if (way === 'sign-up') {
     if (!facts.email) return 'sign-up-email';
     return facts.proved ? 'sign-up-credential' : 'sign-up-code';

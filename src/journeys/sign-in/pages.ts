@@ -28,7 +28,8 @@ export function showPending(turn: Turn): Promise<void> {
 
 /** The way that a step belongs to; the steps after a proof belong to none. */
 function wayOf({ step }: Turn): Way | undefined {
-  if (step === 'consent' || step === 'passkey-offer' || step === 'choose-account') return undefined;
+  if (['consent', 'passkey-offer', 'choose-account', 'recovery-credential', 'second-step'].includes(step))
+    return undefined;
   return step.startsWith('sign-up') ? 'sign-up' : 'sign-in';
 }
 
@@ -74,6 +75,14 @@ async function showStep(turn: Turn, problems: readonly Problem[] = [], typed: Ty
       const minimumLength = PASSWORD_MINIMUM.alone;
       return show(ctx, parts, 'sign-up/credential', { ...base, ...typed, email, terms, minimumLength });
     }
+    case 'recovery-code':
+      return show(ctx, parts, 'recovery/code', { ...base, ...codePage(turn, problems), email });
+    case 'recovery-credential': {
+      const minimumLength = PASSWORD_MINIMUM.alone;
+      return show(ctx, parts, 'recovery/credential', { ...base, email, minimumLength });
+    }
+    case 'second-step':
+      throw new Error('there is no second factor yet');
     case 'passkey-offer':
       return show(ctx, parts, 'passkey/offer', { ...base, email });
     case 'consent':

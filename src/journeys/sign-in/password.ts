@@ -1,4 +1,4 @@
-import { type Account, findAccount, findByIdentifier, stillCounts } from '../../domain/accounts/accounts.js';
+import { type Account, findAccount, findByIdentifier } from '../../domain/accounts/accounts.js';
 import {
   findPassword,
   isPasswordTooLong,
@@ -6,6 +6,7 @@ import {
   notePasswordUse,
   type StoredPassword,
 } from '../../domain/credentials/credentials.js';
+import { mayAct } from '../../oidc/acting.js';
 import { openWork } from '../../platform/storage/work.js';
 import { type Parts, seeOther } from '../journey.js';
 import { countTry, forgetTries, PASSWORDS, unlessBusy } from '../limits.js';
@@ -27,7 +28,7 @@ export async function submitPassword(turn: Turn): Promise<void> {
   const account = await findByIdentifier(parts.db, 'email', email);
   const stored = await findPassword(parts.db, account?.id ?? NOBODY);
   const right = await unlessBusy(turn, PASSWORDS, email, () => checked(parts, password, stored));
-  if (!account || !right || account.state !== 'active') return refuse(turn, account);
+  if (!account || !right || !mayAct({ account })) return refuse(turn, account);
   await forgetTries(turn, PASSWORDS, email);
   if (stored && right.stale) await rehash(parts, account.id, password, stored);
   await afterPassword(turn, account.id);
@@ -76,11 +77,11 @@ export async function skipPasskey(turn: Turn): Promise<void> {
   if (!progress.signedIn) throw new Error('no passkey was offered');
   const { accountId, at } = progress.signedIn;
   const account = await findAccount(parts.db, accountId);
-  if (account && !stillCounts(account, at)) return advance(turn, { way: 'sign-in', email: progress.email });
-  if (account?.state !== 'active') {
+  if (!mayAct({ account })) {
     await turnAway(turn, 'password', accountId);
-    throw unavailable();
+    throw unavailable(account);
   }
+  if (!mayAct({ account, provedAt: at })) return advance(turn, { way: 'sign-in', email: progress.email });
   const secure = parts.issuer.protocol === 'https:';
   ctx.cookies.set(laterCookie(parts), '1', {
     signed: false,

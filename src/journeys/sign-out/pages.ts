@@ -55,6 +55,7 @@ const WORDS: Readonly<Record<string, ErrorPage['word']>> = {
   csrf: 'csrf',
   request_gone: 'expired',
   account_unavailable: 'account',
+  account_frozen: 'frozen',
   client_unavailable: 'client',
   browser_full: 'full',
 };

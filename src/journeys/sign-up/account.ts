@@ -92,10 +92,11 @@ export async function submitAccount(turn: Turn): Promise<void> {
   if (opened) seeOther(ctx, await goOn(turn, { accountId: applicant.accountId, ...BY_PASSWORD }));
 }
 
-async function passwordProblems(
+/** What is wrong with a password that somebody wants to set. */
+export async function passwordProblems(
   parts: Parts,
   password: string,
-  { email, name }: Applicant,
+  { email, name }: Pick<Applicant, 'email' | 'name'>,
 ): Promise<Problem[]> {
   if (password === '') return [{ word: 'password_missing', field: 'password' }];
   const minimum = PASSWORD_MINIMUM.alone;

@@ -138,6 +138,32 @@ export const pageSamples = {
   'link/other-browser': {
     usual: { uid, token: 'Jx7', email, code: '4821 9037', minutes: 8, asked },
   },
+  'recovery/code': {
+    usual: { uid, app, email, minutes: 10, state: 'open' },
+    over: { uid, app, email, minutes: 10, state: 'over' },
+  },
+  'recovery/credential': {
+    usual: { uid, app, email, minimumLength: 15 },
+    problem: {
+      uid,
+      app,
+      email: longEmail,
+      minimumLength: 15,
+      problems: [{ word: 'password_too_short', field: 'password', vars: { count: 15 } }],
+    },
+  },
+  'objection/ask': {
+    recovery: { token: 'abc', about: 'recovery', freshPasskey: false, asked },
+    passkey: { token: 'abc', about: 'passkey-added', freshPasskey: true, asked },
+  },
+  'objection/done': {
+    usual: {},
+    app: { app: { name: 'Example shop', url: 'https://shop.example/' } },
+  },
+  'objection/ended': {
+    used: { reason: 'used' },
+    expired: { reason: 'expired' },
+  },
   'link/ended': {
     used: { reason: 'used' },
     expired: { reason: 'expired' },
@@ -213,5 +239,13 @@ export const mailSamples: MailModels = {
   },
   'sign-in-code': { issuerName: 'Keyhold', code: '4821 9037', minutes: 10, asked: { at: asked.at } },
   'account-exists': { issuerName: 'Keyhold', signInUrl: 'https://id.example/', asked },
-  'passkey-added': { issuerName: 'Keyhold', homeUrl: 'https://id.example/', asked },
+  'passkey-added': { issuerName: 'Keyhold', objectUrl: 'https://id.example/objection/abc', asked },
+  'recovery-code': { issuerName: 'Keyhold', code: '12345678', minutes: 10, asked },
+  recovered: {
+    issuerName: 'Keyhold',
+    withPasskey: false,
+    objectUrl: 'https://id.example/objection/abc',
+    asked,
+  },
+  'account-frozen': { issuerName: 'Keyhold', asked },
 };

@@ -1,0 +1,101 @@
+import { digest, randomToken } from '../../platform/crypto/tokens.js';
+import type { JobDefinition } from '../../platform/jobs/jobs.js';
+import type { Db } from '../../platform/storage/db.js';
+import type { Work } from '../../platform/storage/work.js';
+
+/** What somebody can object to by the link of a notice. */
+export type ObjectionTo = 'recovery' | 'passkey-added';
+
+/** So long a notice's link works, by the database's clock. */
+export const OBJECTION_DAYS = 7;
+
+/** What a notice's link is about. */
+export interface FoundObjection {
+  readonly accountId: string;
+  readonly about: ObjectionTo;
+  /** The passkey that came with it. */
+  readonly passkeyId: string | undefined;
+  /** Sealed by whoever began. */
+  readonly askedFrom: Buffer;
+  readonly at: Date;
+  readonly state: 'open' | 'used' | 'expired';
+}
+
+interface ObjectionRow {
+  readonly account_id: string;
+  readonly about: ObjectionTo;
+  readonly passkey_id: string | null;
+  readonly asked_from: Buffer;
+  readonly created_at: Date;
+  readonly state: FoundObjection['state'];
+}
+
+const COLUMNS = `account_id, about, passkey_id, asked_from, created_at, CASE WHEN used_at IS NOT NULL THEN 'used'
+  WHEN expires_at <= now() THEN 'expired' ELSE 'open' END AS state`;
+
+const present = (row: ObjectionRow): FoundObjection => ({
+  accountId: row.account_id,
+  about: row.about,
+  passkeyId: row.passkey_id ?? undefined,
+  askedFrom: row.asked_from,
+  at: row.created_at,
+  state: row.state,
+});
+
+/** Leaves behind that an account's owner may object; gives the token for the notices' link. */
+export async function beginObjection(
+  work: Work,
+  to: Pick<FoundObjection, 'accountId' | 'about' | 'passkeyId' | 'askedFrom'>,
+): Promise<string> {
+  const token = randomToken();
+  await work.tx.raw(
+    `INSERT INTO objections (account_id, digest, about, passkey_id, asked_from, created_at, expires_at)
+     VALUES (?, ?, ?, ?, ?, now(), now() + make_interval(days => ${OBJECTION_DAYS}))`,
+    [to.accountId, digest(token), to.about, to.passkeyId ?? null, to.askedFrom],
+  );
+  work.record({ type: 'objection.begun', accountId: to.accountId, detail: { about: to.about } });
+  return token;
+}
+
+/** What a notice's link is about; looking does not use it up, since mail scanners look. */
+export async function findObjection(db: Db, token: string): Promise<FoundObjection | undefined> {
+  const { rows } = await db.raw<{ rows: ObjectionRow[] }>(
+    `SELECT ${COLUMNS} FROM objections WHERE digest = ?`,
+    [digest(token)],
+  );
+  return rows[0] && present(rows[0]);
+}
+
+/** Uses a notice's link, once. */
+export async function useObjection(work: Work, token: string): Promise<FoundObjection | undefined> {
+  const { rows } = await work.tx.raw<{ rows: ObjectionRow[] }>(
+    `UPDATE objections SET used_at = now() WHERE digest = ? AND used_at IS NULL AND expires_at > now() RETURNING ${COLUMNS}`,
+    [digest(token)],
+  );
+  const used = rows[0] && present(rows[0]);
+  if (used) {
+    work.record({ type: 'objection.used', accountId: used.accountId, detail: { about: used.about } });
+  }
+  return used;
+}
+
+const BATCH = 1_000;
+
+/** Removes links a month after they expired, in batches so small that none holds a lock for long. */
+export function sweepObjections(db: Db): JobDefinition {
+  const sweep = async (): Promise<number> => {
+    const { rowCount } = await db.raw<{ rowCount: number }>(
+      `DELETE FROM objections WHERE digest IN (SELECT digest FROM objections
+         WHERE expires_at < now() - interval '30 days' ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
+      [BATCH],
+    );
+    return rowCount;
+  };
+  return {
+    name: 'sweep-objections',
+    every: '17 3 * * *',
+    run: async (_payload, { signal }) => {
+      while (!signal.aborted && (await sweep()) === BATCH);
+    },
+  };
+}

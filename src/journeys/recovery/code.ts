@@ -1,0 +1,32 @@
+import { findAccount, findByIdentifier } from '../../domain/accounts/accounts.js';
+import { listEmails, type ProofOutcome } from '../../domain/contacts/contacts.js';
+import { mayAct } from '../../oidc/acting.js';
+import { sendCode } from '../codes.js';
+import { turnAway, unavailable } from '../sign-in/going-on.js';
+import { advance, type Turn, toStep } from '../turn.js';
+
+/** "Forgot password?": sends a code to the address typed before; one that nobody has looks the same. */
+export async function submitRecovery(turn: Turn): Promise<void> {
+  const { parts, progress } = turn;
+  const { email } = progress;
+  if (!email) return toStep(turn);
+  const account = await findByIdentifier(parts.db, 'email', email);
+  await sendCode(turn, { purpose: 'recovery', email, accountId: account?.id });
+  advance(turn, { way: 'recovery', email, codeState: 'open' });
+}
+
+/** Goes on once somebody showed that they read mail at an address of the account: nobody is signed in by that yet. */
+export async function afterRecoveryProof(
+  turn: Turn,
+  { id, address, accountId }: Extract<ProofOutcome, { outcome: 'proved' }>,
+): Promise<void> {
+  const { db } = turn.parts;
+  const account = accountId === undefined ? undefined : await findAccount(db, accountId);
+  const proven =
+    account && (await listEmails(db, account.id)).some(e => e.address === address && e.verifiedAt);
+  if (!account || !proven || !mayAct({ account, way: 'recovery' })) {
+    await turnAway(turn, 'code', account?.id);
+    throw unavailable();
+  }
+  advance(turn, { way: 'recovery', email: address, recovering: { accountId: account.id, proof: id } });
+}
