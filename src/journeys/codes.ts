@@ -29,7 +29,7 @@ export interface CodeRequest {
 /** Sends a code to an address, or tells its owner that somebody tried: both look the same to whoever asks. */
 export async function sendCode(turn: Turn, { purpose, email, accountId }: CodeRequest): Promise<void> {
   const { ctx, parts, pending } = turn;
-  await countTry(turn, MAILS, email);
+  await countTry(turn, MAILS, { email, account: accountId === undefined ? undefined : { id: accountId } });
   const locale = parts.pages.language(ctx);
   const from = { ...askedFrom(ctx), app: pending.app.name };
   const asked = { at: new Date(), ...from };

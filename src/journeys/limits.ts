@@ -1,21 +1,26 @@
-import { findByIdentifier } from '../domain/accounts/accounts.js';
+import type { Account } from '../domain/accounts/accounts.js';
 import { type Limit, PROTECTION_FACTS } from '../domain/protection/protection.js';
 import { networkOf } from '../platform/addresses.js';
 import { Refusal } from '../platform/errors.js';
 import { openWork } from '../platform/storage/work.js';
 import { visitOf } from '../platform/web/surface.js';
+import { knownBrowser, renameBrowser } from './known-browser.js';
 import type { Turn } from './turn.js';
 
 const QUARTER = 900;
 const HOUR = 3_600;
 const MONTH = 30 * 86_400;
 
+/** How often something may be tried, sent or asked for; a browser that the account knows has an allowance of its own. */
 interface Allowance {
-  /** What is counted, for one address and for one network (SECURITY: C10, C11). */
+  /** What is counted, for one account or address and for one network (SECURITY: C10, C11, C12). */
   readonly name: string;
-  readonly identifier?: number;
-  /** In a row, whatever the window: a right one ends the row (NIST SP 800-63B-4 §3.2.2 allows a hundred). */
-  readonly inRow?: number;
+  /** For one account, or for an address that is nobody's; for a known browser the same once more. */
+  readonly account?: number;
+  /** For one address, whoever has it. */
+  readonly address?: number;
+  /** In a row, whatever the window: a right one ends the row (NIST SP 800-63B-4 §3.2.2 allows a hundred in all). */
+  readonly inRow?: { readonly strangers: number; readonly known: number };
   readonly network: number;
   /** Seconds. */
   readonly window: number;
@@ -28,18 +33,19 @@ const tries = { code: 'too_many_tries', message: 'There were too many tries. Ple
 /** Tries of a password. */
 export const PASSWORDS: Allowance = {
   name: 'password',
-  identifier: 10,
-  inRow: 100,
+  account: 10,
+  inRow: { strangers: 80, known: 20 },
   network: 100,
   window: QUARTER,
   ...tries,
 };
 /** Tries of a code, over all requests together. */
-export const CODES: Allowance = { name: 'code', identifier: 20, network: 200, window: HOUR, ...tries };
-/** Mails that one address gets, and one network makes us send. */
+export const CODES: Allowance = { name: 'code', account: 20, network: 200, window: HOUR, ...tries };
+/** Mails that one address and one account get, and one network makes us send. */
 export const MAILS: Allowance = {
   name: 'mail',
-  identifier: 6,
+  account: 12,
+  address: 6,
   network: 60,
   window: HOUR,
   code: 'too_many_mails',
@@ -48,30 +54,46 @@ export const MAILS: Allowance = {
 /** Passkey challenges that one network may ask for. */
 export const CHALLENGES: Allowance = { name: 'challenge', network: 300, window: QUARTER, ...tries };
 
-function limitsOf(turn: Turn, allowance: Allowance, email = ''): readonly Limit[] {
-  const { name, identifier, inRow, network, window } = allowance;
+/** Whom tries are counted for: what was typed, and whose it is if it is somebody's. */
+export interface Target {
+  readonly email: string;
+  readonly account: Pick<Account, 'id'> | undefined;
+}
+
+function limitsOf(turn: Turn, allowance: Allowance, target?: Target): readonly Limit[] {
+  const { name, account, address, inRow, network, window } = allowance;
+  const limit = (per: string, subject: string, max: number | undefined, more: object): Limit[] =>
+    max === undefined ? [] : [{ name, per, subject, max, window, ...more }];
   const from = networkOf(visitOf(turn.ctx).address);
-  const limit = (per: string, subject: string, max: number | undefined, seconds = window): Limit[] =>
-    max === undefined ? [] : [{ name, per, subject, max, window: seconds }];
+  const strangers = { among: 'strangers' } as const;
+  if (!target) return limit('network', from, network, {});
+  const known = { among: 'known' } as const;
+  const whose = target.account?.id ?? target.email;
+  const here = `${whose} ${knownBrowser(turn)?.toString('hex') ?? ''}`;
   return [
-    ...limit('identifier', email, identifier),
-    ...limit('identifier-in-row', email, inRow, MONTH),
-    ...limit('network', from, network),
+    ...limit('known-browser', here, address ?? account, known),
+    ...limit('known-in-row', whose, inRow?.known, { ...known, window: MONTH }),
+    ...limit('identifier', target.email, address, strangers),
+    ...limit('account', whose, account, strangers),
+    ...limit('account-in-row', whose, inRow?.strangers, { ...strangers, window: MONTH }),
+    ...limit('network', from, network, strangers),
   ];
 }
 
-/** Counts a try before the secret is looked at, or refuses it. The first refusal of a window is a fact. */
-export async function countTry(turn: Turn, allowance: Allowance, email?: string): Promise<void> {
+/** Counts a try before the secret is looked at, or refuses it; gives what was counted. The first refusal of a window is a fact. */
+export async function countTry(turn: Turn, allowance: Allowance, target?: Target): Promise<readonly Limit[]> {
   const { parts } = turn;
-  const verdict = await parts.protection.count(limitsOf(turn, allowance, email));
-  if (verdict.allowed) return;
+  const browser = knownBrowser(turn);
+  const accountId = target?.account?.id;
+  const claimed = browser && accountId ? { accountId, browser } : undefined;
+  const verdict = await parts.protection.count(limitsOf(turn, allowance, target), claimed);
+  if (verdict.allowed) return verdict.counted;
   if (verdict.reached) {
     const { name, per } = verdict.reached;
-    const account = email === undefined ? undefined : await findByIdentifier(parts.db, 'email', email);
     await openWork(parts.db, { kind: 'person' }, async work =>
       work.record({
         type: PROTECTION_FACTS[0],
-        ...(account && { accountId: account.id }),
+        ...(accountId && { accountId }),
         clientId: turn.pending.app.clientId,
         detail: { limit: name, per },
       }),
@@ -80,25 +102,25 @@ export async function countTry(turn: Turn, allowance: Allowance, email?: string)
   throw new Refusal('limited', allowance.code, allowance.message, { retryAfter: verdict.retryAfter });
 }
 
-/** Forgets the tries of an address: whoever tried has proved who they are. */
-export function forgetTries(turn: Turn, allowance: Allowance, email: string): Promise<void> {
-  const limits = limitsOf(turn, allowance, email).filter(({ per }) => per !== 'network');
-  return turn.parts.protection.clear(limits);
+/** Somebody signed in: their browser is known from now on, and wrong passwords before a proof of theirs are forgotten. */
+export async function welcome(turn: Turn, accountId: string, forgets: boolean): Promise<void> {
+  const { email = '' } = turn.progress;
+  const limits = limitsOf(turn, PASSWORDS, { email, account: { id: accountId } });
+  const forget = forgets ? limits.filter(({ per }) => per !== 'network') : [];
+  const before = knownBrowser(turn);
+  await turn.parts.protection.welcome({ accountId, before, browser: renameBrowser(turn), forget });
 }
 
-/** Takes one try back that came to nothing because we were busy: the secret was not looked at. */
+/** Takes tries back that came to nothing because we were busy: the secret was not looked at. */
 export async function unlessBusy<T>(
   turn: Turn,
-  allowance: Allowance,
-  email: string,
+  counted: readonly Limit[],
   look: () => Promise<T>,
 ): Promise<T> {
   try {
     return await look();
   } catch (error) {
-    if (error instanceof Refusal && error.kind === 'busy') {
-      await turn.parts.protection.takeBack(limitsOf(turn, allowance, email));
-    }
+    if (error instanceof Refusal && error.kind === 'busy') await turn.parts.protection.takeBack(counted);
     throw error;
   }
 }

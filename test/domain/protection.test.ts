@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { newAccountId, openAccount, outdateProofs } from '../../src/domain/accounts/accounts.js';
 import {
   type Limit,
   openProtection,
   type Protection,
   sweepAttempts,
 } from '../../src/domain/protection/protection.js';
+import { digest } from '../../src/platform/crypto/tokens.js';
+import { openWork } from '../../src/platform/storage/work.js';
 import { openTestDatabase, type TestDatabase } from '../support/database.js';
 
 let database: TestDatabase;
@@ -25,6 +28,13 @@ const times = (count: number, limits: readonly Limit[]) =>
   Promise.all(Array.from({ length: count }, () => protection.count(limits)));
 const allowed = (verdicts: readonly { readonly allowed: boolean }[]) =>
   verdicts.filter(verdict => verdict.allowed).length;
+async function newAccount(): Promise<string> {
+  const id = newAccountId();
+  await openWork(database.db, { kind: 'system' }, work =>
+    openAccount(work, { id, email: `${id}@example.test`, language: 'en' }),
+  );
+  return id;
+}
 const pass = (seconds: number) =>
   database
     .db('attempts')
@@ -61,7 +71,7 @@ test('names, kinds and subjects are counted apart', async () => {
     { ...ada, per: 'account' },
     { ...ada, subject: 'bea@example.test' },
   ]) {
-    expect(await protection.count([other])).toEqual({ allowed: true });
+    expect((await protection.count([other])).allowed).toBe(true);
   }
   expect((await protection.count([ada])).allowed).toBe(false);
 });
@@ -72,14 +82,15 @@ test('a window heals by itself, and trying on does not prolong it', async () => 
   const verdict = await protection.count([ada]);
   expect(verdict.allowed ? 0 : verdict.retryAfter).toBeLessThanOrEqual(30);
   await pass(31);
-  expect(await protection.count([ada])).toEqual({ allowed: true });
+  expect((await protection.count([ada])).allowed).toBe(true);
   expect(allowed(await times(5, [ada]))).toBe(2);
 });
 
 test('a proof forgets what was counted; one that was not looked at is taken back, and never below nothing', async () => {
   await times(3, [ada, network]);
-  await protection.clear([ada]);
-  expect(await protection.count([ada, network])).toEqual({ allowed: true });
+  const accountId = await newAccount();
+  await protection.welcome({ accountId, before: undefined, browser: digest('a'), forget: [ada] });
+  expect((await protection.count([ada, network])).allowed).toBe(true);
   await protection.takeBack([ada, network]);
   await protection.takeBack([ada]);
   await protection.takeBack([ada]);
@@ -94,10 +105,47 @@ test('nothing counted can be read as an address', async () => {
 
 test('where limits are off nothing is counted', async () => {
   const off = openProtection(database.db, { enabled: false });
-  for (let at = 0; at < 9; at++) expect(await off.count([ada])).toEqual({ allowed: true });
-  await off.clear([ada]);
+  for (let at = 0; at < 9; at++) expect((await off.count([ada])).allowed).toBe(true);
+  await off.welcome({ accountId: newAccountId(), before: undefined, browser: digest('a'), forget: [ada] });
   await off.takeBack([ada]);
   expect(await database.db('attempts').select()).toEqual([]);
+});
+
+const STRANGERS: Limit = { ...ada, per: 'account', max: 1, among: 'strangers' };
+const KNOWN: Limit = { ...ada, per: 'known-browser', max: 2, among: 'known' };
+const passes = async (accountId: string, name: string) =>
+  (await protection.count([KNOWN, STRANGERS], { accountId, browser: digest(name) })).allowed;
+const arrive = (accountId: string, before: string | undefined, name: string) =>
+  protection.welcome({
+    accountId,
+    before: before === undefined ? undefined : digest(before),
+    browser: digest(name),
+    forget: [],
+  });
+
+test('C12 what strangers used up spares a browser that the account knows, within a limit of its own', async () => {
+  const accountId = await newAccount();
+  await arrive(accountId, undefined, 'a');
+  expect([await passes(accountId, 'x'), await passes(accountId, 'x')]).toEqual([true, false]);
+  expect([await passes(accountId, 'a'), await passes(accountId, 'a')]).toEqual([true, true]);
+  expect(await passes(accountId, 'a')).toBe(false);
+});
+
+test('C24 a browser is known to the accounts that signed in with it, by its latest name, until a password changes', async () => {
+  const [first, second, third] = [await newAccount(), await newAccount(), await newAccount()];
+  await protection.count([STRANGERS]);
+  await arrive(first, 'planted', 'a');
+  expect([await passes(first, 'planted'), await passes(second, 'a')]).toEqual([false, false]);
+  await arrive(second, 'a', 'b');
+  expect([await passes(first, 'a'), await passes(third, 'b')]).toEqual([false, false]);
+  expect([await passes(first, 'b'), await passes(second, 'b')]).toEqual([true, true]);
+  await database.db('attempts').where('subject', 'like', '%known%').delete();
+  await openWork(database.db, { kind: 'system' }, work => outdateProofs(work, first));
+  expect([await passes(first, 'b'), await passes(second, 'b')]).toEqual([false, true]);
+  await database.db('known_browsers').update({ expires_at: database.db.raw('now()') });
+  expect(await passes(second, 'b')).toBe(false);
+  await sweepAttempts(database.db);
+  expect(await database.db('known_browsers').select()).toEqual([]);
 });
 
 test('windows that have passed are swept, a batch at a time', async () => {

@@ -14,11 +14,20 @@ export interface Limit {
   readonly max: number;
   /** Seconds. */
   readonly window: number;
+  /** Counted for a known browser only, or for all others only; for every browser when absent. */
+  readonly among?: 'known' | 'strangers';
+}
+
+/** A browser that says it has signed in to an account before; the database knows whether that is true. */
+export interface ClaimedBrowser {
+  readonly accountId: string;
+  /** Digest of its cookie. */
+  readonly browser: Buffer;
 }
 
 /** Whether a counted try may go on; `retryAfter` in seconds; `reached` at the first refusal of a window only. */
 export type Verdict =
-  | { readonly allowed: true }
+  | { readonly allowed: true; readonly counted: readonly Limit[] }
   | { readonly allowed: false; readonly retryAfter: number; readonly reached: Limit | undefined };
 
 /** Counts tries in the database, before the secret is looked at, so that parallel tries are all counted. */
@@ -27,12 +36,28 @@ export interface Protection {
    * Counts one try against every limit, in one statement of its own that no later failure undoes. A refused try stays
    * counted against the last limit that refused it only, the widest one: hammering from one network locks no address.
    */
-  count(limits: readonly Limit[]): Promise<Verdict>;
-  /** Forgets the tries counted against these limits: whoever tried has proved who they are. */
-  clear(limits: readonly Limit[]): Promise<void>;
+  count(limits: readonly Limit[], claimed?: ClaimedBrowser): Promise<Verdict>;
   /** Takes one counted try back: it came to nothing, and nothing was learned by it. */
   takeBack(limits: readonly Limit[]): Promise<void>;
+  /**
+   * Knows a browser from now on by its new name, for the account that has just signed in with it and for those it was
+   * known to under the former one; tries that came before the proof are forgotten.
+   */
+  welcome(arrival: Arrival): Promise<void>;
 }
+
+/** Somebody signed in with a browser. */
+export interface Arrival {
+  readonly accountId: string;
+  /** Digest of the name it came with, if any. */
+  readonly before: Buffer | undefined;
+  /** Digest of the name it has from now on: a name that was planted before is worth nothing. */
+  readonly browser: Buffer;
+  readonly forget: readonly Limit[];
+}
+
+/** A browser is known for ninety days from its last sign-in, and until what was proved before does not count any more. */
+export const KNOWN_DAYS = 90;
 
 /* Subjects are kept as digests: the table is no list of addresses. */
 const keyOf = ({ name, per, subject }: Limit) =>
@@ -40,12 +65,25 @@ const keyOf = ({ name, per, subject }: Limit) =>
 
 const COUNT_SQL = `
   INSERT INTO attempts AS a (subject, count, window_ends_at)
-  SELECT subject, 1, now() + make_interval(secs => secs) FROM unnest(?::text[], ?::int[]) AS l(subject, secs)
+  SELECT subject, 1, now() + make_interval(secs => secs)
+  FROM unnest(?::text[], ?::int[], ?::text[]) AS l(subject, secs, among)
+  WHERE among = 'all' OR (among = 'known') = EXISTS (
+    SELECT FROM known_browsers k JOIN accounts a ON a.id = k.account_id
+    WHERE k.account_id = ?::uuid AND k.browser = ?::bytea AND k.expires_at > now()
+      AND k.signed_in_at >= coalesce(a.proofs_from, '-infinity'))
   ORDER BY subject
   ON CONFLICT (subject) DO UPDATE SET
     count = CASE WHEN a.window_ends_at <= now() THEN 1 ELSE least(a.count, 1000000) + 1 END,
     window_ends_at = CASE WHEN a.window_ends_at <= now() THEN excluded.window_ends_at ELSE a.window_ends_at END
   RETURNING subject, count, ceil(extract(epoch FROM window_ends_at - now()))::int AS left`;
+
+const WELCOME_SQL = `
+  WITH forgotten AS (DELETE FROM attempts WHERE subject = ANY (:keys::text[])),
+    renamed AS (UPDATE known_browsers SET browser = :browser::bytea
+      WHERE browser = :before::bytea AND account_id <> :accountId::uuid),
+    former AS (DELETE FROM known_browsers WHERE browser = :before::bytea AND account_id = :accountId::uuid)
+  INSERT INTO known_browsers (account_id, browser, signed_in_at, expires_at)
+  VALUES (:accountId::uuid, :browser::bytea, :at::timestamptz, now() + interval '${KNOWN_DAYS} days')`;
 
 interface Counted {
   readonly subject: string;
@@ -62,36 +100,48 @@ export function openProtection(db: Db, { enabled }: { readonly enabled: boolean 
     }
   };
   return {
-    count: async limits => {
-      if (!enabled || limits.length === 0) return { allowed: true };
-      const keys = limits.map(keyOf);
-      const windows = limits.map(limit => limit.window);
-      const { rows } = await db.raw<{ rows: Counted[] }>(COUNT_SQL, [keys, windows]);
-      const counted = limits.map((limit, at) => ({ limit, row: rows.find(row => row.subject === keys[at]) }));
-      const over = counted.flatMap(({ limit, row }) =>
-        row && row.count > limit.max ? [{ limit, row }] : [],
-      );
+    count: async (limits, claimed) => {
+      if (!enabled || limits.length === 0) return { allowed: true, counted: [] };
+      const { rows } = await db.raw<{ rows: Counted[] }>(COUNT_SQL, [
+        limits.map(keyOf),
+        limits.map(limit => limit.window),
+        limits.map(limit => limit.among ?? 'all'),
+        claimed?.accountId ?? null,
+        claimed?.browser ?? null,
+      ]);
+      const counted = limits.flatMap(limit => {
+        const row = rows.find(({ subject }) => subject === keyOf(limit));
+        return row ? [{ limit, row }] : [];
+      });
+      const over = counted.filter(({ limit, row }) => row.count > limit.max);
       const refusing = over.at(-1);
-      if (!refusing) return { allowed: true };
+      if (!refusing) return { allowed: true, counted: counted.map(({ limit }) => limit) };
       const { limit, row } = refusing;
-      await takeBack(keys.filter(key => key !== row.subject));
+      await takeBack(rows.map(({ subject }) => subject).filter(subject => subject !== row.subject));
       return {
         allowed: false,
         retryAfter: Math.max(1, ...over.map(({ row: { left } }) => left)),
         reached: row.count === limit.max + 1 ? limit : undefined,
       };
     },
-    clear: async limits => {
-      if (enabled) await db('attempts').whereIn('subject', limits.map(keyOf)).delete();
-    },
     takeBack: async limits => {
       if (enabled) await takeBack(limits.map(keyOf));
+    },
+    welcome: async ({ accountId, before, browser, forget }) => {
+      if (!enabled) return;
+      const keys = forget.map(keyOf);
+      await db.raw(WELCOME_SQL, { keys, accountId, browser, before: before ?? null, at: new Date() });
     },
   };
 }
 
-/** Removes counts whose window has passed, a bounded batch at a time; says how many. */
+/** Removes browsers that are known no more, and counts whose window has passed, a bounded batch at a time; says how many. */
 export async function sweepAttempts(db: Db, batch = 1000): Promise<number> {
+  await db.raw(
+    `DELETE FROM known_browsers WHERE ctid IN (
+       SELECT ctid FROM known_browsers WHERE expires_at < now() ORDER BY expires_at LIMIT ?)`,
+    [batch],
+  );
   const { rowCount } = await db.raw<{ rowCount: number }>(
     `DELETE FROM attempts WHERE subject IN (
        SELECT subject FROM attempts WHERE window_ends_at < now() ORDER BY window_ends_at LIMIT ? FOR UPDATE SKIP LOCKED)`,

@@ -5,7 +5,6 @@ import type { Authentication } from '../../oidc/interaction.js';
 import { endSessionsOf } from '../../oidc/session.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
 import { seeOther } from '../journey.js';
-import { forgetTries, PASSWORDS } from '../limits.js';
 import type { Progress } from '../progress.js';
 import { BY_CODE, goOn, unavailable } from '../sign-in/going-on.js';
 import { showProblems } from '../sign-in/pages.js';
@@ -37,7 +36,7 @@ export async function recover(
   credential: NewCredential,
   replace: (work: Work) => Promise<void>,
 ): Promise<Authentication | undefined> {
-  const { parts, progress } = turn;
+  const { parts } = turn;
   const at = await openWork(parts.db, { kind: 'person', id: accountId }, async work => {
     const before = await recoverAccount(work, accountId);
     if (!before) throw unavailable();
@@ -51,7 +50,6 @@ export async function recover(
     return before;
   }).catch(over);
   if (at === undefined) return undefined;
-  if (progress.email) await forgetTries(turn, PASSWORDS, progress.email);
   return { accountId, at, ...BY_CODE };
 }
 

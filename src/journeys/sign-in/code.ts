@@ -4,7 +4,7 @@ import { mayAct } from '../../oidc/acting.js';
 import { openWork } from '../../platform/storage/work.js';
 import { sendCode } from '../codes.js';
 import { seeOther } from '../journey.js';
-import { CODES, countTry, forgetTries, PASSWORDS } from '../limits.js';
+import { CODES, countTry } from '../limits.js';
 import { afterRecoveryProof } from '../recovery/code.js';
 import { advance, type Turn, textOf, toStep } from '../turn.js';
 import { BY_CODE, goOn, turnAway, unavailable } from './going-on.js';
@@ -41,7 +41,8 @@ export async function submitCode(turn: Turn): Promise<void> {
   if (code.length !== DIGITS) {
     return showProblems(turn, [{ word: code === '' ? 'code_missing' : 'code_malformed', field: 'code' }]);
   }
-  await countTry(turn, CODES, progress.email);
+  const { email = '' } = progress;
+  await countTry(turn, CODES, { email, account: await findByIdentifier(parts.db, 'email', email) });
   const purpose = PURPOSES[step] ?? 'sign-in';
   const outcome = await openWork(parts.db, { kind: 'person' }, work =>
     tryCode(work, parts.keyring, { binding: pending.uid, purpose, code }),
@@ -75,6 +76,5 @@ export async function afterProof(turn: Turn, email: string): Promise<void> {
     await turnAway(turn, 'code', account?.id);
     throw unavailable(account);
   }
-  await forgetTries(turn, PASSWORDS, email);
   seeOther(turn.ctx, await goOn(turn, { accountId: account.id, ...BY_CODE }));
 }

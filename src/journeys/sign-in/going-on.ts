@@ -1,6 +1,7 @@
 import type { Authentication } from '../../oidc/interaction.js';
 import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
+import { welcome } from '../limits.js';
 import type { Turn } from '../turn.js';
 
 /** How a password counts. */
@@ -37,8 +38,10 @@ export function unavailable(account?: { readonly state: string }): Refusal {
 }
 
 /** Records who signed in and how, and gives the address where their request goes on. */
-export function goOn({ ctx, parts, pending }: Turn, authentication: Authentication): Promise<string> {
+export async function goOn(turn: Turn, authentication: Authentication): Promise<string> {
+  const { ctx, parts, pending } = turn;
   const { name } = pending.prompt;
   const answered = name === 'create' || name === 'select_account' ? { [name]: {} } : {};
+  await welcome(turn, authentication.accountId, authentication.acr !== BY_PASSKEY.acr);
   return parts.interactions.signIn(ctx, authentication, answered);
 }

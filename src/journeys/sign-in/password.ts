@@ -9,7 +9,7 @@ import {
 import { mayAct } from '../../oidc/acting.js';
 import { openWork } from '../../platform/storage/work.js';
 import { type Parts, seeOther } from '../journey.js';
-import { countTry, forgetTries, PASSWORDS, unlessBusy } from '../limits.js';
+import { countTry, PASSWORDS, unlessBusy } from '../limits.js';
 import { advance, type Turn } from '../turn.js';
 import { BY_PASSWORD, failedSignIn, goOn, turnAway, unavailable } from './going-on.js';
 import { showProblems } from './pages.js';
@@ -24,12 +24,11 @@ export async function submitPassword(turn: Turn): Promise<void> {
   const { email = '' } = progress;
   const password = typeof sent['password'] === 'string' ? sent['password'] : '';
   if (password === '') return showProblems(turn, [{ word: 'password_missing', field: 'password' }]);
-  await countTry(turn, PASSWORDS, email);
   const account = await findByIdentifier(parts.db, 'email', email);
+  const counted = await countTry(turn, PASSWORDS, { email, account });
   const stored = await findPassword(parts.db, account?.id ?? NOBODY);
-  const right = await unlessBusy(turn, PASSWORDS, email, () => checked(parts, password, stored));
+  const right = await unlessBusy(turn, counted, () => checked(parts, password, stored));
   if (!account || !right || !mayAct({ account })) return refuse(turn, account);
-  await forgetTries(turn, PASSWORDS, email);
   if (stored && right.stale) await rehash(parts, account.id, password, stored);
   await afterPassword(turn, account.id);
 }
