@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Config, ConfigError, readConfig, type Settings } from './config.js';
 import { prepareDatabase } from './database.js';
+import { runDoctor } from './doctor.js';
 import { CLIENTS_USAGE, runClients } from './domain/clients/cli.js';
 import { STANDARD_SCOPES } from './domain/clients/clients.js';
 import { runPasswords } from './domain/credentials/credentials.js';
@@ -15,6 +16,8 @@ interface Command {
   readonly db: Db;
   readonly config: Config;
   readonly words: readonly string[];
+  /** The migrations that ran before it. */
+  readonly migrated: readonly string[];
 }
 
 type Verb = (command: Command) => Promise<number>;
@@ -24,8 +27,14 @@ const fail = (text: string): void => void process.stderr.write(`${text}\n`);
 
 /** The verbs that work on the database, of the running server or of its data folder. */
 const VERBS: Readonly<Record<string, Verb>> = {
-  migrate: async () => {
-    fail('The tables are up to date.');
+  migrate: async ({ migrated }) => {
+    for (const name of migrated) print(`${name}\n`);
+    const done = migrated.length === 1 ? '1 step was' : `${migrated.length} steps were`;
+    fail(
+      migrated.length === 0
+        ? 'The tables were up to date already.'
+        : `${done} taken; the tables are up to date.`,
+    );
     return 0;
   },
   clients: async ({ db, config, words }) => {
@@ -40,7 +49,8 @@ const VERBS: Readonly<Record<string, Verb>> = {
 
 const USAGE = `keyhold start                                                run the server
 keyhold check-config                                         read the settings and say what is wrong
-keyhold migrate                                              bring the tables up to date
+keyhold migrate                                              bring the tables up to date, and say what was done
+keyhold doctor                                               look at everything that it needs to work; changes nothing
 ${CLIENTS_USAGE}
 ${RESOURCES_USAGE}
 ${KEYS_USAGE}
@@ -49,26 +59,27 @@ keyhold passwords load FILE                                  passwords nobody ma
 /** Runs one command and gives the exit code: 0 done, 1 refused or failed, 2 not understood. */
 async function runCommand([name = '', ...words]: readonly string[]): Promise<number> {
   const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
-  if (!verb && name !== 'check-config') {
+  if (!verb && !['check-config', 'doctor'].includes(name)) {
     const isAsked = ['', 'help', '--help', '-h'].includes(name);
     fail(isAsked ? USAGE : `There is no command ${name}.\n${USAGE}`);
     return isAsked ? 0 : 2;
   }
   const settings = readConfig(process.env, path => readFileSync(path, 'utf8'));
   for (const warning of settings.warnings) fail(warning);
-  if (verb) return onDatabase(settings, (db, config) => verb({ db, config, words }));
+  if (name === 'doctor') return runDoctor(settings, print);
+  if (verb) return onDatabase(settings, (db, config, migrated) => verb({ db, config, words, migrated }));
   fail(`The settings can be used: ${settings.issuer.origin} on port ${settings.port}.`);
   return 0;
 }
 
 async function onDatabase(
   settings: Settings,
-  act: (db: Db, config: Config) => Promise<number>,
+  act: (db: Db, config: Config, migrated: readonly string[]) => Promise<number>,
 ): Promise<number> {
   const prepared = await prepareDatabase(settings, fail);
   const db = openDatabase(prepared.config.databaseUrl);
   try {
-    return await act(db, prepared.config);
+    return await act(db, prepared.config, prepared.migrated);
   } finally {
     await db.destroy();
     await prepared.stop();

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config, Settings } from './config.js';
 import { type Embedded, startEmbedded } from './platform/storage/embedded.js';
@@ -13,6 +13,8 @@ export interface Prepared {
   readonly config: Config;
   /** Settles when the embedded database ends though nobody here stopped it. */
   readonly lost: Promise<void>;
+  /** The migrations that had to run. */
+  readonly migrated: readonly string[];
   /** Leaves the embedded database, if there is one. */
   stop(): Promise<void>;
 }
@@ -28,11 +30,12 @@ export async function prepareDatabase(
     : await startEmbedded({ dataDir: settings.dataDir, progress });
   try {
     const config = { ...settings, secret, ...(await databaseUrls(settings, embedded, progress)) };
-    await migrateDatabase(config, progress);
+    const migrated = await migrateDatabase(config, progress);
     const never = new Promise<void>(() => undefined);
     return {
       config: Object.freeze(config),
       lost: embedded?.lost ?? never,
+      migrated,
       stop: async () => embedded?.stop(),
     };
   } catch (error) {
@@ -57,10 +60,13 @@ async function databaseUrls(
   return { databaseUrl, migrationDatabaseUrl };
 }
 
-async function migrateDatabase(config: Config, progress: (sentence: string) => void): Promise<void> {
+async function migrateDatabase(
+  config: Config,
+  progress: (sentence: string) => void,
+): Promise<readonly string[]> {
   const { databaseUrl, migrationDatabaseUrl } = config;
   try {
-    await migrate({ migrationUrl: migrationDatabaseUrl, appRole: roleOf(databaseUrl), progress });
+    return await migrate({ migrationUrl: migrationDatabaseUrl, appRole: roleOf(databaseUrl), progress });
   } catch (error) {
     const isOurs = migrationDatabaseUrl !== databaseUrl;
     const setting = isOurs ? 'KEYHOLD_MIGRATION_DATABASE_URL' : 'KEYHOLD_DATABASE_URL';
@@ -85,4 +91,22 @@ async function keepSecret(settings: Settings): Promise<string> {
 
 async function exists(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;
+}
+
+/** The installation as it is, for whoever looks at it and makes nothing; undefined where there is none yet. */
+export async function findDatabase(settings: Settings): Promise<Omit<Prepared, 'migrated'> | undefined> {
+  const kept = join(settings.dataDir, 'secret');
+  const secret = settings.secret ?? (await readFile(kept, 'utf8').catch(() => undefined))?.trim();
+  const isMade =
+    settings.databaseUrl !== undefined || (await exists(join(settings.dataDir, 'database.json')));
+  if (secret === undefined || !isMade) return undefined;
+  const embedded = settings.databaseUrl ? undefined : await startEmbedded({ dataDir: settings.dataDir });
+  try {
+    const urls = await databaseUrls(settings, embedded, () => undefined);
+    const lost = embedded?.lost ?? new Promise<void>(() => undefined);
+    return { config: { ...settings, secret, ...urls }, lost, stop: async () => embedded?.stop() };
+  } catch (error) {
+    await embedded?.stop();
+    throw error;
+  }
 }

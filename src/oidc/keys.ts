@@ -93,6 +93,15 @@ export async function loadSigningKeys(db: Db, keyring: Keyring): Promise<(JWK & 
   );
 }
 
+/** The algorithms that no key signs for; throws when a key was sealed under another secret. Makes nothing. */
+export async function missingAlgorithms(db: Db, keyring: Keyring): Promise<readonly SigningAlgorithm[]> {
+  const rows = await db<KeyRow>('signing_keys')
+    .select(...COLUMNS)
+    .whereNot('state', 'retired');
+  for (const row of rows) openKey(row, keyring);
+  return SIGNING_ALGORITHMS.filter(alg => !rows.some(row => row.alg === alg && row.state === 'active'));
+}
+
 function openKey(row: KeyRow, keyring: Keyring): JWK & { kid: string } {
   try {
     return JSON.parse(keyring.open('signing-key', row.sealed)) as JWK & { kid: string };

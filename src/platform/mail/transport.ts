@@ -26,13 +26,25 @@ export function openTransport(settings: TransportSettings, db: Db): Transport {
   return { send: letter => db.transaction(tx => putIntoMailbox(tx, letter)), close: () => {} };
 }
 
-function openSmtp(smtpUrl: string, settings: TransportSettings): Transport {
+/** Connects to the SMTP server as it would for a letter, and sends none; throws what is in the way, in a few words. */
+export async function tryTransport(smtpUrl: string, settings: TransportSettings): Promise<void> {
+  const mailer = openMailer(smtpUrl, settings);
+  try {
+    await mailer.verify();
+  } catch (error) {
+    throw new Error(reasonOf(error));
+  } finally {
+    mailer.close();
+  }
+}
+
+function openMailer(smtpUrl: string, settings: TransportSettings) {
   const { patience = 15_000 } = settings;
   const url = new URL(smtpUrl);
   const secure = url.protocol === 'smtps:';
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const loopback = /^(localhost|::1|127(\.\d{1,3}){3})$/.test(host);
-  const mailer = createTransport({
+  return createTransport({
     pool: true,
     host,
     port: url.port === '' ? (secure ? 465 : 587) : Number(url.port),
@@ -55,6 +67,10 @@ function openSmtp(smtpUrl: string, settings: TransportSettings): Transport {
     disableFileAccess: true,
     disableUrlAccess: true,
   });
+}
+
+function openSmtp(smtpUrl: string, settings: TransportSettings): Transport {
+  const mailer = openMailer(smtpUrl, settings);
   // A connection that breaks while idle says so here; the job learns of its own.
   mailer.on('error', () => {});
   return {

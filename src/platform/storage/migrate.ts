@@ -20,18 +20,22 @@ const FOLDER = fileURLToPath(new URL('../../../../migrations/', import.meta.url)
 /** A session lock: it ends with its connection, so a killed process never leaves a database locked. */
 const LOCK = 7_203_113;
 
-/** Brings the schema up to date, one process at a time, and gives the lesser role what it needs. */
-export async function migrate(options: MigrateOptions): Promise<void> {
-  await locked(options.migrationUrl, async (db, client) => {
+/**
+ * Brings the schema up to date, one process at a time, and gives the lesser role what it needs. Gives the names of the
+ * migrations that ran.
+ */
+export async function migrate(options: MigrateOptions): Promise<readonly string[]> {
+  return locked(options.migrationUrl, async (db, client) => {
     const pending = await listPending(db);
     // Where somebody else migrates, the server is given the lesser role alone.
-    if (pending.length === 0 && !(await ownsSchema(client))) return;
+    if (pending.length === 0 && !(await ownsSchema(client))) return [];
     if (pending.length > 0) options.progress?.('Setting up the tables …');
     // Knex's own lock is a row that a killed process leaves behind; under ours it can only be a leftover.
     await db.migrate.forceFreeMigrationsLock();
     await migrateQueue(options.migrationUrl);
     await db.migrate.latest();
     await grantAppRole(client, options.appRole || undefined);
+    return pending;
   });
 }
 
@@ -72,7 +76,7 @@ export function roleOf(url: string): string {
   return decodeURIComponent(new URL(url).username);
 }
 
-async function locked(url: string, act: (db: Knex, client: pg.Client) => Promise<void>): Promise<void> {
+async function locked<T>(url: string, act: (db: Knex, client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({
     connectionString: url,
     application_name: 'keyhold migrate',
@@ -83,7 +87,7 @@ async function locked(url: string, act: (db: Knex, client: pg.Client) => Promise
   try {
     await client.connect();
     await client.query('SELECT pg_advisory_lock($1)', [LOCK]);
-    await act(db, client);
+    return await act(db, client);
   } finally {
     await db.destroy();
     await client.end().catch(() => undefined);
@@ -95,7 +99,12 @@ function openMigrations(url: string): Knex {
     client: 'pg',
     connection: { connectionString: url, application_name: 'keyhold migrate' },
     pool: { min: 0, max: 2 },
-    migrations: { tableName: 'keyhold_migrations', migrationSource: migrationFolder },
+    migrations: {
+      tableName: 'keyhold_migrations',
+      migrationSource: migrationFolder,
+      // This version also starts on the tables of the next one, whose migrations it does not know.
+      disableMigrationsListValidation: true,
+    },
   });
 }
 

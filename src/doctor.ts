@@ -1,0 +1,158 @@
+import { statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Config, Settings } from './config.js';
+import { findDatabase } from './database.js';
+import { missingAlgorithms } from './oidc/keys.js';
+import { openKeyring } from './platform/crypto/keyring.js';
+import { tryTransport } from './platform/mail/mail.js';
+import { openDatabase } from './platform/storage/db.js';
+import { type Inspection, inspectDatabase } from './platform/storage/inspect.js';
+
+/** What a look at one thing says: in order, worth knowing, or in the way. */
+type Finding = readonly [weight: 'ok' | 'note' | 'problem', sentence: string];
+
+/** How many connections one process opens at most. */
+const CONNECTIONS = 20;
+const FREE_BYTES = 500_000_000;
+const PATIENCE = 10_000;
+
+/** Looks at everything the server needs, says each in a sentence, and gives the exit code: 1 when something is in the way. */
+export async function runDoctor(settings: Settings, print: (text: string) => void): Promise<number> {
+  let problems = 0;
+  const tell = (findings: readonly Finding[]) => {
+    for (const [weight, sentence] of findings) print(`${weight.padEnd(9)}${sentence}\n`);
+    problems += findings.filter(([weight]) => weight === 'problem').length;
+  };
+  tell([['ok', `The settings can be used: ${settings.issuer.origin} on port ${settings.port}.`]]);
+  tell(await lookAtInstallation(settings));
+  tell(await lookAtMail(settings));
+  tell(await lookAtDisk(settings.dataDir));
+  tell(await lookAtIssuer(settings));
+  const count = problems === 1 ? 'One problem' : `${problems} problems`;
+  print(problems === 0 ? 'Nothing is in the way.\n' : `${count} to be solved.\n`);
+  return problems === 0 ? 0 : 1;
+}
+
+async function lookAtInstallation(settings: Settings): Promise<readonly Finding[]> {
+  try {
+    const found = await findDatabase(settings);
+    if (!found)
+      return [['note', `There is no database in ${settings.dataDir} yet; the first start makes it.`]];
+    try {
+      const inspection = await inspectDatabase(found.config.databaseUrl);
+      const findings = judgeDatabase(inspection, settings);
+      return inspection.pending.length > 0 ? findings : [...findings, await lookAtKeys(found.config)];
+    } finally {
+      await found.stop();
+    }
+  } catch (error) {
+    return [['problem', reasonOf(error)]];
+  }
+}
+
+/** What an inspection means for whoever runs the server. */
+export function judgeDatabase(seen: Inspection, settings: Pick<Settings, 'workers'>): readonly Finding[] {
+  const findings: Finding[] = [
+    ['ok', `The database answers: Postgres ${seen.version}, as the role ${seen.role}.`],
+  ];
+  if (seen.pending.length > 0) {
+    const steps = seen.pending.join(', ');
+    findings.push(['problem', `The tables are behind (${steps}); run keyhold migrate, or start the server.`]);
+  } else findings.push(['ok', 'The tables are up to date.']);
+  findings.push(judgeRole(seen));
+  const apart = Math.round(Math.abs(seen.ahead) / 100) / 10;
+  const clocks = `The clocks of this machine and of the database are ${apart} s apart`;
+  if (apart > 5)
+    findings.push(['problem', `${clocks}; let both be set by NTP, since tokens and codes expire by them.`]);
+  else findings.push(['ok', `${clocks}.`]);
+  const needed = settings.workers * CONNECTIONS;
+  if (needed > seen.connections) {
+    const sentence = `${settings.workers} processes may open ${needed} connections and Postgres lets ${seen.connections} in; raise max_connections or lower KEYHOLD_WORKERS.`;
+    findings.push(['problem', sentence]);
+  }
+  return findings;
+}
+
+function judgeRole({ role, ownsTables, withheld, changesEvents }: Inspection): Finding {
+  if (withheld.length > 0) {
+    return [
+      'problem',
+      `The role ${role} may not read and write ${withheld.join(', ')}; keyhold migrate grants it that.`,
+    ];
+  }
+  if (changesEvents) {
+    return [
+      'problem',
+      `The role ${role} may change events, which are only to be added to; revoke UPDATE and DELETE.`,
+    ];
+  }
+  if (ownsTables) {
+    return [
+      'note',
+      `The server works as ${role}, who owns the tables: name a lesser role in KEYHOLD_DATABASE_URL and ${role} in KEYHOLD_MIGRATION_DATABASE_URL, and what went wrong in the server could not alter them.`,
+    ];
+  }
+  return ['ok', `The role ${role} may read and write, and neither alter tables nor change events.`];
+}
+
+async function lookAtKeys({ databaseUrl, secret }: Config): Promise<Finding> {
+  const db = openDatabase(databaseUrl);
+  try {
+    const missing = await missingAlgorithms(db, openKeyring(secret));
+    if (missing.length > 0)
+      return ['note', `No key signs ${missing.join(', ')} yet; the next start makes it.`];
+    return ['ok', 'The signing keys can be opened.'];
+  } catch (error) {
+    return ['problem', `The signing keys cannot be used: ${reasonOf(error)}`];
+  } finally {
+    await db.destroy();
+  }
+}
+
+async function lookAtMail({ smtpUrl, mailFrom, production }: Settings): Promise<readonly Finding[]> {
+  if (smtpUrl === undefined) return [['ok', 'Mail goes to the mailbox at /dev/mailbox.']];
+  const { host } = new URL(smtpUrl);
+  try {
+    await tryTransport(smtpUrl, { smtpUrl, mailFrom, production, patience: PATIENCE });
+    return [['ok', `The mail server ${host} lets us in.`]];
+  } catch (error) {
+    return [
+      ['problem', `The mail server ${host} cannot be used (${reasonOf(error)}); correct KEYHOLD_SMTP_URL.`],
+    ];
+  }
+}
+
+async function lookAtDisk(folder: string): Promise<readonly Finding[]> {
+  const disk = await statfs(folder).catch(() => undefined);
+  if (!disk) return dirname(folder) === folder ? [] : lookAtDisk(dirname(folder));
+  const free = disk.bavail * disk.bsize;
+  const sentence = `The disk of ${folder} has ${Math.round(free / 1_000_000)} MB free`;
+  return [
+    free < FREE_BYTES
+      ? ['problem', `${sentence}; make room, or set KEYHOLD_DATA_DIR.`]
+      : ['ok', `${sentence}.`],
+  ];
+}
+
+/* Not through the guard of outgoing calls: this is the operator's own host, which may well be a private address. */
+async function lookAtIssuer({ issuer, production }: Settings): Promise<readonly Finding[]> {
+  const url = new URL('/.well-known/openid-configuration', issuer);
+  try {
+    const answer = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(PATIENCE) });
+    if (answer.status !== 200) return [['problem', `${url.href} answers ${answer.status} instead of 200.`]];
+    const { issuer: told } = (await answer.json()) as { readonly issuer?: unknown };
+    if (told === issuer.origin) return [['ok', `Discovery answers at ${url.href}.`]];
+    return [['problem', `${url.href} is somebody else's: its issuer is ${String(told)}.`]];
+  } catch (error) {
+    const sentence = `Nobody answers at ${url.href} (${reasonOf(error)}); start the server, or look at the proxy in front.`;
+    return [[production ? 'problem' : 'note', sentence]];
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  if (cause instanceof Error && error instanceof TypeError) return reasonOf(cause);
+  const code = 'code' in error ? String(error.code) : '';
+  return error.message || code;
+}
