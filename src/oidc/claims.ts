@@ -51,9 +51,17 @@ interface EngineContext {
   };
 }
 
-/* Codes and refresh tokens know when their person authenticated; an access token falls with its grant. */
-function authTimeOf(token: { readonly authTime?: unknown } | undefined): number | undefined {
-  return typeof token?.authTime === 'number' ? token.authTime : undefined;
+interface Held {
+  readonly authTime?: unknown;
+  readonly sessionUid?: unknown;
+}
+
+/** When the person behind a code or token authenticated: it knows so itself, or its session does, which was read along. */
+export async function authenticatedAt({ authTime, sessionUid }: Held): Promise<number | undefined> {
+  if (typeof authTime === 'number') return authTime;
+  if (typeof sessionUid !== 'string') return undefined;
+  const loginTs = (await requestScope().sessionByUid(sessionUid))?.['loginTs'];
+  return typeof loginTs === 'number' ? loginTs : undefined;
 }
 
 /**
@@ -64,7 +72,13 @@ export async function findAccount(ctx: unknown, id: string, token?: object): Pro
   const snapshot = await requestScope().account(id);
   const session = (ctx as EngineContext | undefined)?.oidc?.session;
   const signedInAt = session?.accountId === id ? session.loginTs : undefined;
-  if (!snapshot || !mayAct({ account: acting(snapshot), authenticatedAt: authTimeOf(token) ?? signedInAt }))
+  if (
+    !snapshot ||
+    !mayAct({
+      account: acting(snapshot),
+      authenticatedAt: (token && (await authenticatedAt(token))) ?? signedInAt,
+    })
+  )
     return undefined;
   return { accountId: id, claims: async () => claimsOf(snapshot) };
 }

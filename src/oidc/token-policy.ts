@@ -1,4 +1,5 @@
 import { mayAct } from './acting.js';
+import { authenticatedAt } from './claims.js';
 import { acting, requestScope } from './request-scope.js';
 
 interface Asking {
@@ -9,7 +10,8 @@ interface Told {
   readonly clientId?: string | undefined;
   readonly aud?: string | string[] | undefined;
   readonly accountId?: string | undefined;
-  readonly authTime?: number | undefined;
+  readonly authTime?: unknown;
+  readonly sessionUid?: unknown;
 }
 
 /** RFC 7662: the token's own app and the API it is for may ask, and only about somebody who may act now. */
@@ -18,7 +20,7 @@ export async function mayIntrospect(_ctx: unknown, client: Asking, token: Told):
   if (token.accountId === undefined) return true;
   return mayAct({
     account: acting(await requestScope().account(token.accountId)),
-    authenticatedAt: token.authTime,
+    authenticatedAt: await authenticatedAt(token),
   });
 }
 
