@@ -15,6 +15,8 @@ import { sweepProofs } from './domain/contacts/contacts.js';
 import { openPasswordHasher, relyingPartyOf, sweepChallenges } from './domain/credentials/credentials.js';
 import { openProtection, sweepAttempts } from './domain/protection/protection.js';
 import { openResourceCache } from './domain/resources/resources.js';
+import { devicePages } from './journeys/device-grant/outcome.js';
+import { deviceRoutes } from './journeys/device-grant/pages.js';
 import { mailboxRoutes } from './journeys/home/mailbox.js';
 import { homeRoutes } from './journeys/home/pages.js';
 import { interactionRoutes } from './journeys/interaction-routes.js';
@@ -24,6 +26,7 @@ import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-
 import { countSignIns, namesOf, observeJobs, traceOutbound, watchQueues } from './observe.js';
 import { mayAct } from './oidc/acting.js';
 import type { ClientRegistry } from './oidc/clients.js';
+import { openDeviceCodes } from './oidc/device-codes.js';
 import { exactPaths } from './oidc/exact-paths.js';
 import { noteRefusals } from './oidc/facts.js';
 import type { FindResourceServer } from './oidc/features.js';
@@ -85,7 +88,11 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       clients: registryOf(base.clients),
       findResourceServer: findResourceServer(base.resources),
       fetch: base.outbound.fetch as typeof globalThis.fetch,
-      pages: { ...signOutPages(pages), problem: (ctx, problem) => showProtocolProblem(ctx, pages, problem) },
+      pages: {
+        ...signOutPages(pages),
+        ...devicePages(pages),
+        problem: (ctx, problem) => showProtocolProblem(ctx, pages, problem),
+      },
     });
     noteRefusals(provider, log);
     const parts: Parts = {
@@ -95,10 +102,13 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       emailCodeSignIn: config.emailCodeSignIn,
       provider,
       interactions: countSignIns(openInteractions(provider), telemetry),
+      devices: openDeviceCodes(provider, base.pool, keyring),
+      subjectOf,
       rp: relyingPartyOf(issuer, NAME),
     };
     const router = new Router();
     interactionRoutes(router, parts);
+    deviceRoutes(router, parts);
     homeRoutes(router, parts, tryUrl);
     objectionRoutes(router, parts);
     if (!config.production) mailboxRoutes(router, parts);

@@ -1,8 +1,10 @@
 import type Koa from 'koa';
 import type { PasswordHasher, RelyingParty } from '../domain/credentials/credentials.js';
 import type { Protection } from '../domain/protection/protection.js';
+import type { DeviceCodes } from '../oidc/device-codes.js';
 import type { Interactions, PendingRequest } from '../oidc/interaction.js';
 import type { Engine } from '../oidc/provider.js';
+import type { SubjectOf } from '../oidc/subjects.js';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import type { Db } from '../platform/storage/db.js';
 import type { Csrf } from '../platform/web/csrf.js';
@@ -21,6 +23,8 @@ export interface Parts {
   readonly keyring: Keyring;
   readonly provider: Engine;
   readonly interactions: Interactions;
+  readonly devices: DeviceCodes;
+  readonly subjectOf: SubjectOf;
   readonly hasher: PasswordHasher;
   readonly protection: Protection;
   readonly pages: Pages;
@@ -83,7 +87,8 @@ const SYSTEMS = [
   [/Linux/, 'Linux'],
 ] as const;
 
-function deviceName(agent: string): string {
+/** The browser and system of a user agent, in a few plain words; nothing when neither is known. */
+export function deviceName(agent: string): string {
   const browser = BROWSERS.find(([pattern]) => pattern.test(agent))?.[1];
   const system = SYSTEMS.find(([pattern]) => pattern.test(agent))?.[1];
   return [browser, system].filter(Boolean).join(' · ');

@@ -17,11 +17,13 @@ export type ProblemWord =
   | 'terms_missing'
   | 'passkey_failed'
   | 'account_gone'
+  | 'device_code_missing'
+  | 'device_code_wrong'
   | 'limited'
   | 'form_expired';
 
 /** The controls a problem can point at; a problem without a field is about the whole form. */
-export type FieldName = 'email' | 'password' | 'code' | 'name' | 'terms';
+export type FieldName = 'email' | 'password' | 'code' | 'name' | 'terms' | 'user_code';
 
 /** One reason why a form came back, in a word of the locales. */
 export interface Problem {
@@ -252,6 +254,23 @@ export interface SignedOutPage {
   readonly app?: AppBadge & { readonly url?: string };
 }
 
+/** Where a person types the code that a device shows. Posts `user_code` to `/device`. */
+export interface DeviceCodePage extends Form {
+  readonly code: string;
+}
+
+/** "This is my device" posts to `/device/confirm`, "This is not my device" to `/device/deny`. */
+export interface DeviceConfirmPage {
+  readonly app: AppBadge;
+  readonly code: string;
+  readonly asked: Asked;
+}
+
+/** The device may go on. */
+export interface DeviceDonePage {
+  readonly app: AppBadge;
+}
+
 /** What a person and the developer beside them need to know about a request that cannot go on. */
 export interface ErrorPage {
   /** A sentence under `error.*`; `generic` when nothing fits. */
@@ -335,6 +354,10 @@ export interface PageModels {
   readonly 'link/same-browser': LinkHerePage;
   readonly 'link/other-browser': LinkElsewherePage;
   readonly 'link/ended': LinkEndedPage;
+  readonly 'device/code': DeviceCodePage;
+  readonly 'device/confirm': DeviceConfirmPage;
+  readonly 'device/done': DeviceDonePage;
+  readonly 'device/denied': object;
   readonly 'sign-out/confirm': SignOutPage;
   readonly 'sign-out/who': SignOutWhoPage;
   readonly 'sign-out/done': SignedOutPage;

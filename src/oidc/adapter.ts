@@ -1,5 +1,7 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
+import type { Keyring } from '../platform/crypto/keyring.js';
 import type { Payload } from './artefacts.js';
+import { userCodeDigest } from './device-codes.js';
 import { requestScope } from './request-scope.js';
 import { maybeOfKind } from './token-ids.js';
 
@@ -10,23 +12,40 @@ export type FindClient = (id: string) => Promise<Payload | undefined>;
  * The engine's storage. Reads and writes go through the scope of the request: reads fetch along what comes next, writes
  * wait for one statement that is flushed before the answer leaves.
  */
-export function openAdapter(findClient: FindClient): (model: string) => Adapter {
+export function openAdapter(findClient: FindClient, keyring: Keyring): (model: string) => Adapter {
   return model => {
     if (model === 'Client') return clientAdapter(findClient);
     if (model === 'Session') return sessionAdapter();
-    return {
-      upsert: async (id, payload) => requestScope().writes.put(model, id, payload as Payload),
-      find: async id =>
-        maybeOfKind(model, id)
-          ? ((await requestScope().find(model, id)) as AdapterPayload | undefined)
-          : undefined,
-      findByUid: async () => undefined,
-      findByUserCode: async () => undefined,
-      consume: async id => requestScope().writes.consume(model, id),
-      destroy: async id =>
-        model === 'Grant' ? requestScope().writes.endGrants([id]) : requestScope().writes.remove(model, id),
-      revokeByGrantId: async grantId => requestScope().writes.endGrants([grantId]),
-    };
+    if (model === 'DeviceCode') return deviceAdapter(keyring);
+    return artefactAdapter(model);
+  };
+}
+
+function artefactAdapter(model: string): Adapter {
+  return {
+    upsert: async (id, payload) => requestScope().writes.put(model, id, payload as Payload),
+    find: async id =>
+      maybeOfKind(model, id)
+        ? ((await requestScope().find(model, id)) as AdapterPayload | undefined)
+        : undefined,
+    findByUid: async () => undefined,
+    findByUserCode: async () => undefined,
+    consume: async id => requestScope().writes.consume(model, id),
+    destroy: async id =>
+      model === 'Grant' ? requestScope().writes.endGrants([id]) : requestScope().writes.remove(model, id),
+    revokeByGrantId: async grantId => requestScope().writes.endGrants([grantId]),
+  };
+}
+
+/* A pending request names its device by reference; nobody else can: the scope knows which it has learned. */
+function deviceAdapter(keyring: Keyring): Adapter {
+  return {
+    ...artefactAdapter('DeviceCode'),
+    upsert: async (id, { userCode, ...payload }) => {
+      const code = userCode === undefined ? {} : { userCode: userCodeDigest(keyring, userCode) };
+      requestScope().writes.put('DeviceCode', id, { ...payload, ...code } as Payload);
+    },
+    find: async id => (await requestScope().find('DeviceCode', id)) as AdapterPayload | undefined,
   };
 }
 

@@ -144,6 +144,24 @@ export const ARTEFACTS: Readonly<Record<string, Artefact>> = {
       column('begunIn', 'bytea'),
     ],
   },
+  DeviceCode: {
+    table: 'device_codes',
+    key: 'digest',
+    slotted: false,
+    columns: [
+      ...TIMES,
+      ...GRANTED,
+      ...AUTHENTICATION,
+      CONSUMED,
+      column('attestationJkt', 'text'),
+      column('params', 'jsonb'),
+      column('userCode', 'bytea'),
+      column('inFlight', 'boolean'),
+      column('deviceInfo', 'jsonb'),
+      column('error', 'text'),
+      column('errorDescription', 'text'),
+    ],
+  },
   PushedAuthorizationRequest: {
     table: 'pushed_authorization_requests',
     key: 'digest',
@@ -172,12 +190,15 @@ export function artefactOf(model: string): Artefact {
   return artefact;
 }
 
+/** Written once and never again; nobody is told. */
+export const WRITTEN_ONCE: ReadonlySet<string> = new Set(['begunIn', 'userCode']);
+
 /** What the remembered `jti` of a DPoP proof begins with; all others are of client assertions. */
 export const PROOF_ID = 'dpop ';
 
-/** What a second use of an artefact is called. */
+/** What it is called when there is one already. */
 export function conflictOf(model: string, id: string): string {
-  if (model !== 'ReplayDetection') return model;
+  if (model === 'DeviceCode') return 'UserCode';
   return id.startsWith(PROOF_ID) ? 'DpopProof' : 'ClientAssertion';
 }
 

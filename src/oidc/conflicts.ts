@@ -26,8 +26,11 @@ const OAUTH_ERROR: Readonly<Record<string, OAuthError>> = {
   Grant: said(400, 'invalid_grant', 'grant was revoked'),
   PushedAuthorizationRequest: said(400, 'invalid_request_uri', 'request_uri was already used'),
   ClientAssertion: said(401, 'invalid_client', 'client assertion was already used'),
+  UserCode: said(503, 'temporarily_unavailable', 'try again'),
   DpopProof: said(400, 'invalid_dpop_proof', 'DPoP proof was already used'),
 };
+
+const FAMILIES: ReadonlySet<string> = new Set(['AuthorizationCode', 'RefreshToken', 'DeviceCode']);
 
 /** The endpoints that apps call themselves: they are answered as OAuth says, people with a page. */
 const BACK_CHANNEL: ReadonlySet<string> = new Set([
@@ -59,7 +62,7 @@ export async function answerConflict(
   const known = OAUTH_ERROR[conflict.model];
   if (!known || !BACK_CHANNEL.has(route)) throw refusalOf(conflict, known);
   /* A second use of a code or refresh token: the family dies as it would had it been found used. */
-  if (conflict.model === 'AuthorizationCode' || conflict.model === 'RefreshToken') {
+  if (FAMILIES.has(conflict.model)) {
     await endReusedFamily(ctx, scope, 'lost');
     await scope.flush();
   }

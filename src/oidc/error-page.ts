@@ -16,8 +16,13 @@ export interface EngineForm {
   readonly xsrf: string;
 }
 
-/** The pages of signing out, as the engine asks for them. */
-export interface LogoutPages {
+/** Why a device's request does not go on: turned away, too late, or failed. */
+export type DeviceStop = 'denied' | 'over' | 'failed';
+
+/** The pages that the engine asks for by itself: of signing out, and of devices. */
+export interface EnginePages {
+  deviceAllowed(ctx: KoaContextWithOIDC): Promise<void>;
+  deviceStopped(ctx: KoaContextWithOIDC, why: DeviceStop, problem: ProtocolProblem): Promise<void>;
   signOut(ctx: KoaContextWithOIDC, form: string): Promise<void>;
   signedOut(ctx: KoaContextWithOIDC): Promise<void>;
 }

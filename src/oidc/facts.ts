@@ -5,6 +5,8 @@ export const PROTOCOL_FACTS = [
   'session.authenticated',
   'session.ended',
   'grant.reuse_detected',
+  'device.allowed',
+  'device.denied',
   'logout.undelivered',
   'signing_key.published',
   'signing_key.activated',
@@ -26,6 +28,8 @@ const REFUSALS = [
   'revocation.error',
   'end_session.error',
   'pushed_authorization_request.error',
+  'device_authorization.error',
+  'device_resume.error',
 ] as const;
 
 interface EngineFailure {

@@ -1,5 +1,6 @@
 import type { Configuration } from 'oidc-provider';
-import type { LogoutPages } from './error-page.js';
+import { visitOf } from '../platform/web/surface.js';
+import { type DeviceStop, type EnginePages, protocolProblem } from './error-page.js';
 import { LIFETIMES } from './lifetimes.js';
 import { mayIntrospect, mayRevoke } from './token-policy.js';
 
@@ -16,7 +17,7 @@ export type FindResourceServer = (identifier: string) => Promise<ResourceServer 
 
 /** Which specifications are on: one line and its number each. */
 export function features(
-  pages: LogoutPages,
+  pages: EnginePages,
   findResourceServer: FindResourceServer,
   invalidTarget: () => Error,
 ): NonNullable<Configuration['features']> {
@@ -31,6 +32,22 @@ export function features(
     pushedAuthorizationRequests: { enabled: true },
     /* RFC 9449; a nonce of ours is never asked for: proofs are used once, and live for five minutes. */
     dPoP: { enabled: true },
+    /* RFC 8628; its forms are ours (`device-codes.ts`), these are where they lead. */
+    deviceFlow: {
+      enabled: true,
+      charset: 'base-20',
+      mask: '****-****',
+      deviceInfo: ctx => ({ address: visitOf(ctx).address, agent: ctx.get('User-Agent').slice(0, 200) }),
+      userCodeInputSource: async (ctx, _form, out, error) => {
+        /* The engine has just put a token for its form into the session: ours needs none there. */
+        Object.assign(ctx.oidc.session ?? {}, { state: undefined, touched: false });
+        return pages.deviceStopped(ctx, stopOf(error), protocolProblem(ctx, out ?? {}));
+      },
+      userCodeConfirmSource: async () => {
+        throw new Error('this form of the engine is never asked for');
+      },
+      successSource: ctx => pages.deviceAllowed(ctx),
+    },
     /* RFC 7662 */
     introspection: { enabled: true, allowedPolicy: mayIntrospect },
     /* RFC 7009 */
@@ -68,4 +85,13 @@ export function features(
 
 function registered(client: { readonly [property: string]: unknown }): readonly string[] {
   return (client['resource_scopes'] as readonly string[] | undefined) ?? [];
+}
+
+/* The engine tells apart by class what it shows with the form. */
+function stopOf(error: unknown): DeviceStop {
+  const name = (error as Error | undefined)?.name;
+  if (name === 'AbortedError') return 'denied';
+  return name === 'NotFoundError' || name === 'ExpiredError' || name === 'AlreadyUsedError'
+    ? 'over'
+    : 'failed';
 }

@@ -3,9 +3,18 @@ import type { Keyring } from '../platform/crypto/keyring.js';
 import { digest } from '../platform/crypto/tokens.js';
 import type { NamedStatement } from '../platform/storage/db.js';
 import { type EventRow, jobSpec } from '../platform/storage/work.js';
-import { artefactOf, columnValues, conflictOf, liveSlots, type Payload, slotAt } from './artefacts.js';
+import {
+  artefactOf,
+  columnValues,
+  conflictOf,
+  liveSlots,
+  type Payload,
+  slotAt,
+  WRITTEN_ONCE,
+} from './artefacts.js';
 import { BACKCHANNEL_LOGOUT } from './session-ending.js';
 import { SESSION_COLUMNS, sessionValues } from './session-row.js';
+import { maybeOfKind } from './token-ids.js';
 
 /** One write that waits for the flush. */
 export type Write =
@@ -33,6 +42,7 @@ export type Write =
     }
   | { readonly act: 'end-session'; readonly uid: string; readonly reason: string }
   | { readonly act: 'end-grants'; readonly ids: readonly string[] }
+  | { readonly act: 'settle-device'; readonly reference: string; readonly how: 'claimed' | 'denied' }
   | { readonly act: 'progress'; readonly id: string; readonly progress: Payload };
 
 const names = new Map<string, string>();
@@ -67,7 +77,16 @@ function openDraft(): Draft {
   };
 }
 
-const keyOf = (model: string, id: string) => (artefactOf(model).key === 'digest' ? digest(id) : id);
+function keyOf(model: string, id: string): Buffer | string {
+  if (artefactOf(model).key === 'id') return id;
+  return deviceDigest(model, id) ?? digest(id);
+}
+
+/** The digest that a reference to a device's row is: what a pending request holds instead of the device code itself. */
+export function deviceDigest(model: string, id: string): Buffer | undefined {
+  return model === 'DeviceCode' && !maybeOfKind(model, id) ? Buffer.from(id, 'base64url') : undefined;
+}
+
 const keyColumn = (model: string) => artefactOf(model).key;
 const keyType = (model: string) => (artefactOf(model).key === 'digest' ? 'bytea' : 'text');
 
@@ -77,6 +96,9 @@ function match(draft: Draft, model: string, id: string): string {
     : '';
   return `${keyColumn(model)} = ${draft.bind(keyOf(model, id), keyType(model))}${slots}`;
 }
+
+/** Kinds of which a second one with the same id, or the same code to type, is a conflict. */
+const ONCE: ReadonlySet<string> = new Set(['ReplayDetection', 'DeviceCode']);
 
 function insert(draft: Draft, part: string, model: string, id: string, payload: Payload): void {
   const artefact = artefactOf(model);
@@ -90,7 +112,7 @@ function insert(draft: Draft, part: string, model: string, id: string, payload: 
     columns.push('slot');
     bound.push(draft.bind(slotAt(Date.now()), 'smallint'));
   }
-  const once = model === 'ReplayDetection' ? ' ON CONFLICT DO NOTHING RETURNING 1' : '';
+  const once = ONCE.has(model) ? ' ON CONFLICT DO NOTHING RETURNING 1' : '';
   draft.parts.push(
     `${part} AS (INSERT INTO ${artefact.table} (${columns.join(', ')}) VALUES (${bound.join(', ')})${once})`,
   );
@@ -102,11 +124,18 @@ function update(draft: Draft, part: string, model: string, id: string, payload: 
   const values = columnValues(artefact, payload);
   const own = artefact.columns
     .map((c, i) => ({ ...c, value: values[i] }))
-    .filter(c => c.field !== 'begunIn' && (c.field !== 'progress' || payload.progress !== undefined));
+    .filter(c => !WRITTEN_ONCE.has(c.field) && (c.field !== 'progress' || payload.progress !== undefined));
   const sets = own.map(c => `${c.column} = ${draft.bind(c.value, c.type)}`);
-  draft.parts.push(
-    `${part} AS (UPDATE ${artefact.table} SET ${sets.join(', ')} WHERE ${match(draft, model, id)})`,
-  );
+  const found = match(draft, model, id);
+  if (model === 'DeviceCode') return settle(draft, part, sets, found);
+  draft.parts.push(`${part} AS (UPDATE ${artefact.table} SET ${sets.join(', ')} WHERE ${found})`);
+}
+
+/* A device is let in, or turned away, once and in time. */
+function settle(draft: Draft, part: string, sets: readonly string[], found: string): void {
+  draft.parts.push(`${part} AS (UPDATE device_codes SET ${sets.join(', ')} WHERE ${found} AND account_id IS NULL
+    AND error IS NULL AND consumed_at IS NULL AND expires_at > extract(epoch FROM now()) RETURNING 1)`);
+  draft.requires.push(`keyhold_require(EXISTS (SELECT FROM ${part}), 'DeviceCode')`);
 }
 
 type SessionWrite<Act extends Write['act']> = Extract<Write, { readonly act: Act }>;
@@ -168,12 +197,15 @@ function consume(draft: Draft, part: string, model: string, id: string): void {
   const { table, columns } = artefactOf(model);
   const found = match(draft, model, id);
   const hangs = columns.some(column => column.field === 'grantId');
+  /* A device that was turned away hangs on no grant. */
+  const free =
+    model === 'DeviceCode' ? ` OR EXISTS (SELECT FROM ${table} WHERE ${found} AND grant_id IS NULL)` : '';
   if (hangs) {
     draft.parts.push(`${part}_grant AS MATERIALIZED (SELECT 1 FROM grants
       WHERE id = (SELECT grant_id FROM ${table} WHERE ${found}) FOR KEY SHARE)`);
-    draft.requires.push(`keyhold_require(EXISTS (SELECT FROM ${part}_grant), 'Grant')`);
+    draft.requires.push(`keyhold_require(EXISTS (SELECT FROM ${part}_grant)${free}, 'Grant')`);
   }
-  const alive = hangs ? `AND EXISTS (SELECT FROM ${part}_grant)` : '';
+  const alive = hangs ? `AND (EXISTS (SELECT FROM ${part}_grant)${free})` : '';
   draft.parts.push(`${part} AS (UPDATE ${table} SET consumed_at = extract(epoch FROM now())::bigint
     WHERE ${found} AND consumed_at IS NULL ${alive} RETURNING 1)`);
   draft.requires.push(`keyhold_require(EXISTS (SELECT FROM ${part}), '${model}')`);
@@ -199,6 +231,13 @@ function endSession(draft: Draft, part: string, uid: string, reason: string): vo
     FROM ${part}_apps WHERE account_id IS NOT NULL AND sid IS NOT NULL))`);
 }
 
+/* Whoever says first whether a device is theirs decides: for everybody else its code has ended. */
+function settleDevice(draft: Draft, part: string, { reference, how }: SessionWrite<'settle-device'>): void {
+  const set = how === 'claimed' ? 'in_flight = true' : `error = 'access_denied'`;
+  const found = `${match(draft, 'DeviceCode', reference)} AND in_flight IS NOT TRUE`;
+  settle(draft, part, [set], found);
+}
+
 function write(draft: Draft, part: string, entry: Write, keyring: Keyring): void {
   switch (entry.act) {
     case 'insert':
@@ -211,6 +250,8 @@ function write(draft: Draft, part: string, entry: Write, keyring: Keyring): void
       return updateSession(draft, part, entry, keyring);
     case 'move-people':
       return movePeople(draft, part, entry);
+    case 'settle-device':
+      return settleDevice(draft, part, entry);
     case 'consume':
       return consume(draft, part, entry.model, entry.id);
     case 'remove':

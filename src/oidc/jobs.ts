@@ -12,7 +12,14 @@ const BATCH = 1000;
 /** Kept for a day after its end, so that a late request meets the tombstone and not a gap. */
 const TOMBSTONE = 86_400;
 
-const TABLES = ['access_tokens', 'refresh_tokens', 'client_credentials_tokens', 'replays', 'grants'] as const;
+const TABLES = [
+  'access_tokens',
+  'refresh_tokens',
+  'client_credentials_tokens',
+  'replays',
+  'device_codes',
+  'grants',
+] as const;
 
 async function sweepTable(db: Db, table: string, condition: string): Promise<number> {
   const { rowCount } = await db.raw<{ rowCount: number }>(

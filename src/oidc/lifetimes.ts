@@ -3,6 +3,7 @@ import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 /** Every lifetime in seconds, in one place. */
 export const LIFETIMES = {
   authorizationCode: 60,
+  deviceCode: 600,
   accessToken: 600,
   /** A JWT access token cannot be called back, so it is short. */
   jwtAccessToken: 300,
@@ -52,6 +53,7 @@ export function lastsFor(
 /** The engine's `ttl` setting. */
 export const ENGINE_LIFETIMES = {
   AuthorizationCode: LIFETIMES.authorizationCode,
+  DeviceCode: LIFETIMES.deviceCode,
   AccessToken: accessLifetime,
   ClientCredentials: accessLifetime,
   IdToken: LIFETIMES.idToken,

@@ -62,6 +62,8 @@ export interface Memory {
   readonly progress: Map<string, Payload>;
   /** The digest of the browser that a pending request was begun in, as hex. */
   readonly begunIn: Map<string, string>;
+  /** References of devices that a pending request of this browser is about. */
+  readonly devices: Set<string>;
   readonly browser: BrowserMarks;
 }
 
@@ -87,6 +89,7 @@ export function openMemory(): Memory {
     consents: new Map(),
     progress: new Map(),
     begunIn: new Map(),
+    devices: new Set(),
     browser: {},
   };
 }

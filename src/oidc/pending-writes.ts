@@ -9,6 +9,8 @@ export interface PendingWrites {
   putSession(payload: Payload): void;
   setProgress(interactionId: string, progress: Payload): void;
   consume(model: string, id: string): void;
+  /** Somebody says whether a device is theirs. */
+  settleDevice(reference: string, how: 'claimed' | 'denied'): void;
   remove(model: string, id: string): void;
   endSession(id: string): void;
   endGrants(ids: readonly string[]): void;
@@ -54,6 +56,7 @@ export function openPendingWrites(memory: Memory): PendingWrites {
       writes.push({ act: 'progress', id, progress });
     },
     consume: (model, id) => void writes.push({ act: 'consume', model, id }),
+    settleDevice: (reference, how) => void writes.push({ act: 'settle-device', reference, how }),
     remove: (model, id) => {
       const key = artefactKey(model, id);
       drop(write => isOf(write, model, id) || (write.act === 'progress' && write.id === id));

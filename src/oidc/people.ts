@@ -87,6 +87,7 @@ function handOver(provider: Provider): void {
 const PEOPLE = 'keyhold_people';
 const FORM = 'keyhold_form';
 const MONTH = 30 * 86_400_000;
+const RESUMING = /^\/(?:authorize|device)\/([\w-]+)$/;
 const SHAPE = /^[\w-]{43}$/;
 
 /** Decides for each request of the protocol whose session it means, and keeps the engine's own cookie in the house. */
@@ -116,7 +117,7 @@ export function choosePeople(
     const form = csrf.browser(ctx);
     scope.browser.form = form === undefined ? undefined : digest(form);
 
-    const resuming = /^\/authorize\/([\w-]+)$/.exec(ctx.path)?.[1];
+    const resuming = ctx.method === 'POST' ? undefined : RESUMING.exec(ctx.path)?.[1];
     if (ctx.path === '/authorize') {
       scope.browser.form ??= digest(csrf.openBrowser(ctx));
       decisions.set(ctx.req, await meantBy(provider, await askedBy(ctx.query), subjectOf));
@@ -124,7 +125,7 @@ export function choosePeople(
       mustBeNamedByCookie(provider, ctx, resuming);
       const uid = await scope.resume(resuming);
       await mustBeBegunHere(resuming);
-      decisions.set(ctx.req, { uid, unclear: false });
+      decisions.set(ctx.req, { uid, unclear: uid === undefined && (await isOpenToAll(resuming)) });
       if (await comesToLiveHere(resuming, uid)) {
         mustHaveRoom(uid);
         const renamed = randomToken();
@@ -179,6 +180,23 @@ interface Answers {
 function mustHaveRoom(uid: string | undefined): void {
   if (uid !== undefined || (requestScope().browser.crowd ?? 0) < MOST_PEOPLE) return;
   throw new Refusal('conflict', 'browser_full', 'There is no room for another person in this browser.');
+}
+
+/* A device's request begins with its resumption: nobody has answered yet, nor was anybody meant. */
+async function isOpenToAll(interactionId: string): Promise<boolean> {
+  const interaction = await requestScope().find('Interaction', interactionId);
+  const begins =
+    interaction?.['deviceCode'] !== undefined && !interaction['result'] && !interaction['session'];
+  return begins && (await peopleHere()).length > 1;
+}
+
+/** Whose session a device's request means in the browser that claims it. */
+export async function meantByDevice(
+  provider: Provider,
+  params: Payload,
+  subjectOf: SubjectOf,
+): Promise<string | undefined> {
+  return (await meantBy(provider, params as Query, subjectOf)).uid;
 }
 
 /* A request that resumes with a new answer of somebody: rewritten to be about them, so that nobody else's session is touched. */

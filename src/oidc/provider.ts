@@ -4,7 +4,8 @@ import type { Keyring } from '../platform/crypto/keyring.js';
 import { openAdapter } from './adapter.js';
 import { ENGINE_CLAIMS, findAccount } from './claims.js';
 import { CLIENT_PROPERTIES, type ClientRegistry, prepareClientModel } from './clients.js';
-import type { LogoutPages, ProtocolProblem } from './error-page.js';
+import { tellInterval } from './device-codes.js';
+import type { EnginePages, ProtocolProblem } from './error-page.js';
 import { protocolProblem } from './error-page.js';
 import { type FindResourceServer, features } from './features.js';
 import { loadExistingGrant } from './grants.js';
@@ -26,7 +27,7 @@ export interface ProviderParts {
   readonly clients: ClientRegistry;
   readonly findResourceServer: FindResourceServer;
   readonly fetch: typeof globalThis.fetch;
-  readonly pages: LogoutPages & { problem(ctx: KoaContextWithOIDC, problem: ProtocolProblem): void };
+  readonly pages: EnginePages & { problem(ctx: KoaContextWithOIDC, problem: ProtocolProblem): void };
 }
 
 /** Builds the certified engine out of our parts; it is a Koa application that `app.ts` puts its surfaces before. */
@@ -37,7 +38,7 @@ export function openProvider(parts: ProviderParts): Provider {
   const { subjectOf } = parts;
 
   const configuration: Configuration = {
-    adapter: openAdapter(parts.clients.metadata),
+    adapter: openAdapter(parts.clients.metadata, keyring),
     jwks: { keys: [...parts.jwks] } as NonNullable<Configuration['jwks']>,
     features: features(pages, parts.findResourceServer, () => new errors.InvalidTarget()),
     ttl: ENGINE_LIFETIMES,
@@ -90,6 +91,8 @@ export function openProvider(parts: ProviderParts): Provider {
       end_session: '/end-session',
       jwks: '/jwks',
       pushed_authorization_request: '/par',
+      device_authorization: '/device_authorization',
+      code_verification: '/device',
     },
     renderError: async (ctx, out) => pages.problem(ctx, protocolProblem(ctx, out)),
     fetch: parts.fetch as NonNullable<Configuration['fetch']>,
@@ -98,5 +101,6 @@ export function openProvider(parts: ProviderParts): Provider {
   prepareClientModel(provider, parts.clients);
   markTokens(provider);
   useProofsOnce(provider);
+  tellInterval(provider);
   return provider;
 }

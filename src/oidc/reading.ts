@@ -2,7 +2,7 @@ import type { Keyring } from '../platform/crypto/keyring.js';
 import { digest } from '../platform/crypto/tokens.js';
 import type { StatementPool } from '../platform/storage/db.js';
 import { artefactOf, liveSlots, type Payload, payloadOf } from './artefacts.js';
-import { statement } from './flush-statement.js';
+import { deviceDigest, statement } from './flush-statement.js';
 import {
   type AccountSnapshot,
   artefactKey,
@@ -41,6 +41,8 @@ export function openReading(pool: StatementPool, keyring: Keyring, memory: Memor
   };
   return {
     find: async (model, id) => {
+      const reference = deviceDigest(model, id);
+      if (reference && !memory.devices.has(id)) return undefined;
       const key = artefactKey(model, id);
       if (!memory.artefacts.has(key)) keep(memory, model, id, await read(...readOf(model, id)));
       return memory.artefacts.get(key);
@@ -93,7 +95,10 @@ function readOf(model: string, id: string): [text: string, values: unknown[]] {
     default:
       return [
         reads.tokenRead(model),
-        [digest(id), ...(artefactOf(model).slotted ? [liveSlots(Date.now())] : [])],
+        [
+          deviceDigest(model, id) ?? digest(id),
+          ...(artefactOf(model).slotted ? [liveSlots(Date.now())] : []),
+        ],
       ];
   }
 }
@@ -105,8 +110,14 @@ function keep(memory: Memory, model: string, id: string, row: ReadRow | undefine
     if (!memory.artefacts.has(key)) memory.artefacts.set(key, undefined);
     return;
   }
-  const { progress, begunIn, ...found } = row?.artefact ? payloadOf(artefactOf(model), id, row.artefact) : {};
+  const {
+    progress,
+    begunIn,
+    userCode: _kept,
+    ...found
+  } = row?.artefact ? payloadOf(artefactOf(model), id, row.artefact) : {};
   if (typeof begunIn === 'string') memory.begunIn.set(id, begunIn.slice(2));
+  if (typeof found['deviceCode'] === 'string') memory.devices.add(found['deviceCode']);
   if (model === 'Interaction' && row?.artefact)
     memory.progress.set(id, (progress as Payload | undefined) ?? {});
   memory.artefacts.set(key, row?.artefact ? found : undefined);

@@ -15,6 +15,7 @@ interface EngineContext {
 const ONE_TIME = [
   ['refresh_token', 'RefreshToken'],
   ['code', 'AuthorizationCode'],
+  ['device_code', 'DeviceCode'],
 ] as const;
 
 /** How a second use shows: the artefact was `found` used when it was read, or its use was `lost` in the flush. */
@@ -36,6 +37,7 @@ export async function endReusedFamily(ctx: Koa.Context, scope: RequestScope, sig
     const held = entities?.[kind];
     const used = held?.['jti'] === value ? held : await scope.find(kind, value);
     if (!used || used['clientId'] !== client.clientId || (sign === 'found' && !used['consumed'])) continue;
+    if (used['grantId'] === undefined) continue;
     scope.writes.endGrants([String(used['grantId'])]);
     const { clientId } = client;
     const accountId = String(used['accountId']);

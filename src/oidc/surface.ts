@@ -7,6 +7,7 @@ import type { StatementPool } from '../platform/storage/db.js';
 import { allowFormTarget } from '../platform/web/headers.js';
 import { isUnavailable } from '../platform/web/problems.js';
 import { answerConflict } from './conflicts.js';
+import { paceDevice } from './device-codes.js';
 import { JWKS_MAX_AGE } from './keys.js';
 import { FlushConflict, openScope, withinScope } from './request-scope.js';
 import { endReusedFamily } from './reuse.js';
@@ -31,6 +32,7 @@ export function flushing(pool: StatementPool, keyring: Keyring): Koa.Middleware 
       await next();
       if (ctx.status >= 500) scope.discard();
       else await endReusedFamily(ctx, scope, 'found');
+      await paceDevice(ctx, pool);
       widenFormTarget(ctx);
       try {
         await scope.flush();

@@ -8,6 +8,7 @@ export const TOKEN_PREFIX: Readonly<Record<string, string>> = {
   ClientCredentials: 'kh_cc_',
   AuthorizationCode: 'kh_ac_',
   PushedAuthorizationRequest: 'kh_pr_',
+  DeviceCode: 'kh_dc_',
 };
 
 /** Whether a presented value can be of this kind at all. */

@@ -4,6 +4,7 @@ import { Refusal } from '../../platform/errors.js';
 import {
   type ClientMetadata,
   type ClientRules,
+  DEVICE_CODE_GRANT,
   type GivenMetadata,
   type MetadataIssue,
   metadataSchema,
@@ -145,14 +146,14 @@ function withDefaults(given: Omit<GivenMetadata, 'first_party'>): ClientMetadata
     id_token_signed_response_alg: 'RS256',
     subject_type: 'public',
     require_pkce: true,
-    scope: defaultScope(code, grants.includes('refresh_token')),
+    scope: defaultScope(code || grants.includes(DEVICE_CODE_GRANT), grants.includes('refresh_token')),
     ...given,
     grant_types: grants,
   };
 }
 
 /** Never empty: the engine takes a client without scopes for one that may have all of them. */
-function defaultScope(code: boolean, refresh: boolean): string {
-  if (!code) return 'openid';
+function defaultScope(people: boolean, refresh: boolean): string {
+  if (!people) return 'openid';
   return STANDARD_SCOPES.filter(scope => refresh || scope !== 'offline_access').join(' ');
 }

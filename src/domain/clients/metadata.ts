@@ -9,6 +9,11 @@ export const SIGNING_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const;
 /** How a client may sign its assertions (RFC 7523). */
 export const ASSERTION_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
 
+/** RFC 8628 §3.4 */
+export const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
+
+const GRANT_TYPES = ['authorization_code', 'refresh_token', 'client_credentials', DEVICE_CODE_GRANT] as const;
+
 const uri = z.string().min(1, 'must not be empty').max(2048, 'is longer than 2048 characters');
 const uris = z.array(uri).max(64, 'has more than 64 members').transform(once);
 const flag = z.boolean();
@@ -48,11 +53,7 @@ export const METADATA_FIELDS = {
     .enum(['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'])
     .exactOptional(),
   token_endpoint_auth_signing_alg: z.enum(ASSERTION_ALGORITHMS).exactOptional(),
-  grant_types: z
-    .array(z.enum(['authorization_code', 'refresh_token', 'client_credentials']))
-    .min(1, 'must not be empty')
-    .transform(once)
-    .exactOptional(),
+  grant_types: z.array(z.enum(GRANT_TYPES)).min(1, 'must not be empty').transform(once).exactOptional(),
   response_types: z
     .array(z.enum(['code']))
     .transform(once)

@@ -1,6 +1,12 @@
 import { createPublicKey } from 'node:crypto';
 import { isLoopbackHost } from '../../platform/addresses.js';
-import { type ClientMetadata, type ClientRules, type MetadataIssue, STANDARD_SCOPES } from './metadata.js';
+import {
+  type ClientMetadata,
+  type ClientRules,
+  DEVICE_CODE_GRANT,
+  type MetadataIssue,
+  STANDARD_SCOPES,
+} from './metadata.js';
 import { type UriUse, uriProblem } from './uris.js';
 
 type Rule = (metadata: ClientMetadata, rules: ClientRules) => Iterable<MetadataIssue>;
@@ -116,7 +122,7 @@ function* grantRules(metadata: ClientMetadata): Iterable<MetadataIssue> {
       message: 'must have code exactly when grant_types has authorization_code',
     };
   }
-  if (grants.includes('refresh_token') && !code) {
+  if (grants.includes('refresh_token') && !code && !grants.includes(DEVICE_CODE_GRANT)) {
     yield { field: 'grant_types', message: 'has refresh_token without a grant that could begin one' };
   }
   if (grants.includes('client_credentials') && method === 'none') {

@@ -1,5 +1,5 @@
 import type Koa from 'koa';
-import { engineForm, type LogoutPages, type ProtocolProblem } from '../../oidc/error-page.js';
+import { type EnginePages, engineForm, type ProtocolProblem } from '../../oidc/error-page.js';
 import { requestScope } from '../../oidc/request-scope.js';
 import type { Refusal } from '../../platform/errors.js';
 import { allowFormTarget } from '../../platform/web/headers.js';
@@ -9,7 +9,7 @@ import { show } from '../journey.js';
 import type { ErrorPage } from '../page-models.js';
 
 /** The engine's pages of signing out (OpenID Connect RP-Initiated Logout 1.0 §2), in our words. */
-export function signOutPages(pages: Pages): LogoutPages {
+export function signOutPages(pages: Pages): Pick<EnginePages, 'signOut' | 'signedOut'> {
   const parts = { pages };
   return {
     signOut: async (ctx, html) => {

@@ -169,6 +169,17 @@ export const pageSamples = {
     expired: { reason: 'expired' },
     denied: { reason: 'denied' },
   },
+  'device/code': {
+    usual: { code: '' },
+    problem: { code: 'BCDF-GHJK', problems: [{ word: 'device_code_wrong', field: 'user_code' }] },
+    missing: { code: '', problems: [{ word: 'device_code_missing', field: 'user_code' }] },
+  },
+  'device/confirm': {
+    usual: { app, code: 'BCDF-GHJK', asked: { at: new Date(0), device: 'TV', address: '192.0.2.1' } },
+    bare: { app: { name: 'TV' }, code: 'BCDF-GHJK', asked: { at: new Date(0) } },
+  },
+  'device/done': { usual: { app } },
+  'device/denied': { usual: {} },
   'sign-out/confirm': {
     usual: {
       person: { name: 'Ada Lovelace', email },
