@@ -3,7 +3,7 @@ import { sealMail } from '../platform/mail/mail.js';
 import { openWork, type Work } from '../platform/storage/work.js';
 import { askedFrom, type Parts } from './journey.js';
 import { countTry, MAILS } from './limits.js';
-import type { MailModels } from './page-models.js';
+import type { MailModels } from './mail-models.js';
 import { stepUrl, type Turn } from './turn.js';
 
 /** Puts a mail into the queue, in the language of whoever asked. */

@@ -4,7 +4,8 @@ import type { Keyring } from '../../platform/crypto/keyring.js';
 import type { Work } from '../../platform/storage/work.js';
 import { mail } from '../codes.js';
 import { askedFrom } from '../journey.js';
-import type { Asked, MailModels } from '../page-models.js';
+import type { MailModels } from '../mail-models.js';
+import type { Asked } from '../page-models.js';
 import type { Turn } from '../turn.js';
 
 /** From where something was done, as an objection's page will show it. */

@@ -1,4 +1,5 @@
-import type { Asked, MailModels, PageModels } from '../../../src/journeys/page-models.js';
+import type { MailModels } from '../../../src/journeys/mail-models.js';
+import type { Asked, PageModels } from '../../../src/journeys/page-models.js';
 
 const uid = 'Zx8Qn3RkT1vWb2Yd';
 const app = { name: 'Photo Album', logo: '/clients/photo-album/logo' };
