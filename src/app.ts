@@ -15,6 +15,7 @@ import { sweepProofs } from './domain/contacts/contacts.js';
 import { openPasswordHasher, relyingPartyOf, sweepChallenges } from './domain/credentials/credentials.js';
 import { openProtection, sweepAttempts } from './domain/protection/protection.js';
 import { openResourceCache } from './domain/resources/resources.js';
+import { appRoutes } from './journeys/apps/pages.js';
 import { devicePages } from './journeys/device-grant/outcome.js';
 import { deviceRoutes } from './journeys/device-grant/pages.js';
 import { mailboxRoutes } from './journeys/home/mailbox.js';
@@ -109,6 +110,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     const router = new Router();
     interactionRoutes(router, parts);
     deviceRoutes(router, parts);
+    appRoutes(router, parts);
     homeRoutes(router, parts, tryUrl);
     objectionRoutes(router, parts);
     if (!config.production) mailboxRoutes(router, parts);

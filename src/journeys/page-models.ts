@@ -87,6 +87,12 @@ export interface ChooseAccountPage extends Step {
   readonly most: number;
 }
 
+/** `/apps`: the apps that a person can start here. */
+export interface AppsPage {
+  readonly apps: readonly { readonly name: string; readonly url: string; readonly logo?: string }[];
+  readonly nextUrl?: string;
+}
+
 /** The first step of signing in. Posts `email` to `…/identifier`. */
 export interface IdentifierPage extends Step {
   readonly email?: string;
@@ -337,6 +343,7 @@ export interface MailboxMailPage {
 /** What each template is given, besides the frame. */
 export interface PageModels {
   readonly home: HomePage;
+  readonly apps: AppsPage;
   readonly 'choose-account': ChooseAccountPage;
   readonly 'sign-in/identifier': IdentifierPage;
   readonly 'sign-in/password': PasswordPage;

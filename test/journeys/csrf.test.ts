@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import Router from '@koa/router';
 import { fetch } from 'undici';
+import { deviceRoutes } from '../../src/journeys/device-grant/pages.js';
 import { homeRoutes } from '../../src/journeys/home/pages.js';
 import { interactionRoutes } from '../../src/journeys/interaction-routes.js';
 import type { Parts } from '../../src/journeys/journey.js';
@@ -22,6 +23,7 @@ const router = new Router();
 // Routes are only listed here: nothing of the parts is touched before a request comes.
 interactionRoutes(router, {} as Parts);
 homeRoutes(router, {} as Parts, undefined);
+deviceRoutes(router, {} as Parts);
 objectionRoutes(router, {} as Parts);
 const listed = router.stack.filter(route => route.methods.includes('POST')).map(route => String(route.path));
 
@@ -59,6 +61,9 @@ const FORGERIES: readonly (readonly [
 
 test('every post of the pages is known here', () => {
   expect(listed.sort()).toEqual([
+    '/device',
+    '/device/confirm',
+    '/device/deny',
     '/interaction/:uid/account',
     '/interaction/:uid/back',
     '/interaction/:uid/choose',

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import * as openid from 'openid-client';
-import { personAt, signIn } from '../support/journeys.js';
+import { personAt, signIn, signUp } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import type { Person } from '../support/person.js';
 import { eventsOf, newMember } from '../support/protocol.js';
@@ -122,6 +122,29 @@ test('a device waits, is slowed down when it looks too often, and is told when i
   expect(await errorOf(poll(device))).toBe('authorization_pending');
   await keyhold.db('device_codes').update({ expires_at: 1 });
   expect(await errorOf(poll(device))).toBe('expired_token');
+});
+
+test('with several people here the one who lets the device in is chosen, and no other is touched', async () => {
+  const person = await ada();
+  await person.goto(await app.authorizationUrl({ prompt: 'create' }));
+  await signUp(person, app, 'bea@example.test');
+  const before = await keyhold.db('sessions').whereNull('ended_at').count();
+  for (const email of ['bea@example.test', 'ada@example.test']) {
+    const device = await ask();
+    await typeIn(person, device);
+    await person.press(MINE);
+    expect(person.page.heading).toBe('Choose an account');
+    await person.press(person.page.buttons.find(button => button.includes(email)) ?? '');
+    if (person.page.buttons.includes('Allow')) await person.press('Allow');
+    expect(person.page.heading).toBe('Your device is connected');
+    const tokens = await poll(device);
+    expect((await raw.userInfo(String(tokens.body.access_token))).body.email).toBe(email);
+  }
+  const hinted = await ask({ login_hint: 'bea@example.test' });
+  await typeIn(person, hinted);
+  await person.press(MINE);
+  expect(person.page.heading).toBe('Your device is connected');
+  expect(await keyhold.db('sessions').whereNull('ended_at').count()).toEqual(before);
 });
 
 test('a code that is wrong, over or taken looks the same, and nothing is kept of it', async () => {

@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { buildAuthorizationUrlWithPAR } from 'openid-client';
+import {
+  buildAuthorizationUrlWithPAR,
+  type DeviceAuthorizationResponse,
+  initiateDeviceAuthorization,
+} from 'openid-client';
 import { personAt, signIn, signUp } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
+import { openRawClient } from '../support/raw-client.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
 import { GOOD_PASSWORD } from '../support/walk.js';
 
@@ -75,6 +80,38 @@ test('a pushed request costs one write more, and one read more', async () => {
   expect(await trips(push)).toBe(1);
   expect(await trips(() => person.goto(url))).toBeLessThanOrEqual(2 + 1);
   expect(person.page.heading).toBe('Back in the app');
+});
+
+test('a device asks in one write, and waits in one read and one write', async () => {
+  const tv = await openRelyingParty(keyhold, {
+    grant_types: ['urn:ietf:params:oauth:grant-type:device_code'],
+    response_types: [],
+    redirect_uris: [],
+    post_logout_redirect_uris: [],
+    first_party: true,
+  });
+  let device: DeviceAuthorizationResponse | undefined;
+  const ask = async () => {
+    device = await initiateDeviceAuthorization(tv.configuration, { scope: 'openid' });
+  };
+  /* The first one reads the app. */
+  await ask();
+  expect(await trips(ask)).toBe(1);
+  const { device_code = '', verification_uri_complete = '' } = device ?? {};
+  const raw = await openRawClient(keyhold, tv.client);
+  const headers = { Authorization: `Basic ${btoa(`${tv.clientId}:${tv.client.client_secret}`)}` };
+  const form = { grant_type: 'urn:ietf:params:oauth:grant-type:device_code', device_code };
+  const poll = () => raw.post('/token', form, headers);
+  expect(await trips(poll)).toBe(2);
+  const person = personAt(keyhold);
+  await person.goto(await app.authorizationUrl());
+  await signIn(person, EMAIL);
+  expect(await trips(() => person.goto(verification_uri_complete))).toBe(0);
+  await person.press('Continue');
+  await person.press('Yes, this is my device');
+  expect(person.page.heading).toBe('Your device is connected');
+  expect(await trips(poll)).toBe(2);
+  await tv.close();
 });
 
 test('discovery and keys ask the database nothing', async () => {

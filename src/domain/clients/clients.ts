@@ -112,10 +112,21 @@ export async function listClients(
   db: Db | Tx,
   { after = '', limit = 50 }: { readonly after?: string; readonly limit?: number } = {},
 ): Promise<ClientPage> {
-  const found = await store.list(db, after, limit + 1);
+  return pageOf(await store.list(db, after, limit + 1), limit);
+}
+
+function pageOf(found: readonly Client[], limit: number): ClientPage {
   const clients = found.slice(0, limit);
   const last = clients.at(-1);
   return found.length > limit && last ? { clients, after: last.id } : { clients };
+}
+
+/** The active clients that a person can start from here (OpenID Connect Core §4), by name, a page at a time. */
+export async function listStartableClients(
+  db: Db | Tx,
+  { after = '', limit = 50 }: { readonly after?: string; readonly limit?: number } = {},
+): Promise<ClientPage> {
+  return pageOf(await store.listStartable(db, after, limit + 1), limit);
 }
 
 /** Gives a client a new secret; the old one goes on working for `overlap` seconds (at once not, by default). */

@@ -68,6 +68,22 @@ export async function list(db: Db | Tx, after: string, limit: number): Promise<r
   return rows.map(toClient);
 }
 
+const NAME = `lower(coalesce(metadata ->> 'client_name', client_id))`;
+
+/** Up to `limit` active clients with an `initiate_login_uri` after client `after`, by name. */
+export async function listStartable(db: Db | Tx, after: string, limit: number): Promise<readonly Client[]> {
+  const rows: ClientRow[] = await db('clients')
+    .select(COLUMNS)
+    .whereRaw(`metadata ->> 'initiate_login_uri' IS NOT NULL AND state = 'active'`)
+    .whereRaw(
+      `(${NAME}, client_id) > (coalesce((SELECT ${NAME} FROM clients WHERE client_id = ?), ''), ?::text)`,
+      [after, after],
+    )
+    .orderByRaw(`${NAME}, client_id`)
+    .limit(limit);
+  return rows.map(toClient);
+}
+
 /** Keeps a new client. */
 export async function insert(tx: Tx, client: Client): Promise<void> {
   await tx('clients').insert({

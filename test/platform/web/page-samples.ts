@@ -170,6 +170,16 @@ export const pageSamples = {
     expired: { reason: 'expired' },
     denied: { reason: 'denied' },
   },
+  apps: {
+    none: { apps: [] },
+    some: {
+      apps: [
+        { name: 'Photo Album', url: 'https://photos.example/start?iss=x', logo: '/clients/photos/logo' },
+        { name: 'Shop', url: 'https://shop.example/start?iss=x' },
+      ],
+      nextUrl: '/apps?after=app_1',
+    },
+  },
   'device/code': {
     usual: { code: '' },
     problem: { code: 'BCDF-GHJK', problems: [{ word: 'device_code_wrong', field: 'user_code' }] },
