@@ -43,7 +43,7 @@ const BACK_CHANNEL: ReadonlySet<string> = new Set([
 ]);
 
 /* Somebody came or went in another tab meanwhile: asked again, the same request sees who is here now. */
-const WHO_IS_HERE: ReadonlySet<string> = new Set(['Session', 'Browser']);
+const WHO_IS_HERE: ReadonlySet<string> = new Set(['Session', 'Browser', 'Grant']);
 
 /** Answers a request that lost a race for something that is used once; nothing of it was written. */
 export async function answerConflict(

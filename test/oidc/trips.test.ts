@@ -119,3 +119,38 @@ test('discovery and keys ask the database nothing', async () => {
   expect(await trips(() => fetch(discovery))).toBe(0);
   expect(await trips(() => fetch(`${keyhold.origin}/jwks`))).toBe(0);
 });
+
+test('with two people in the browser each way takes no more', async () => {
+  const person = personAt(keyhold);
+  await signUp(person, app, 'other@example.test');
+  await person.press('Allow');
+  const begin = await app.authorizationUrl({ prompt: 'login' });
+  /* The authorization request, which looks who is here, and the page it leads to. */
+  const begun = await keyhold.trips.during(() => person.goto(begin));
+  expect(begun.length).toBeLessThanOrEqual(2 + 1);
+  person.fill('Email', EMAIL);
+  await person.press('Continue');
+  person.fill('Password', GOOD_PASSWORD);
+  const signedIn = await keyhold.trips.during(() => person.press('Sign in'));
+  const token = await keyhold.trips.during(() => app.exchange());
+  expect([...begun.slice(0, 2), ...signedIn, ...token].length).toBeLessThanOrEqual(12);
+
+  const beside = await app.authorizationUrl();
+  /* The authorization request, and the page with everybody who is here. */
+  expect(await trips(() => person.goto(beside))).toBeLessThanOrEqual(2 + 2);
+  expect(person.page.heading).toBe('Choose an account');
+  /* The choice, and the resumption, which ends at the app. */
+  expect(await trips(() => person.press(EMAIL))).toBeLessThanOrEqual(3 + 2);
+  let tokens = await app.exchange();
+  for (const name of [{ id_token_hint: tokens.id_token ?? '' }, { login_hint: EMAIL }]) {
+    for (const prompt of [{}, { prompt: 'none' }]) {
+      const sso = await app.authorizationUrl({ ...name, ...prompt });
+      expect(await trips(() => person.goto(sso))).toBeLessThanOrEqual(2);
+      expect(person.page.heading).toBe('Back in the app');
+    }
+  }
+  tokens = await app.exchange();
+  expect(await trips(() => app.refresh(tokens.refresh_token ?? ''))).toBeLessThanOrEqual(2);
+  expect(await trips(() => app.userInfo(tokens))).toBe(1);
+  expect(await trips(() => app.introspect(tokens.access_token))).toBe(1);
+});
