@@ -13,6 +13,9 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   bcryptjs: /^domain\/credentials\//,
   '@simplewebauthn/server': /^domain\/credentials\//,
   ejs: /^platform\/web\//,
+  'prom-client': /^platform\/telemetry\/metrics\.ts/,
+  '@opentelemetry/api': /^platform\/telemetry\/traces\.ts/,
+  '@opentelemetry/sdk-trace-node': /^platform\/telemetry\/traces\.ts/,
 };
 const DRAWERS =
   /(^|[/-])(utils?|helpers?|common|misc|shared|index|managers?|services?|handlers?|controllers?|data|info|impl)(\.ts$|\/|-)/;
@@ -75,6 +78,11 @@ test('each library has one owner', () => {
     return owner !== undefined && !owner.test(from);
   });
   expect(foreign.map(told)).toEqual([]);
+});
+
+test('what is switched off is not loaded', () => {
+  const switched = ['platform/telemetry/metrics.ts', 'platform/telemetry/traces.ts'];
+  expect(inside.filter(({ to }) => switched.includes(to)).map(told)).toEqual([]);
 });
 
 test('the environment is read by the process alone', () => {

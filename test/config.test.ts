@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { expect, test } from '@jest/globals';
 import { ConfigError, type Environment, isLoopback, readConfig, type Settings } from '../src/config.js';
 
@@ -61,6 +62,17 @@ test.each<[string, Environment, Partial<Settings>]>([
   ['a switch', { KEYHOLD_RATE_LIMITS: 'off' }, { rateLimits: false }],
   ['another switch', { KEYHOLD_ALLOW_PRIVATE_NETWORK: 'true' }, { allowPrivateNetwork: true }],
   ['argon2id', { KEYHOLD_PASSWORD_SCHEME: 'argon2id' }, { passwordHashScheme: 'argon2id' }],
+  ['a port for metrics', { KEYHOLD_METRICS_PORT: '9464' }, { metricsPort: 9464, metricsListen: '127.0.0.1' }],
+  ['a number of processes', { KEYHOLD_WORKERS: '3' }, { workers: 3 }],
+  ['a process for each core', { KEYHOLD_WORKERS: 'auto' }, { workers: availableParallelism() }],
+  ['a bound on load', { KEYHOLD_MAX_IN_FLIGHT: '40' }, { maxInFlight: 40 }],
+  ['seconds before it leaves', { KEYHOLD_DRAIN_DELAY: '7' }, { drainDelay: 7_000 }],
+  ['where traces go', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' }, { traces: true }],
+  [
+    'that traces are switched off',
+    { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318', OTEL_SDK_DISABLED: 'true' },
+    { traces: false },
+  ],
   ['a cost', { KEYHOLD_BCRYPT_COST: '12' }, { bcryptCost: 12 }],
   [
     'one database URL for both roles',
@@ -76,6 +88,11 @@ test.each<[string, Environment, RegExp]>([
     'a misspelt name',
     { KEYHOLD_ISUER: 'x' },
     /^KEYHOLD_ISUER is not a setting. Did you mean KEYHOLD_ISSUER\?$/,
+  ],
+  [
+    'metrics on the port of the server',
+    { KEYHOLD_METRICS_PORT: '3000' },
+    /^KEYHOLD_METRICS_PORT is the port of the server itself; metrics need another one\.$/,
   ],
   ['a misspelt file name', { KEYHOLD_SECRETFILE: 'x' }, /Did you mean KEYHOLD_SECRET_FILE\?/],
   ['a strange name', { KEYHOLD_QUITE_ELSE: 'x' }, /^KEYHOLD_QUITE_ELSE is not a setting\.$/],

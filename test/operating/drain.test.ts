@@ -83,10 +83,12 @@ async function loadUntilUnready(
   agent.destroy();
 }
 
-test.each(Array.from({ length: ROUNDS }, (_, at) => at + 1))(
-  'R03: a stop under load fails no request and loses no answer (%i)',
-  async () => {
-    const keyhold = await startProcess(database, { KEYHOLD_DRAIN_DELAY: '1' });
+const PROCESSES = ['1', '2', '1'];
+
+test.each(Array.from({ length: ROUNDS }, (_, at) => [at + 1, PROCESSES[at % 3] ?? '1'] as const))(
+  'R03: a stop under load fails no request and loses no answer (round %i, %s processes)',
+  async (_round, workers) => {
+    const keyhold = await startProcess(database, { KEYHOLD_DRAIN_DELAY: '1', KEYHOLD_WORKERS: workers });
     const client = await keyhold.registerClient({
       client_name: 'Nightly report',
       grant_types: ['client_credentials'],

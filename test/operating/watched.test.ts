@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openTestDatabase, type TestDatabase } from '../support/database.js';
 import { personAt, signIn, signUp } from '../support/journeys.js';
@@ -30,7 +32,9 @@ beforeAll(async () => {
     KEYHOLD_LOG_LEVEL: 'debug',
     KEYHOLD_METRICS_PORT: String(metricsPort),
     OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
+    OTEL_SERVICE_NAME: 'keyhold-of-the-test',
     OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test',
+    OTEL_EXPORTER_OTLP_HEADERS: 'x-team=operators',
   });
   await journey();
   scraped = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
@@ -157,12 +161,16 @@ test('the metrics tell rates, latency, pools, queues, jobs, sign-ins and the pro
     expect(scraped).toMatch(line);
   }
   expect(scraped).not.toContain(clientId);
+  const guide = readFileSync(fileURLToPath(new URL('../../../docs/operating.md', import.meta.url)), 'utf8');
+  const named = [...scraped.matchAll(/^# TYPE (keyhold_\w+) /gm)].map(found => found[1] ?? '');
+  expect(named.filter(name => !guide.includes(`\`${name}\``))).toEqual([]);
 });
 
 test('traces reach the collector: a request with its statements, and the jobs', () => {
   expect(sink.received.map(({ path }) => path)).toContain('/v1/traces');
   expect(sink.received[0]?.body).toContain('deployment.environment.name');
-  expect(sink.received[0]?.body).toContain('"keyhold"');
+  expect(sink.received[0]?.body).toContain('keyhold-of-the-test');
+  expect(sink.received[0]?.headers['x-team']).toBe('operators');
   const all = spans();
   const request = all.find(({ name }) => name === 'POST /interaction/:uid/identifier');
   const below = all.filter(({ parentSpanId }) => parentSpanId === request?.spanId);

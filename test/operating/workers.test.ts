@@ -83,6 +83,17 @@ test('a process that is killed is started anew, and the port answers meanwhile',
   await until(async () => /nodejs_active_handles_total/.test(await scrape()));
 });
 
+test('without its primary no process goes on', async () => {
+  const orphaned = await startProcess(database, { KEYHOLD_WORKERS: '2' });
+  orphaned.child.kill('SIGKILL');
+  await until(() =>
+    fetch(`${orphaned.origin}/health/live`).then(
+      () => false,
+      () => true,
+    ),
+  );
+});
+
 test('a stop ends every process', async () => {
   const before = await workers();
   const ended = await keyhold.stop();

@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Config, readConfig } from '../../src/config.js';
 import type { TestDatabase } from './database.js';
@@ -52,17 +52,21 @@ export async function startProcess(
 /** A server that keeps whatever it is sent. */
 export interface Sink {
   readonly url: string;
-  readonly received: readonly { readonly path: string; readonly body: string }[];
+  readonly received: readonly {
+    readonly path: string;
+    readonly headers: IncomingHttpHeaders;
+    readonly body: string;
+  }[];
   close(): void;
 }
 
 /** Opens it on a free loopback port. */
 export async function openSink(): Promise<Sink> {
-  const received: { path: string; body: string }[] = [];
+  const received: Sink['received'][number][] = [];
   const server: Server = createServer(async (request, response) => {
     let body = '';
     for await (const chunk of request.setEncoding('utf8')) body += chunk;
-    received.push({ path: request.url ?? '', body });
+    received.push({ path: request.url ?? '', headers: request.headers, body });
     response.writeHead(200, { 'Content-Type': 'application/json' }).end('{}');
   });
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
