@@ -45,19 +45,22 @@ export async function findByIdentifier(db: Db, kind: 'email', value: string): Pr
   return row && present(row as AccountRow);
 }
 
-/** Adds an account and its first identifier; refuses an identifier that is taken. */
+/* A request opens its account under one id: where that is there already, the request came twice, or its answer was lost. */
+const TAKEN: ReadonlySet<string | undefined> = new Set(['identifiers__value', 'accounts_pkey']);
+
+/** Adds an account and its first identifier; refuses an identifier that is taken, and an account that was opened before. */
 export async function insertAccount(tx: Tx, account: Account, kind: 'email', value: string): Promise<void> {
-  await tx('accounts').insert({
-    id: account.id,
-    state: account.state,
-    language: account.language,
-    opened_at: account.openedAt,
-    updated_at: account.openedAt,
-  });
   try {
+    await tx('accounts').insert({
+      id: account.id,
+      state: account.state,
+      language: account.language,
+      opened_at: account.openedAt,
+      updated_at: account.openedAt,
+    });
     await tx('identifiers').insert({ kind, value, account_id: account.id, added_at: account.openedAt });
   } catch (error) {
-    if ((error as { constraint?: string }).constraint === 'identifiers__value') throw identifierTaken(error);
+    if (TAKEN.has((error as { constraint?: string }).constraint)) throw identifierTaken(error);
     throw error;
   }
 }
