@@ -120,7 +120,11 @@ const LOOPBACK = (settings: TestSettings): TestSettings =>
   settings.ISSUER ? {} : { ALLOW_PRIVATE_NETWORK: 'on', RATE_LIMITS: 'off' };
 
 /** Registers an app as an operator would. */
-export async function register(db: Db, config: Config, metadata: Readonly<Record<string, unknown>>) {
+export async function register(
+  db: Db,
+  config: Pick<Config, 'issuer' | 'allowPrivateNetwork'>,
+  metadata: Readonly<Record<string, unknown>>,
+): Promise<RegisteredClient> {
   const scopes = [...STANDARD_SCOPES, ...(await listResourceScopes(db))];
   const rules = { issuer: config.issuer, allowPrivateNetwork: config.allowPrivateNetwork, scopes };
   const issued = await openWork(db, { kind: 'operator' }, work =>

@@ -2,7 +2,7 @@ import type { Element } from 'domhandler';
 import { CookieJar } from 'tough-cookie';
 import { type Dispatcher, fetch } from 'undici';
 import { type Submission, submissionOf } from './form.js';
-import { devMailbox, newestNow, type ReceivedMail } from './mailbox.js';
+import { devMailbox, type Mailbox, newestNow, type ReceivedMail } from './mailbox.js';
 import { findButton, findField, findLink, type OpenPage, type ReadPage, readPage } from './page.js';
 
 /** Somebody with a browser that runs no scripts: reads pages, fills fields by their labels, presses buttons. */
@@ -32,6 +32,8 @@ export interface PersonOptions {
   /** Where the mailbox is. */
   readonly origin: string;
   readonly language?: string;
+  /** Where mail arrives, if not in the mailbox of development. */
+  readonly mailbox?: Mailbox;
   readonly userAgent?: string;
   /** Reaches hosts that only exist in this test. */
   readonly dispatcher?: Dispatcher;
@@ -76,7 +78,7 @@ export function newPerson(options: PersonOptions): Person {
     press: name => go(submissionOf(current, findButton(current, name)), current),
     post: (url, fields) =>
       go({ method: 'POST', url: new URL(url, current.url), body: new URLSearchParams(fields) }, current),
-    latestMail: (to, after) => devMailbox(options).latest(to, after),
+    latestMail: (to, after) => (options.mailbox ?? devMailbox(options)).latest(to, after),
     newestMail: to => newestNow(options, to),
     cookies: async url => new Map((await jar.getCookies(String(url))).map(({ key, value }) => [key, value])),
   };
