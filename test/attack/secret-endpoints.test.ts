@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { personAt } from '../support/journeys.js';
+import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
+import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
+import { engineRoutes, ownRoutes, type Route } from '../support/routes.js';
+import { memberOf, postScript, sendStep, toPasskeyOffer, toPassword } from '../support/steps.js';
+
+// The register of every endpoint that looks at a secret or sends one, held against the routers (C10).
+
+/** What an endpoint looks at, and what stands before it: a limit by its name, or so many random bits. */
+type Entry =
+  | { readonly secret: string; readonly limit: string }
+  | { readonly secret: string; readonly bits: number };
+
+const LINK = { secret: 'the token of a mailed link', bits: 256 };
+const CLIENT = 'the secret of an app, or its signature';
+
+const REGISTER: Readonly<Record<string, Entry>> = {
+  'POST /interaction/:uid/password': { secret: 'a password', limit: 'password' },
+  'POST /interaction/:uid/code': { secret: 'a mailed code', limit: 'code' },
+  'POST /interaction/:uid/code/send': { secret: 'sends a code', limit: 'mail' },
+  'POST /interaction/:uid/sign-up': { secret: 'sends a code', limit: 'mail' },
+  'POST /interaction/:uid/recovery': { secret: 'sends a code', limit: 'mail' },
+  'POST /interaction/:uid/passkey/options': { secret: 'makes a challenge', limit: 'challenge' },
+  'POST /interaction/:uid/passkey/new/options': { secret: 'makes a challenge', limit: 'challenge' },
+  'POST /interaction/:uid/passkey': { secret: 'a signature over a challenge', bits: 256 },
+  'POST /interaction/:uid/passkey/new': { secret: 'an answer to a challenge', bits: 256 },
+  'GET /interaction/:uid/link/:token': LINK,
+  'POST /interaction/:uid/link/:token': LINK,
+  'POST /interaction/:uid/link/:token/deny': LINK,
+  'GET /objection/:token': LINK,
+  'POST /objection/:token': LINK,
+  'POST /token': { secret: `${CLIENT}; a code, a refresh token, a verifier`, bits: 256 },
+  'POST /introspect': { secret: `${CLIENT}; a token`, bits: 256 },
+  'POST /revoke': { secret: `${CLIENT}; a token`, bits: 256 },
+  'POST /par': { secret: CLIENT, bits: 256 },
+  'GET /userinfo': { secret: 'an access token', bits: 256 },
+  'POST /userinfo': { secret: 'an access token', bits: 256 },
+  'POST /end-session/confirm': { secret: "the form's own token", bits: 126 },
+};
+
+/** Looks at nothing but whose browser it is, by a cookie and a form token of 256 bits. */
+const NO_SECRET = [
+  'GET /',
+  'GET /authorize',
+  'GET /authorize/:uid',
+  'GET /clients/:id/logo',
+  'GET /dev/mailbox',
+  'GET /dev/mailbox/:id',
+  'GET /end-session',
+  'GET /end-session/success',
+  'GET /interaction/:uid',
+  'GET /jwks',
+  'GET /.well-known/openid-configuration',
+  'GET /.well-known/oauth-authorization-server',
+  'GET /sign-out',
+  'GET /terms',
+  ...['account', 'back', 'choose', 'consent', 'deny', 'identifier', 'passkey/skip', 'recovery/password'].map(
+    path => `POST /interaction/:uid/${path}`,
+  ),
+  'POST /sign-out',
+];
+
+let keyhold: TestKeyhold;
+let app: RelyingParty;
+let engine: readonly Route[];
+const EMAIL = 'member@example.test';
+
+beforeAll(async () => {
+  engine = await engineRoutes();
+  keyhold = await startKeyhold({ RATE_LIMITS: 'on' });
+  app = await openRelyingParty(keyhold);
+  await memberOf(keyhold, app, EMAIL);
+});
+
+beforeEach(() => keyhold.db('attempts').delete());
+
+afterAll(async () => {
+  await app?.close();
+  await keyhold?.close();
+});
+
+test('C10 every route is in the register, or known to look at no secret', () => {
+  const routes = [...ownRoutes(), ...engine].map(({ method, path }) => `${method} ${path}`);
+  const known = new Set([...Object.keys(REGISTER), ...NO_SECRET]);
+  expect(routes.filter(route => !known.has(route))).toEqual([]);
+  expect([...known].filter(route => !routes.includes(route))).toEqual([]);
+  for (const entry of Object.values(REGISTER)) {
+    if ('bits' in entry) expect(entry.bits).toBeGreaterThanOrEqual(112);
+  }
+});
+
+type Knock = () => Promise<number>;
+
+const KNOCKS: Readonly<Record<string, () => Promise<Knock>>> = {
+  '/password': async () => {
+    const person = personAt(keyhold);
+    await toPassword(person, app, EMAIL);
+    return async () => (await sendStep(person, '/password', { password: 'a wrong one' })).status;
+  },
+  '/code': async () => {
+    const person = personAt(keyhold);
+    await toPassword(person, app, EMAIL);
+    await person.press('Email me a code');
+    await keyhold.db('attempts').delete();
+    return async () => (await sendStep(person, '/code', { code: '00000000' })).status;
+  },
+  '/code/send': async () => {
+    const person = personAt(keyhold);
+    await toPassword(person, app, EMAIL);
+    return async () => (await sendStep(person, '/code/send', {})).status;
+  },
+  '/recovery': async () => {
+    const person = personAt(keyhold);
+    await toPassword(person, app, EMAIL);
+    return async () => {
+      await sendStep(person, '/identifier', { email: EMAIL });
+      return (await sendStep(person, '/recovery', {})).status;
+    };
+  },
+  '/sign-up': async () => {
+    const person = personAt(keyhold);
+    await person.goto(await app.authorizationUrl({ prompt: 'create' }));
+    return async () => (await sendStep(person, '/sign-up', { email: 'new@example.test' })).status;
+  },
+  '/passkey/options': async () => {
+    const person = personAt(keyhold);
+    await person.goto(await app.authorizationUrl());
+    return async () => (await postScript(person, '/passkey/options')).status;
+  },
+  '/passkey/new/options': async () => {
+    const person = personAt(keyhold);
+    await toPasskeyOffer(person, app, EMAIL);
+    await keyhold.db('attempts').delete();
+    return async () => (await postScript(person, '/passkey/new/options')).status;
+  },
+};
+
+const limited = Object.entries(REGISTER).flatMap(([route, entry]) =>
+  'limit' in entry ? [[route, entry.limit] as const] : [],
+);
+
+test.each(limited)('C10 %s counts as "%s", and is refused when that is used up', async (route, limit) => {
+  const knock = await KNOCKS[route.replace('POST /interaction/:uid', '')]?.();
+  if (!knock) throw new Error(`nobody knows how to come to ${route}`);
+  expect(await knock()).toBeLessThan(429);
+  const names = (await keyhold.db('attempts').pluck('subject')).map(subject => String(subject).split(':')[0]);
+  expect(new Set(names)).toEqual(new Set([limit]));
+  await keyhold.db('attempts').update({ count: 1_000 });
+  expect(await knock()).toBe(429);
+});
