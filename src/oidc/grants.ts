@@ -74,9 +74,35 @@ function sorted(value: object): unknown {
     .sort();
 }
 
+function* entriesOf(grant: Pick<Grant, 'openid' | 'resources'>): Iterable<string> {
+  for (const scope of grant.openid?.scope?.split(' ') ?? []) yield `scope ${scope}`;
+  for (const claim of grant.openid?.claims ?? []) yield `claim ${claim}`;
+  for (const [indicator, scopes] of Object.entries(grant.resources ?? {})) {
+    for (const scope of scopes.split(' ')) yield `resource ${indicator} ${scope}`;
+  }
+}
+
+/* Whether all that was granted and all that was refused is so in the other one too. */
+function isWithin(grant: Grant, other: Grant): boolean {
+  const granted = new Set(entriesOf(other));
+  const refused = new Set(entriesOf(other.rejected ?? {}));
+  return (
+    [...entriesOf(grant)].every(entry => granted.has(entry)) &&
+    [...entriesOf(grant.rejected ?? {})].every(entry => refused.has(entry))
+  );
+}
+
+async function widened(grant: Grant, allowed: Allowed): Promise<Grant> {
+  const before = content(grant);
+  fill(grant, allowed);
+  if (content(grant) !== before) await grant.save();
+  return grant;
+}
+
 /**
  * The engine's `loadExistingGrant`. What the person allowed is on record in our consent; the engine's Grant is made from
- * it, anew for each session and app, and again when the consent has changed.
+ * it, anew for each session and app, and again when less is allowed than before: tokens of the session die with the
+ * former Grant. Where more is allowed it grows, and what the app holds goes on.
  */
 export async function loadExistingGrant(ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
   const { oidc } = ctx;
@@ -95,7 +121,7 @@ export async function loadExistingGrant(ctx: KoaContextWithOIDC): Promise<Grant 
   const existingId = oidc.session?.grantIdFor(client.clientId);
   const existing = existingId ? await oidc.provider.Grant.find(existingId) : undefined;
   const stands = existing?.accountId === account.accountId && lastsFor(ctx, existing);
-  if (stands && content(existing) === content(fresh)) return existing;
+  if (stands && (client['first_party'] || isWithin(existing, fresh))) return widened(existing, allowed);
   await fresh.save();
   return fresh;
 }

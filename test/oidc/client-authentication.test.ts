@@ -6,6 +6,7 @@ import { openRawClient, type RawAnswer, type RawClient } from '../support/raw-cl
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
 
 const METHODS = ['none', 'client_secret_basic', 'client_secret_post'] as const;
+const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 type Method = (typeof METHODS)[number];
 
 let keyhold: TestKeyhold;
@@ -18,7 +19,11 @@ beforeAll(async () => {
   keyhold = await startKeyhold();
   const opened = await Promise.all(
     METHODS.map(method =>
-      openRelyingParty(keyhold, { first_party: true, token_endpoint_auth_method: method }),
+      openRelyingParty(keyhold, {
+        first_party: true,
+        token_endpoint_auth_method: method,
+        grant_types: ['authorization_code', 'refresh_token', DEVICE_CODE],
+      }),
     ),
   );
   apps = Object.fromEntries(METHODS.map((method, at) => [method, opened[at]])) as unknown as typeof apps;
@@ -82,6 +87,15 @@ function rightProof(method: Method): Proof {
 const send = (path: string, form: Readonly<Record<string, string>>, proof: Proof): Promise<RawAnswer> =>
   raw.post(path, { ...form, ...proof.form }, proof.headers);
 
+/** The device code of a device that Ada has let in. */
+async function deviceCodeOf(method: Method): Promise<string> {
+  const { body } = await send('/device_authorization', { scope: 'openid' }, rightProof(method));
+  await ada.goto(String(body.verification_uri_complete));
+  await ada.press('Continue');
+  await ada.press('Yes, this is my device');
+  return String(body.device_code);
+}
+
 /** What one app can send to the endpoints that authenticate it. */
 async function requestsOf(method: Method): Promise<readonly (readonly [string, Record<string, string>])[]> {
   const granted = await bringCode(ada, apps[method]);
@@ -98,6 +112,20 @@ async function requestsOf(method: Method): Promise<readonly (readonly [string, R
     ['/token', form(granted)],
     ['/introspect', { token }],
     ['/token', { grant_type: 'refresh_token', refresh_token: token }],
+    [
+      '/par',
+      {
+        /* Part of the request (RFC 9126 §2.1), and without a secret the proof itself. */
+        ...(method === 'none' ? {} : { client_id: apps[method].clientId }),
+        response_type: 'code',
+        scope: 'openid',
+        redirect_uri: granted.redirectUri,
+        code_challenge: 'A'.repeat(43),
+        code_challenge_method: 'S256',
+      },
+    ],
+    ['/device_authorization', { scope: 'openid' }],
+    ['/token', { grant_type: DEVICE_CODE, device_code: await deviceCodeOf(method) }],
     ['/revoke', { token: String(body.access_token) }],
   ];
 }
@@ -122,7 +150,9 @@ test.each(METHODS)('an app with %s is let in by its own proof alone, at every en
   }
   expect(await rowCounts(keyhold.db)).toEqual(before);
   for (const [path, form] of requests) {
-    expect([path, (await send(path, form, rightProof(method))).status]).toEqual([path, 200]);
+    const status = path === '/par' ? 201 : 200;
+    const answer = await send(path, form, rightProof(method));
+    expect([path, answer.body.error, answer.status]).toEqual([path, undefined, status]);
   }
 });
 

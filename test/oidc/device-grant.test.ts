@@ -1,5 +1,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import * as openid from 'openid-client';
+import { setAccountState } from '../../src/domain/accounts/accounts.js';
+import { disableClient, enableClient } from '../../src/domain/clients/clients.js';
+import { openWork } from '../../src/platform/storage/work.js';
+import { until } from '../support/jobs.js';
 import { personAt, signIn, signUp } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import type { Person } from '../support/person.js';
@@ -261,6 +265,37 @@ test('what the database holds lets nobody in: neither a digest nor a reference i
     .first('device_code');
   const answer = await poll({ ...device, device_code: reference });
   expect(answer.body.error).toBe('invalid_grant');
+});
+
+test('who may not act any more lets nothing in: the app, the account or the session that did', async () => {
+  const person = await ada();
+  const [let1, let2, claimed] = [await ask(), await ask(), await ask({ scope: 'openid profile' })];
+  for (const device of [let1, let2, claimed]) {
+    await typeIn(person, device);
+    await person.press(MINE);
+  }
+  const { id } = await keyhold
+    .db('account_snapshots')
+    .first({ id: 'account_id' })
+    .whereRaw(`email ->> 'address' = 'ada@example.test'`);
+  const become = (state: 'suspended' | 'active') =>
+    openWork(keyhold.db, { kind: 'operator' }, work => setAccountState(work, id, state));
+  await become('suspended');
+  expect(await errorOf(poll(let1))).toBe('invalid_grant');
+  await person.press('Allow');
+  expect(person.page.heading).not.toBe('Your device is connected');
+  await become('active');
+  expect(await errorOf(poll(claimed))).not.toBeUndefined();
+  const typed = await ask();
+  await keyhold.db('sessions').update({ ended_at: new Date() });
+  expect(await errorOf(poll(let2))).toBe('invalid_grant');
+  await openWork(keyhold.db, { kind: 'operator' }, work => disableClient(work, tv.clientId));
+  await until(async () => (await raw.introspect('kh_at_x')).status === 401);
+  expect(await errorOf(poll(typed))).toBe('invalid_client');
+  await typeIn(person, typed);
+  expect(person.page.status).toBe(400);
+  await openWork(keyhold.db, { kind: 'operator' }, work => enableClient(work, tv.clientId));
+  await until(async () => (await raw.introspect('kh_at_x')).status === 200);
 });
 
 test('an app that is not registered for it, or asks with the code of another, gets nothing', async () => {

@@ -72,10 +72,10 @@ test('who is not authenticated pushes nothing, and what could not be asked canno
     body: { error: 'invalid_client' },
   });
   const basic = `Basic ${btoa(`${client_id}:${app.client.client_secret}`)}`;
-  const form = { response_type: 'code', scope: 'openid', redirect_uri: 'https://evil.test/' };
+  const form = { client_id, response_type: 'code', scope: 'openid', redirect_uri: 'https://evil.test/' };
   expect(await raw.post('/par', form, { Authorization: basic })).toMatchObject({
     status: 400,
-    body: { error: 'invalid_request' },
+    body: { error: 'invalid_request', error_description: expect.stringContaining('redirect_uri') },
   });
 });
 

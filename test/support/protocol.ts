@@ -64,6 +64,9 @@ const TABLES = [
   'client_credentials_tokens',
   'authorization_codes',
   'interactions',
+  'pushed_authorization_requests',
+  'device_codes',
+  'replays',
   'consents',
   'events',
 ] as const;
