@@ -3,7 +3,7 @@ import { personAt } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
 import { engineRoutes, ownRoutes, type Route } from '../support/routes.js';
-import { memberOf, postScript, sendStep, toPasskeyOffer, toPassword } from '../support/steps.js';
+import { csrfOf, memberOf, postScript, sendStep, toPasskeyOffer, toPassword } from '../support/steps.js';
 
 // The register of every endpoint that looks at a secret or sends one, held against the routers (C10).
 
@@ -13,6 +13,7 @@ type Entry =
   | { readonly secret: string; readonly bits: number };
 
 const LINK = { secret: 'the token of a mailed link', bits: 256 };
+const USER_CODE = { secret: 'the code that a device shows', limit: 'user-code' };
 const CLIENT = 'the secret of an app, or its signature';
 
 const REGISTER: Readonly<Record<string, Entry>> = {
@@ -25,6 +26,9 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'POST /interaction/:uid/passkey/new/options': { secret: 'makes a challenge', limit: 'challenge' },
   'POST /interaction/:uid/passkey': { secret: 'a signature over a challenge', bits: 256 },
   'POST /interaction/:uid/passkey/new': { secret: 'an answer to a challenge', bits: 256 },
+  'POST /device': USER_CODE,
+  'POST /device/confirm': USER_CODE,
+  'POST /device/deny': USER_CODE,
   'GET /interaction/:uid/link/:token': LINK,
   'POST /interaction/:uid/link/:token': LINK,
   'POST /interaction/:uid/link/:token/deny': LINK,
@@ -34,6 +38,7 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'POST /introspect': { secret: `${CLIENT}; a token`, bits: 256 },
   'POST /revoke': { secret: `${CLIENT}; a token`, bits: 256 },
   'POST /par': { secret: CLIENT, bits: 256 },
+  'POST /device_authorization': { secret: CLIENT, bits: 256 },
   'GET /userinfo': { secret: 'an access token', bits: 256 },
   'POST /userinfo': { secret: 'an access token', bits: 256 },
   'POST /end-session/confirm': { secret: "the form's own token", bits: 126 },
@@ -43,7 +48,10 @@ const REGISTER: Readonly<Record<string, Entry>> = {
 const NO_SECRET = [
   'GET /',
   'GET /authorize',
+  'GET /apps',
   'GET /authorize/:uid',
+  'GET /device',
+  'GET /device/:uid',
   'GET /clients/:id/logo',
   'GET /dev/mailbox',
   'GET /dev/mailbox/:id',
@@ -92,7 +100,7 @@ test('C10 every route is in the register, or known to look at no secret', () => 
 
 type Knock = () => Promise<number>;
 
-const KNOCKS: Readonly<Record<string, () => Promise<Knock>>> = {
+const KNOCKS: Record<string, () => Promise<Knock>> = {
   '/password': async () => {
     const person = personAt(keyhold);
     await toPassword(person, app, EMAIL);
@@ -136,6 +144,21 @@ const KNOCKS: Readonly<Record<string, () => Promise<Knock>>> = {
   },
 };
 
+for (const path of ['/device', '/device/confirm', '/device/deny']) {
+  KNOCKS[`POST ${path}`] = async () => {
+    const person = personAt(keyhold);
+    await person.goto(`${keyhold.origin}/device`);
+    return async () => {
+      const csrf = csrfOf(person);
+      const headers = { 'content-type': 'application/x-www-form-urlencoded', accept: 'text/html' };
+      const cookie = await person.jar.getCookieString(keyhold.origin);
+      const body = new URLSearchParams({ csrf, user_code: 'BCDF-GHJK' }).toString();
+      return (await fetch(keyhold.origin + path, { method: 'POST', headers: { ...headers, cookie }, body }))
+        .status;
+    };
+  };
+}
+
 const limited = Object.entries(REGISTER).flatMap(([route, entry]) =>
   'limit' in entry ? [[route, entry.limit] as const] : [],
 );
@@ -146,6 +169,6 @@ test.each(limited)('C10 %s counts as "%s", and is refused when that is used up',
   expect(await knock()).toBeLessThan(429);
   const names = (await keyhold.db('attempts').pluck('subject')).map(subject => String(subject).split(':')[0]);
   expect(new Set(names)).toEqual(new Set([limit]));
-  await keyhold.db('attempts').update({ count: 1_000 });
+  await keyhold.db('attempts').update({ count: 10_000 });
   expect(await knock()).toBe(429);
 });

@@ -1,4 +1,6 @@
 import Router from '@koa/router';
+import { appRoutes } from '../../src/journeys/apps/pages.js';
+import { deviceRoutes } from '../../src/journeys/device-grant/pages.js';
 import { mailboxRoutes } from '../../src/journeys/home/mailbox.js';
 import { homeRoutes } from '../../src/journeys/home/pages.js';
 import { interactionRoutes } from '../../src/journeys/interaction-routes.js';
@@ -15,6 +17,8 @@ export interface Route {
 export function ownRoutes(): readonly Route[] {
   const router = new Router();
   interactionRoutes(router, {} as Parts);
+  deviceRoutes(router, {} as Parts);
+  appRoutes(router, {} as Parts);
   homeRoutes(router, {} as Parts, undefined);
   objectionRoutes(router, {} as Parts);
   mailboxRoutes(router, {} as Parts);
