@@ -39,6 +39,9 @@ const plant = (person: Person, cookie: string) => person.jar.setCookie(cookie, k
 const peopleCookie = async (person: Person) =>
   (await person.cookies(keyhold.origin)).get('keyhold_people') ?? '';
 
+const sessionsHere = async (person: Person) =>
+  keyhold.db('sessions').where({ browser: digest(await peopleCookie(person)) });
+
 /** Another browser with these cookies and no others. */
 async function browserWith(cookies: Readonly<Record<string, string>>, path = '/'): Promise<Person> {
   const person = personAt(keyhold);
@@ -65,24 +68,15 @@ test('the cookie of the engine never leaves the house, on no way through', async
   await person.press('Sign out');
   await person.goto(house.endSessionUrl({}));
   expect(cookies.length).toBeGreaterThan(20);
-  expect(new Set(cookies.map(cookie => cookie.split('=')[0]))).toEqual(
-    new Set([
-      'keyhold_browser',
-      'keyhold_people',
-      'keyhold_form',
-      'keyhold_form.sig',
-      'keyhold_interaction',
-      'keyhold_interaction.sig',
-      'keyhold_resume',
-      'keyhold_resume.sig',
-    ]),
-  );
+  const names = new Set(cookies.map(cookie => cookie.split('=')[0] ?? ''));
+  expect([...names]).toEqual(expect.arrayContaining(['keyhold_browser', 'keyhold_people', 'keyhold_form']));
+  expect([...names].filter(name => /session/.test(name))).toEqual([]);
 });
 
 test('what a browser says in the cookie of the engine means nothing, however well it is signed', async () => {
   const person = await browserOf(keyhold, house, [ADA]);
   const keyring = openKeyring(keyhold.config.secret);
-  const [row] = await keyhold.db('sessions').whereNotNull('account_id').orderBy('login_ts', 'desc').limit(1);
+  const [row] = await sessionsHere(person);
   const id = keyring.open('session-id', row.id_sealed);
   const signature = (name: string, value: string) =>
     createHmac('sha1', keyring.derive('engine-cookies').toString('base64url'))
@@ -196,11 +190,9 @@ test('a request that was begun in another browser is neither shown nor resumed',
 
 test('a form of another session, or one that was made up, signs nobody out', async () => {
   const person = await browserOf(keyhold, house, [BOB, ADA]);
-  const [row] = await keyhold
-    .db('sessions')
-    .where({ account_id: subjectIn(hints.get(ADA)) })
-    .orderBy('login_ts', 'desc')
-    .limit(1);
+  const [row] = await sessionsHere(person).then(rows =>
+    rows.filter(({ account_id }) => account_id === subjectIn(hints.get(ADA))),
+  );
   await person.goto(house.endSessionUrl(hint(BOB)));
   const xsrf = /name="xsrf" value="([^"]+)"/.exec(person.page.html)?.[1] ?? '';
   await plant(person, `keyhold_form=${row.uid}; Path=/end-session`);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { decodeJwt } from 'jose';
 import { type Dispatcher, fetch } from 'undici';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
@@ -18,6 +18,9 @@ const [ADA, BOB, CLEO, DAN] = ['ada', 'bob', 'cleo', 'dan'].map(name => `${name}
 const CODE = { code: expect.stringMatching(/^kh_ac_/) };
 const GONE = { error: 'login_required' };
 const ROUNDS = 10;
+
+/* Each round is a few sign-ins long. */
+jest.setTimeout(120_000);
 
 /* Two instances on one database that is some milliseconds away; each request reaches the next one. */
 let instances: readonly TestKeyhold[];

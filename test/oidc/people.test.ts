@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import * as openid from 'openid-client';
 import { endSession } from '../../src/oidc/session.js';
 import { digest } from '../../src/platform/crypto/tokens.js';
 import { openWork } from '../../src/platform/storage/work.js';
@@ -50,9 +51,12 @@ const sessionsOf = (email: string) =>
     .where({ account_id: subjects.get(email) })
     .whereNull('ended_at');
 
+const browserOfPerson = async (person: Person) =>
+  digest((await person.cookies(keyhold.origin)).get('keyhold_people') ?? '');
+
 /** The live sessions of a browser, as the rows say. */
 async function here(person: Person) {
-  const browser = digest((await person.cookies(keyhold.origin)).get('keyhold_people') ?? '');
+  const browser = await browserOfPerson(person);
   return keyhold
     .db('sessions')
     .select('uid', 'account_id')
@@ -190,11 +194,10 @@ test('a person who signed in elsewhere has another session there, which stays', 
 
 test('how long ago somebody signed in is counted for each', async () => {
   const person = await both();
-  await keyhold.db.raw(
-    `UPDATE sessions SET login_ts = login_ts - 1000 WHERE account_id = ? AND browser = (
-      SELECT browser FROM sessions WHERE account_id = ? ORDER BY login_ts DESC LIMIT 1)`,
-    [subjects.get(ADA) ?? '', subjects.get(ADA) ?? ''],
-  );
+  await keyhold
+    .db('sessions')
+    .where({ account_id: subjects.get(ADA), browser: await browserOfPerson(person) })
+    .update({ login_ts: keyhold.db.raw('login_ts - 1000') });
   expect(await silently(person, house, { ...hint(ADA), max_age: '500' })).toMatchObject({
     error: 'login_required',
   });
@@ -269,7 +272,10 @@ test('a consent is given by the session that was asked; if that has ended, nothi
       const { headers } = await sendStep(person, '/consent', {});
       await endAll();
       await person.goto(new URL(headers.get('location') ?? '', keyhold.origin));
-      expect([begin, person.page.url.origin, person.page.status]).toEqual([begin, keyhold.origin, 400]);
+      const { url, heading } = person.page;
+      const next = begin === 'choose' ? 'Request error' : 'Sign in';
+      expect([begin, url.origin, heading]).toEqual([begin, keyhold.origin, next]);
+      expect(await sessionsOf(BOB)).toEqual([]);
 
       await signInBeside(person, house, BOB);
       await ask(person, { prompt: 'consent', login_hint: BOB }, other);
@@ -311,4 +317,25 @@ test('two login pages that are open at once each sign their person in', async ()
   expect(await emailOf()).toBe(BOB);
   await ask(person);
   expect([...person.page.buttons].sort()).toEqual([ADA, BOB]);
+});
+
+test('whom a pushed request names is named as by the address', async () => {
+  const person = await both();
+  const push = async (parameters: Record<string, string>) => {
+    const { searchParams } = await house.authorizationUrl(parameters);
+    searchParams.delete('client_id');
+    return openid.buildAuthorizationUrlWithPAR(house.configuration, searchParams);
+  };
+  for (const email of [ADA, BOB]) {
+    await person.goto(await push({ prompt: 'none', ...hint(email) }));
+    expect(await emailOf()).toBe(email);
+    await person.goto(await push({ login_hint: email }));
+    expect(await emailOf()).toBe(email);
+  }
+  await person.goto(await push({ prompt: 'none' }));
+  expect(answer(person)).toMatchObject({ error: 'account_selection_required' });
+  await person.goto(await push({}));
+  expect(person.page.heading).toBe('Choose an account');
+  await person.press(BOB);
+  expect(await emailOf()).toBe(BOB);
 });
