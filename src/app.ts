@@ -54,6 +54,7 @@ import { securityHeaders } from './platform/web/headers.js';
 import { health } from './platform/web/health.js';
 import { boundedLoad } from './platform/web/load.js';
 import { observing } from './platform/web/observing.js';
+import { origins } from './platform/web/origin.js';
 import { openPages } from './platform/web/pages.js';
 import { problems } from './platform/web/problems.js';
 import { openRenderer } from './platform/web/render.js';
@@ -124,6 +125,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     provider.use(base.assets.middleware);
     provider.use(problems(log, (ctx, refusal) => showRefusal(ctx, pages, refusal)));
     provider.use(base.load);
+    provider.use(origins(keyring));
     provider.use(notFound);
     provider.use(preparedMetadata());
     provider.use(exactPaths());

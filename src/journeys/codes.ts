@@ -1,7 +1,8 @@
 import { beginProof, PROOF_MINUTES, type ProofPurpose } from '../domain/contacts/contacts.js';
 import { sealMail } from '../platform/mail/mail.js';
 import { openWork, type Work } from '../platform/storage/work.js';
-import { askedFrom, type Parts } from './journey.js';
+import { askedFrom } from '../platform/web/origin.js';
+import type { Parts } from './journey.js';
 import { countTry, MAILS } from './limits.js';
 import type { MailModels } from './mail-models.js';
 import { stepUrl, type Turn } from './turn.js';

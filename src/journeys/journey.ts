@@ -11,7 +11,6 @@ import type { Csrf } from '../platform/web/csrf.js';
 import { allowFormTarget } from '../platform/web/headers.js';
 import type { Pages } from '../platform/web/pages.js';
 import type { Renderer } from '../platform/web/render.js';
-import { visitOf } from '../platform/web/surface.js';
 import type { PageModels } from './page-models.js';
 
 /** What every journey works with; `app.ts` opens each once. */
@@ -63,33 +62,4 @@ export function badgeOf({ app }: PendingRequest): { readonly name: string; reado
 export function seeOther(ctx: Koa.Context, location: string): void {
   ctx.redirect(location);
   ctx.status = 303;
-}
-
-/** From where something is asked: the browser in a few plain words, and the network address. */
-export function askedFrom(ctx: Koa.Context): { readonly device: string; readonly address: string } {
-  return { device: deviceName(ctx.get('User-Agent')), address: visitOf(ctx).address };
-}
-
-const BROWSERS = [
-  [/Edg\//, 'Edge'],
-  [/OPR\//, 'Opera'],
-  [/SamsungBrowser\//, 'Samsung Internet'],
-  [/Firefox\/|FxiOS\//, 'Firefox'],
-  [/Chrome\/|CriOS\//, 'Chrome'],
-  [/Safari\//, 'Safari'],
-] as const;
-const SYSTEMS = [
-  [/iPhone|iPad/, 'iOS'],
-  [/Android/, 'Android'],
-  [/Windows/, 'Windows'],
-  [/Mac OS X/, 'macOS'],
-  [/CrOS/, 'ChromeOS'],
-  [/Linux/, 'Linux'],
-] as const;
-
-/** The browser and system of a user agent, in a few plain words; nothing when neither is known. */
-export function deviceName(agent: string): string {
-  const browser = BROWSERS.find(([pattern]) => pattern.test(agent))?.[1];
-  const system = SYSTEMS.find(([pattern]) => pattern.test(agent))?.[1];
-  return [browser, system].filter(Boolean).join(' · ');
 }

@@ -273,10 +273,10 @@ function write(draft: Draft, part: string, entry: Write, keyring: Keyring): void
 
 function leave(draft: Draft, facts: readonly EventRow[], jobs: readonly object[]): void {
   if (facts.length > 0) {
-    draft.parts.push(`facts AS (INSERT INTO events (id, at, type, actor_kind, actor_id, account_id, client_id, detail)
-      SELECT id, at, type, actor_kind, actor_id, account_id, client_id, detail
+    draft.parts.push(`facts AS (INSERT INTO events (id, at, type, actor_kind, actor_id, account_id, client_id, detail, sealed)
+      SELECT id, at, type, actor_kind, actor_id, account_id, client_id, detail, sealed
       FROM jsonb_to_recordset(${draft.bind(JSON.stringify(facts), 'jsonb')}) AS f(id uuid, at timestamptz, type text,
-        actor_kind text, actor_id text, account_id uuid, client_id text, detail jsonb))`);
+        actor_kind text, actor_id text, account_id uuid, client_id text, detail jsonb, sealed bytea))`);
   }
   if (jobs.length > 0) draft.requires.push(`keyhold_add_jobs(${draft.bind(JSON.stringify(jobs), 'jsonb')})`);
 }

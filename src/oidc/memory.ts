@@ -1,4 +1,5 @@
 import type { Keyring } from '../platform/crypto/keyring.js';
+import { learnSubjectKey } from '../platform/storage/origin.js';
 import type { ActingAccount } from './acting.js';
 import { artefactOf, type Payload, payloadOf } from './artefacts.js';
 import { type KnownSession, sessionOf } from './session-row.js';
@@ -15,6 +16,8 @@ export interface AccountSnapshot {
   readonly proofs_from: number | null;
   /** Seconds: whoever authenticated before that is signed out. */
   readonly signed_out_before: number | null;
+  /** Sealed; as Postgres writes bytes in JSON. */
+  readonly subject_key: string | null;
 }
 
 /** A snapshot, as the guard asks for it. */
@@ -109,7 +112,11 @@ export function learn(memory: Memory, row: ReadRow, keyring: Keyring, clientId: 
     const id = String(grant['id']);
     memory.artefacts.set(artefactKey('Grant', id), payloadOf(artefactOf('Grant'), id, grant));
   }
-  if (account) memory.accounts.set(String(account['account_id']), account as unknown as AccountSnapshot);
+  if (account) {
+    const snapshot = account as unknown as AccountSnapshot;
+    memory.accounts.set(snapshot.account_id, snapshot);
+    learnSubjectKey(snapshot.account_id, snapshot.subject_key);
+  }
   if (consent) {
     const snapshot = consent as unknown as ConsentSnapshot;
     memory.consents.set(consentKey(snapshot.account_id, snapshot.client_id), snapshot);

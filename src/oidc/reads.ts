@@ -91,3 +91,7 @@ export const PEOPLE_READ = `
   LEFT JOIN consent_snapshots c ON c.account_id = s.account_id AND c.client_id = $2::text
   WHERE s.ended_at IS NULL AND s.account_id IS NOT NULL AND s.expires_at > extract(epoch FROM now())
   ORDER BY s.login_ts DESC, s.uid LIMIT 20`;
+
+/** The keys of accounts ($1) whose snapshots nobody read. */
+export const SUBJECT_KEYS_READ =
+  'SELECT account_id, sealed FROM subject_keys WHERE account_id = ANY ($1::uuid[])';

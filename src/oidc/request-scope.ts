@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import type { NamedStatement, StatementPool } from '../platform/storage/db.js';
+import { type SubjectKeyRow, sealOrigins } from '../platform/storage/origin.js';
 import {
   type Actor,
   type EventRow,
@@ -10,7 +11,7 @@ import {
   jobSpec,
 } from '../platform/storage/work.js';
 import type { Payload } from './artefacts.js';
-import { flushStatement } from './flush-statement.js';
+import { flushStatement, statement } from './flush-statement.js';
 import {
   type AccountSnapshot,
   artefactKey,
@@ -21,6 +22,7 @@ import {
 } from './memory.js';
 import { openPendingWrites, type PendingWrites } from './pending-writes.js';
 import { type Hints, openReading } from './reading.js';
+import { SUBJECT_KEYS_READ } from './reads.js';
 import { sessionEnding } from './session-ending.js';
 
 export { type AccountSnapshot, acting, type ConsentSnapshot } from './memory.js';
@@ -110,8 +112,9 @@ export function openScope(pool: StatementPool, keyring: Keyring, hints: Hints): 
     },
     flush: async () => {
       endSessions(scope, memory);
-      const pending = [writes.take(), facts, jobs] as const;
+      const [taken, happened, enqueued] = [writes.take(), facts, jobs];
       scope.discard();
+      const pending = [taken, await sealOrigins(happened, ids => keysOf(pool, ids)), enqueued] as const;
       if (pending.some(waiting => waiting.length > 0)) await run(pool, flushStatement(...pending, keyring));
     },
   };
@@ -146,6 +149,11 @@ async function run(pool: StatementPool, statement: NamedStatement, retries = 1):
     if (code === FOREIGN_KEY_VIOLATION) throw new FlushConflict('Grant', error);
     throw error;
   }
+}
+
+async function keysOf(pool: StatementPool, ids: readonly string[]): Promise<readonly SubjectKeyRow[]> {
+  const { rows } = await pool.query<SubjectKeyRow>(statement(SUBJECT_KEYS_READ, [ids]));
+  return rows;
 }
 
 function copy<T>(value: T): T {

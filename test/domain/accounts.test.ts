@@ -9,9 +9,12 @@ import {
   openAccount,
   setAccountState,
 } from '../../src/domain/accounts/accounts.js';
+import { openKeyring } from '../../src/platform/crypto/keyring.js';
 import { openWork } from '../../src/platform/storage/work.js';
 import { openTestDatabase, type TestDatabase } from '../support/database.js';
 import { peopleOnRecord, recordedDuring } from '../support/ledger.js';
+
+const keyring = openKeyring('a secret that is only good for tests');
 
 let database: TestDatabase;
 
@@ -22,7 +25,9 @@ beforeAll(async () => {
 afterAll(() => database?.close());
 
 const open = (email: string, id = newAccountId()) =>
-  openWork(database.db, { kind: 'person' }, work => openAccount(work, { id, email, language: 'en' }));
+  openWork(database.db, { kind: 'person' }, work =>
+    openAccount(work, keyring, { id, email, language: 'en' }),
+  );
 
 test.each([
   ['ada@example.test', 'ada@example.test'],

@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { newAccountId, openAccount } from '../../src/domain/accounts/accounts.js';
 import { listAttributes, PROFILE_ATTRIBUTES, setAttributes } from '../../src/domain/profiles/profiles.js';
+import { openKeyring } from '../../src/platform/crypto/keyring.js';
 import { openWork } from '../../src/platform/storage/work.js';
 import { openTestDatabase, type TestDatabase } from '../support/database.js';
 import { recordedDuring } from '../support/ledger.js';
+
+const keyring = openKeyring('a secret that is only good for tests');
 
 let database: TestDatabase;
 let accountId: string;
@@ -15,7 +18,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   accountId = newAccountId();
   const account = { id: accountId, email: `${accountId}@example.test`, language: 'en' };
-  await openWork(database.db, { kind: 'person' }, work => openAccount(work, account));
+  await openWork(database.db, { kind: 'person' }, work => openAccount(work, keyring, account));
 });
 
 afterAll(() => database?.close());

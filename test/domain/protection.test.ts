@@ -6,9 +6,12 @@ import {
   type Protection,
   sweepAttempts,
 } from '../../src/domain/protection/protection.js';
+import { openKeyring } from '../../src/platform/crypto/keyring.js';
 import { digest } from '../../src/platform/crypto/tokens.js';
 import { openWork } from '../../src/platform/storage/work.js';
 import { openTestDatabase, type TestDatabase } from '../support/database.js';
+
+const keyring = openKeyring('a secret that is only good for tests');
 
 let database: TestDatabase;
 let protection: Protection;
@@ -31,7 +34,7 @@ const allowed = (verdicts: readonly { readonly allowed: boolean }[]) =>
 async function newAccount(): Promise<string> {
   const id = newAccountId();
   await openWork(database.db, { kind: 'system' }, work =>
-    openAccount(work, { id, email: `${id}@example.test`, language: 'en' }),
+    openAccount(work, keyring, { id, email: `${id}@example.test`, language: 'en' }),
   );
   return id;
 }

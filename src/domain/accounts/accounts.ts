@@ -1,7 +1,16 @@
 import { v7 as uuidv7 } from 'uuid';
+import type { Keyring } from '../../platform/crypto/keyring.js';
+import { newSubjectKey } from '../../platform/storage/origin.js';
 import type { Work } from '../../platform/storage/work.js';
 import { type Account, type AccountState, nextSecond } from './account.js';
-import { insertAccount, turnState, updateProofsFrom, updateState } from './store.js';
+import {
+  deleteSubjectKey,
+  insertAccount,
+  insertSubjectKey,
+  turnState,
+  updateProofsFrom,
+  updateState,
+} from './store.js';
 
 export type { Account, AccountState } from './account.js';
 export { normaliseEmail, stillCounts } from './account.js';
@@ -26,6 +35,7 @@ export const ACCOUNT_FACTS = [
   'account.recovered',
   'objection.begun',
   'objection.used',
+  'subject_key.destroyed',
 ] as const;
 
 const FACT_OF: Readonly<Record<AccountState, (typeof ACCOUNT_FACTS)[number]>> = {
@@ -43,10 +53,12 @@ export function newAccountId(): string {
 /** Opens an account that is found by `email` (normalised and proved); refuses a taken address (`identifier_taken`). */
 export async function openAccount(
   work: Work,
+  keyring: Keyring,
   { id, email, language }: { readonly id: string; readonly email: string; readonly language: string },
 ): Promise<Account> {
   const account: Account = { id, state: 'active', language, openedAt: work.at, proofsFrom: undefined };
   await insertAccount(work.tx, account, 'email', email);
+  await insertSubjectKey(work.tx, id, newSubjectKey(keyring, id));
   work.record({ type: 'account.opened', accountId: id });
   return account;
 }
@@ -88,4 +100,11 @@ export async function recoverAccount(work: Work, id: string): Promise<Date | und
   if (!was) return undefined;
   work.record({ type: 'account.recovered', accountId: id, detail: { was } });
   return before;
+}
+
+/** Makes what is personal in the events of an account unreadable for good; the events themselves stay. */
+export async function destroySubjectKey(work: Work, id: string): Promise<boolean> {
+  const destroyed = await deleteSubjectKey(work.tx, id);
+  if (destroyed) work.record({ type: 'subject_key.destroyed', accountId: id });
+  return destroyed;
 }

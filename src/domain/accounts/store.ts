@@ -1,4 +1,5 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
+import { learnSubjectKey } from '../../platform/storage/origin.js';
 import type { Account, AccountState } from './account.js';
 import { identifierTaken } from './account.js';
 
@@ -9,6 +10,7 @@ interface AccountRow {
   readonly opened_at: Date;
   readonly proofs_from: Date | null;
   readonly signed_out_before: Date | null;
+  readonly subject_key: Buffer | null;
 }
 
 const COLUMNS = [
@@ -18,31 +20,51 @@ const COLUMNS = [
   'accounts.opened_at',
   'accounts.proofs_from',
   'accounts.signed_out_before',
+  'subject_keys.sealed as subject_key',
 ] as const;
 
-const present = (row: AccountRow): Account => ({
-  id: row.id,
-  state: row.state,
-  language: row.language,
-  openedAt: row.opened_at,
-  proofsFrom: row.proofs_from ?? undefined,
-  signedOutBefore: row.signed_out_before ?? undefined,
-});
+function present(row: AccountRow): Account {
+  learnSubjectKey(row.id, row.subject_key);
+  return {
+    id: row.id,
+    state: row.state,
+    language: row.language,
+    openedAt: row.opened_at,
+    proofsFrom: row.proofs_from ?? undefined,
+    signedOutBefore: row.signed_out_before ?? undefined,
+  };
+}
+
+const withKeys = (db: Db) =>
+  db('accounts')
+    .leftJoin('subject_keys', 'subject_keys.account_id', 'accounts.id')
+    .select<AccountRow[]>(COLUMNS);
 
 /** The account of an id. */
 export async function findAccount(db: Db, id: string): Promise<Account | undefined> {
-  const row = await db('accounts').select<AccountRow[]>(COLUMNS).where({ id }).first();
+  const row = await withKeys(db).where({ 'accounts.id': id }).first();
   return row && present(row as AccountRow);
 }
 
 /** The account that an identifier leads to. */
 export async function findByIdentifier(db: Db, kind: 'email', value: string): Promise<Account | undefined> {
-  const row = await db('identifiers')
-    .join('accounts', 'accounts.id', 'identifiers.account_id')
-    .select<AccountRow[]>(COLUMNS)
+  const row = await withKeys(db)
+    .join('identifiers', 'identifiers.account_id', 'accounts.id')
     .where({ 'identifiers.kind': kind, 'identifiers.value': value })
     .first();
   return row && present(row as AccountRow);
+}
+
+/** Keeps the key of an account for what is personal about it. */
+export async function insertSubjectKey(tx: Tx, accountId: string, sealed: Buffer): Promise<void> {
+  await tx('subject_keys').insert({ account_id: accountId, sealed });
+  learnSubjectKey(accountId, sealed);
+}
+
+/** Destroys the key of an account; says whether there was one. */
+export async function deleteSubjectKey(tx: Tx, accountId: string): Promise<boolean> {
+  learnSubjectKey(accountId, null);
+  return (await tx('subject_keys').where({ account_id: accountId }).delete()) === 1;
 }
 
 /* A request opens its account under one id: where that is there already, the request came twice, or its answer was lost. */

@@ -4,7 +4,8 @@ import { type DeviceInfo, userCodeOf, type WaitingDevice } from '../../oidc/devi
 import { meantByDevice } from '../../oidc/people.js';
 import { requestScope } from '../../oidc/request-scope.js';
 import { readForm } from '../../platform/web/input.js';
-import { deviceName, type Parts, seeOther, show } from '../journey.js';
+import { deviceName } from '../../platform/web/origin.js';
+import { type Parts, seeOther, show } from '../journey.js';
 import type { Problem } from '../page-models.js';
 import { countGuess, takeGuessBack } from './guesses.js';
 

@@ -2,8 +2,8 @@ import { beginObjection, findAccount, type ObjectionTo } from '../../domain/acco
 import { listEmails } from '../../domain/contacts/contacts.js';
 import type { Keyring } from '../../platform/crypto/keyring.js';
 import type { Work } from '../../platform/storage/work.js';
+import { askedFrom } from '../../platform/web/origin.js';
 import { mail } from '../codes.js';
-import { askedFrom } from '../journey.js';
 import type { MailModels } from '../mail-models.js';
 import type { Asked } from '../page-models.js';
 import type { Turn } from '../turn.js';

@@ -11,8 +11,9 @@ import { removePasskey } from '../../domain/credentials/credentials.js';
 import { endSessionsOf } from '../../oidc/session.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
 import { readForm } from '../../platform/web/input.js';
+import { askedFrom } from '../../platform/web/origin.js';
 import { mail } from '../codes.js';
-import { askedFrom, type Parts, show } from '../journey.js';
+import { type Parts, show } from '../journey.js';
 import type { Asked } from '../page-models.js';
 import { openDoneFrom, toEveryAddress } from './notices.js';
 

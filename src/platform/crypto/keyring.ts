@@ -1,4 +1,5 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { createHmac, hkdfSync } from 'node:crypto';
+import { openUnder, sealUnder } from './sealing.js';
 
 /** The keys of one installation, each derived from `KEYHOLD_SECRET` for one purpose (RFC 5869). */
 export interface Keyring {
@@ -27,15 +28,7 @@ export function openKeyring(secret: string): Keyring {
   return {
     derive,
     mac: (purpose, value) => createHmac('sha256', derive(purpose)).update(value).digest(),
-    seal: (purpose, plain) => {
-      const nonce = randomBytes(12);
-      const cipher = createCipheriv('aes-256-gcm', derive(purpose), nonce);
-      return Buffer.concat([nonce, cipher.update(plain, 'utf8'), cipher.final(), cipher.getAuthTag()]);
-    },
-    open: (purpose, sealed) => {
-      const decipher = createDecipheriv('aes-256-gcm', derive(purpose), sealed.subarray(0, 12));
-      decipher.setAuthTag(sealed.subarray(-16));
-      return Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]).toString('utf8');
-    },
+    seal: (purpose, plain) => sealUnder(derive(purpose), plain),
+    open: (purpose, sealed) => openUnder(derive(purpose), sealed),
   };
 }

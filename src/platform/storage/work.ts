@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Db, Tx } from './db.js';
+import { type SubjectKeyRow, sealOrigins } from './origin.js';
 
 /** Who does it. `id` is an account id, a client id or an operator's account id. */
 export interface Actor {
@@ -43,6 +44,8 @@ export interface EventRow {
   readonly account_id: string | null;
   readonly client_id: string | null;
   readonly detail: object;
+  /** Where it came from, sealed under the key of the account it is about. */
+  readonly sealed: string | null;
 }
 
 /** Turns a fact into its row. */
@@ -56,6 +59,7 @@ export function eventRow(fact: Fact, actor: Actor, at: Date): EventRow {
     account_id: fact.accountId ?? null,
     client_id: fact.clientId ?? null,
     detail: fact.detail ?? {},
+    sealed: null,
   };
 }
 
@@ -67,10 +71,10 @@ export function jobSpec(job: Job): object {
 /** The one statement that leaves facts ($1) and jobs ($2), each a JSON array, behind. */
 export const LEAVE_SQL = `
   WITH written AS (
-    INSERT INTO events (id, at, type, actor_kind, actor_id, account_id, client_id, detail)
-    SELECT id, at, type, actor_kind, actor_id, account_id, client_id, detail
+    INSERT INTO events (id, at, type, actor_kind, actor_id, account_id, client_id, detail, sealed)
+    SELECT id, at, type, actor_kind, actor_id, account_id, client_id, detail, sealed
     FROM jsonb_to_recordset(?::jsonb) AS f(id uuid, at timestamptz, type text, actor_kind text, actor_id text,
-      account_id uuid, client_id text, detail jsonb)
+      account_id uuid, client_id text, detail jsonb, sealed bytea)
   )
   SELECT keyhold_add_jobs(?::jsonb)`;
 
@@ -88,8 +92,13 @@ export async function openWork<T>(db: Db, actor: Actor, act: (work: Work) => Pro
       enqueue: job => void jobs.push(jobSpec(job)),
     });
     if (facts.length > 0 || jobs.length > 0) {
-      await tx.raw(LEAVE_SQL, [JSON.stringify(facts), JSON.stringify(jobs)]);
+      const events = await sealOrigins(facts, ids => keysOf(tx, ids));
+      await tx.raw(LEAVE_SQL, [JSON.stringify(events), JSON.stringify(jobs)]);
     }
     return result;
   });
+}
+
+function keysOf(tx: Tx, accountIds: readonly string[]): Promise<SubjectKeyRow[]> {
+  return tx('subject_keys').select('account_id', 'sealed').whereIn('account_id', accountIds);
 }
