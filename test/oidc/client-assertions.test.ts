@@ -79,12 +79,16 @@ function assertion(client: RegisteredClient, { header, claims, key = keys.privat
     .sign(key, { crit: { mine: true } });
 }
 
-const ask = (raw: RawClient, jwt: string): Promise<RawAnswer> =>
-  raw.post('/token', {
-    grant_type: 'client_credentials',
-    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-    client_assertion: jwt,
-  });
+const ask = (raw: RawClient, jwt: string, headers = {}): Promise<RawAnswer> =>
+  raw.post(
+    '/token',
+    {
+      grant_type: 'client_credentials',
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion: jwt,
+    },
+    headers,
+  );
 
 test('oauth4webapi is let in by its own key, registered or served', async () => {
   const { server } = processes[0];
@@ -108,7 +112,7 @@ test('an assertion is taken once, whatever came of it', async () => {
   expect(await ask(processes[1], jwt)).toMatchObject({ status: 401, body: { error: 'invalid_client' } });
 });
 
-test('of twenty uses of an assertion at two processes one is let in', async () => {
+test('C43: of twenty uses of an assertion at two processes one is let in', async () => {
   const jwt = await assertion(clients[0]);
   const answers = await Promise.all(
     Array.from({ length: 20 }, (_, at) => ask(processes[at % 2 === 0 ? 0 : 1], jwt)),
@@ -150,4 +154,21 @@ test('an assertion without a signature is refused', async () => {
   const header = Buffer.from(JSON.stringify({ alg: 'none', kid: 'one' })).toString('base64url');
   const answer = await ask(processes[0], `${header}.${payload}.`);
   expect([answer.status, answer.body.error]).toEqual([401, 'invalid_client']);
+});
+
+test('an assertion and a proof in one request are each taken once, and each says so in its own words', async () => {
+  const proofKeys = await generateKeyPair('ES256', { extractable: true });
+  const jwk = await exportJWK(proofKeys.publicKey);
+  const proof = () =>
+    new SignJWT({ jti: crypto.randomUUID(), htm: 'POST', htu: `${keyhold.issuer}/token`, iat: now() })
+      .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk })
+      .sign(proofKeys.privateKey);
+  const send = (jwt: string, dpop: string) => ask(processes[0], jwt, { DPoP: dpop });
+  const [first, dpop] = [await assertion(clients[0]), await proof()];
+  expect((await send(first, dpop)).body).toMatchObject({ token_type: 'DPoP' });
+  expect(await send(await assertion(clients[0]), dpop)).toMatchObject({
+    status: 400,
+    body: { error: 'invalid_dpop_proof' },
+  });
+  expect(await send(first, await proof())).toMatchObject({ status: 401, body: { error: 'invalid_client' } });
 });

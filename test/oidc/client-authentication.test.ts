@@ -130,31 +130,34 @@ async function requestsOf(method: Method): Promise<readonly (readonly [string, R
   ];
 }
 
-test.each(METHODS)('an app with %s is let in by its own proof alone, at every endpoint', async method => {
-  const requests = await requestsOf(method);
-  const before = await rowCounts(keyhold.db);
-  for (const [path, form] of requests) {
-    for (const [what, proof] of wrongProofs(method)) {
-      const { status, body } = await send(path, form, proof);
-      const refused =
-        [400, 401].includes(status) && /^invalid_(client|request|grant)$/.test(String(body.error));
-      const silent = path === '/introspect' ? body.active === false : false;
-      expect([path, what, status, body.error, refused || silent]).toEqual([
-        path,
-        what,
-        status,
-        body.error,
-        true,
-      ]);
+test.each(METHODS)(
+  'C37: an app with %s is let in by its own proof alone, at every endpoint',
+  async method => {
+    const requests = await requestsOf(method);
+    const before = await rowCounts(keyhold.db);
+    for (const [path, form] of requests) {
+      for (const [what, proof] of wrongProofs(method)) {
+        const { status, body } = await send(path, form, proof);
+        const refused =
+          [400, 401].includes(status) && /^invalid_(client|request|grant)$/.test(String(body.error));
+        const silent = path === '/introspect' ? body.active === false : false;
+        expect([path, what, status, body.error, refused || silent]).toEqual([
+          path,
+          what,
+          status,
+          body.error,
+          true,
+        ]);
+      }
     }
-  }
-  expect(await rowCounts(keyhold.db)).toEqual(before);
-  for (const [path, form] of requests) {
-    const status = path === '/par' ? 201 : 200;
-    const answer = await send(path, form, rightProof(method));
-    expect([path, answer.body.error, answer.status]).toEqual([path, undefined, status]);
-  }
-});
+    expect(await rowCounts(keyhold.db)).toEqual(before);
+    for (const [path, form] of requests) {
+      const status = path === '/par' ? 201 : 200;
+      const answer = await send(path, form, rightProof(method));
+      expect([path, answer.body.error, answer.status]).toEqual([path, undefined, status]);
+    }
+  },
+);
 
 test('a refused header is answered with a challenge', async () => {
   const proof = byHeader(apps.client_secret_basic.clientId, 'wrong');

@@ -112,7 +112,7 @@ test('a scanned address fills the code in; who is signed in and has allowed it o
   expect((await poll(device)).status).toBe(200);
 });
 
-test('a device waits, is slowed down when it looks too often, and is told when its time is over', async () => {
+test('C44: a device waits, is slowed down when it looks too often, and is told when its time is over', async () => {
   const device = await ask();
   const at = (seconds: number) =>
     keyhold.db('device_codes').update({
@@ -167,7 +167,7 @@ test('a code that is wrong, over or taken looks the same, and nothing is kept of
   expect(texts.size).toBe(1);
 });
 
-test('who says first that a device is theirs decides: nobody else can let it in', async () => {
+test('C44: who says first that a device is theirs decides: nobody else can let it in', async () => {
   const device = await ask();
   const [one, other] = [await ada(), await ada()];
   await typeIn(one, device);
@@ -204,7 +204,7 @@ test('of five who claim a device at once one has it', async () => {
   expect((await poll(device)).status).toBe(200);
 });
 
-test('a device is let in once, and not after its time', async () => {
+test('C44: a device is let in once, and not after its time', async () => {
   const device = await ask({ scope: 'openid email phone' });
   const person = await ada();
   await typeIn(person, device);
@@ -332,7 +332,21 @@ test('forms from elsewhere are refused, and the pages carry the headers of all p
   expect(await errorOf(poll(device))).toBe('authorization_pending');
 });
 
-test('guesses are counted for a network, and right codes are not', async () => {
+test('C40: a device gets no scope that its app is not registered for', async () => {
+  const small = await openRelyingParty(keyhold, {
+    scope: 'openid',
+    grant_types: [DEVICE_CODE],
+    response_types: [],
+    redirect_uris: [],
+    post_logout_redirect_uris: [],
+    token_endpoint_auth_method: 'none',
+  });
+  const form = { client_id: small.clientId, scope: 'openid email' };
+  expect((await raw.post('/device_authorization', form)).body.error).toBe('invalid_scope');
+  await small.close();
+});
+
+test('C44: guesses are counted for a network, and right codes are not', async () => {
   const limited = await startKeyhold({ RATE_LIMITS: 'on' });
   const set = await openRelyingParty(limited, {
     grant_types: [DEVICE_CODE],

@@ -109,7 +109,7 @@ test('an app whose tokens are bound gets none without a proof', async () => {
   expect([answer.status, answer.body.error]).toEqual([400, 'invalid_grant']);
 });
 
-test('a bound token in other hands opens nothing', async () => {
+test('C38: a bound token in other hands opens nothing', async () => {
   const { tokens } = await boundTokens();
   const { access_token: token, refresh_token: refresh = '' } = tokens;
   const [raw] = processes;
@@ -164,14 +164,14 @@ const twenty = (act: (raw: RawClient) => Promise<RawAnswer>) =>
 const errorsOf = (answers: readonly RawAnswer[]) =>
   answers.filter(({ status }) => status !== 200).map(({ status, body }) => `${status} ${String(body.error)}`);
 
-test('of twenty token requests with one proof at two processes one is answered, and none later', async () => {
+test('C43: of twenty token requests with one proof at two processes one is answered, and none later', async () => {
   const dpop = await proof('/token');
   const losers = errorsOf(await twenty(raw => ask(raw, dpop)));
   expect(losers).toEqual(Array.from({ length: 19 }, () => '400 invalid_dpop_proof'));
   expect((await ask(processes[1], dpop)).body.error).toBe('invalid_dpop_proof');
 });
 
-test('of twenty looks at userinfo with one proof at two processes one is answered', async () => {
+test('C43: of twenty looks at userinfo with one proof at two processes one is answered', async () => {
   const { tokens } = await boundTokens();
   const token = tokens.access_token;
   const dpop = await proof('/userinfo', { claims: { ath: athOf(token) } });

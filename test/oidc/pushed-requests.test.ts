@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import * as openid from 'openid-client';
 import { fetch } from 'undici';
+import { disableClient, enableClient } from '../../src/domain/clients/clients.js';
+import { openWork } from '../../src/platform/storage/work.js';
 import { until } from '../support/jobs.js';
 import { signUp } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
@@ -130,6 +132,33 @@ test('of twenty uses of a request_uri at two processes one brings a code', async
     expect(lost.headers.getSetCookie()).toEqual([]);
   }
   expect((await codesIssued()) - before).toBe(1);
+});
+
+test('a request that was pushed with a key brings a code for that key alone', async () => {
+  const { searchParams } = await app.authorizationUrl();
+  searchParams.delete('client_id');
+  const DPoP = openid.getDPoPHandle(app.configuration, await openid.randomDPoPKeyPair());
+  const other = openid.getDPoPHandle(app.configuration, await openid.randomDPoPKeyPair());
+  const bring = async () => {
+    await ada.goto(await openid.buildAuthorizationUrlWithPAR(app.configuration, searchParams, { DPoP }));
+  };
+  await bring();
+  await expect(app.exchange()).rejects.toMatchObject({ error: 'invalid_grant' });
+  await bring();
+  await expect(app.exchange(undefined, { DPoP: other })).rejects.toMatchObject({ error: 'invalid_grant' });
+  await bring();
+  expect((await app.exchange(undefined, { DPoP })).token_type).toBe('dpop');
+});
+
+test('an app that was turned off after it pushed gets nothing', async () => {
+  const url = await push();
+  await openWork(keyhold.db, { kind: 'operator' }, work => disableClient(work, app.clientId));
+  await until(async () => (await raw.introspect('kh_at_x')).status === 401);
+  const before = await codesIssued();
+  expect((await ada.goto(url)).status).toBe(400);
+  expect(await codesIssued()).toBe(before);
+  await openWork(keyhold.db, { kind: 'operator' }, work => enableClient(work, app.clientId));
+  await until(async () => (await raw.introspect('kh_at_x')).status === 200);
 });
 
 test('who a pushed request means is looked up in it', async () => {

@@ -394,6 +394,12 @@ describe('metadata', () => {
     expect(problems({ ...WEB, require_pkce: false })).toEqual([]);
   });
 
+  test('may be a device without a browser, which is sent nowhere back', () => {
+    const grants = ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'];
+    const device = { client_name: 'TV', grant_types: grants, token_endpoint_auth_method: 'none' };
+    expect(problems(device)).toEqual([]);
+  });
+
   test("leaves an operator's decisions to an operator, and forgets what it does not know when told so", () => {
     const stranger = { operator: false, unknownMembers: 'ignore' } as const;
     const input = { ...WEB, first_party: true, development: true, frobnicate: 1 };
