@@ -8,7 +8,7 @@ import { killAll } from '../support/keyhold-process.js';
 import { type KeyholdProcess, startProcess } from '../support/process-journey.js';
 import type { RegisteredClient } from '../support/relying-party.js';
 
-const ROUNDS = Number(process.env.KEYHOLD_TEST_ROUNDS ?? 3);
+const ROUNDS = Number(process.env.BATTERY_ROUNDS ?? 3);
 
 let database: TestDatabase;
 
