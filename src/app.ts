@@ -52,14 +52,14 @@ import { openAssets } from './platform/web/assets.js';
 import { openCsrf } from './platform/web/csrf.js';
 import { securityHeaders } from './platform/web/headers.js';
 import { health } from './platform/web/health.js';
-import { boundedLoad } from './platform/web/load.js';
+import { openLoad } from './platform/web/load.js';
 import { observing } from './platform/web/observing.js';
 import { origins } from './platform/web/origin.js';
 import { openPages } from './platform/web/pages.js';
 import { problems } from './platform/web/problems.js';
-import { openRenderer } from './platform/web/render.js';
+import { openRenderer, type Renderer } from './platform/web/render.js';
 import { knownHost, pinToIssuer, surface } from './platform/web/surface.js';
-import { openWords } from './platform/web/words.js';
+import { openWords, type Words } from './platform/web/words.js';
 
 /** Keyhold, ready to be listened with. */
 export interface App {
@@ -124,7 +124,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     provider.use(securityHeaders(issuer));
     provider.use(base.assets.middleware);
     provider.use(problems(log, (ctx, refusal) => showRefusal(ctx, pages, refusal)));
-    provider.use(base.load);
+    provider.use(base.load.counting);
     provider.use(origins(keyring));
     provider.use(notFound);
     provider.use(preparedMetadata());
@@ -163,10 +163,12 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     concurrency: Math.max(1, Math.ceil(4 / config.workers)),
     observe: observeJobs(telemetry),
   });
-  watchQueues(telemetry, base.hasher, jobs);
+  watchQueues(telemetry, base, jobs);
   let jobsStopped: Promise<void> | undefined;
   return {
-    listener: (request, response) => void current.listener(request, response),
+    listener: (request, response) => {
+      if (!base.load.turnsAway(request, response)) void current.listener(request, response);
+    },
     drain: () => {
       stopping = true;
       jobsStopped ??= jobs.stop();
@@ -223,7 +225,7 @@ function openBase(config: Config, { log, metrics, traces }: Telemetry) {
     assets,
     renderer,
     csrf,
-    load: boundedLoad(config.maxInFlight),
+    load: openLoad({ limit: config.maxInFlight, page: busyPages(words, renderer), log }),
     pages: openPages(renderer, words, csrf, config.issuer),
     protection: openProtection(db, { enabled: config.rateLimits }),
     close: async () => {
@@ -232,6 +234,15 @@ function openBase(config: Config, { log, metrics, traces }: Telemetry) {
       await Promise.allSettled([pool.end(), db.destroy()]);
     },
   };
+}
+
+/** The page for whoever is turned away, made once for each language. */
+function busyPages(words: Words, renderer: Renderer): (acceptLanguage: string | undefined) => string {
+  const frame = { csrf: '', issuerName: NAME, seconds: 2 };
+  const pages = new Map(
+    words.languages.map(language => [language, renderer.page('busy', { ...frame, language })]),
+  );
+  return acceptLanguage => pages.get(words.choose({ acceptLanguage })) ?? '';
 }
 
 function registryOf(clients: Base['clients']): ClientRegistry {

@@ -5,6 +5,7 @@ import { protocolNames } from './oidc/surface.js';
 import type { JobOptions, Jobs } from './platform/jobs/jobs.js';
 import type { Outbound } from './platform/outbound.js';
 import type { Telemetry } from './platform/telemetry/telemetry.js';
+import type { Load } from './platform/web/load.js';
 import type { RequestNames } from './platform/web/observing.js';
 
 /** A request's route and client by name; what matches no route has none. */
@@ -71,8 +72,20 @@ export function traceOutbound(outbound: Outbound, traces: Telemetry['traces']): 
   };
 }
 
-/** Watches the queues: of passwords to hash, and of jobs. */
-export function watchQueues({ metrics }: Telemetry, hasher: PasswordHasher, jobs: Jobs): void {
+/** What has a queue, or turns away. */
+interface Queues {
+  readonly hasher: PasswordHasher;
+  readonly load: Load;
+}
+
+/** Watches the queues: of requests, of passwords to hash, and of jobs. */
+export function watchQueues({ metrics }: Telemetry, { hasher, load }: Queues, jobs: Jobs): void {
+  metrics.watch({
+    kind: 'counter',
+    name: 'keyhold_http_refusals_total',
+    help: 'Requests turned away because too many were being served.',
+    read: () => [[load.refusals()]],
+  });
   metrics.watch({
     kind: 'gauge',
     name: 'keyhold_password_hash_queue',

@@ -4,9 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import Koa from 'koa';
 import pg from 'pg';
 import { fetch } from 'undici';
-import { boundedLoad } from '../../src/platform/web/load.js';
-import { problems } from '../../src/platform/web/problems.js';
-import { surface } from '../../src/platform/web/surface.js';
+import { openLoad } from '../../src/platform/web/load.js';
 import { until } from '../support/jobs.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 
@@ -81,17 +79,25 @@ test('R08: behind a database that stands still, nobody waits for long and everyb
 test('one too many is turned away at once, and whoever sends slowly takes nobody’s place', async () => {
   const { promise: gate, resolve: release } = Promise.withResolvers<void>();
   const app = new Koa();
+  app.silent = true;
   let inside = 0;
-  app.use(surface([]));
-  app.use(problems({ error: () => undefined }, () => undefined));
-  app.use(boundedLoad(2));
+  const warnings: object[] = [];
+  const load = openLoad({
+    limit: 2,
+    page: language => `<h1>busy ${language}</h1>`,
+    log: { warn: about => void warnings.push(about) },
+  });
+  app.use(load.counting);
   app.use(async ctx => {
     for await (const _ of ctx.req);
     inside += 1;
     if (ctx.path === '/wait') await gate;
     ctx.body = 'served';
   });
-  const server: Server = createServer(app.callback());
+  const serve = app.callback();
+  const server: Server = createServer((request, response) => {
+    if (!load.turnsAway(request, response)) serve(request, response);
+  });
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
@@ -111,6 +117,17 @@ test('one too many is turned away at once, and whoever sends slowly takes nobody
   await until(() => inside === 3);
   const refused = await get('/');
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '2']);
+  expect(await refused.json()).toMatchObject({
+    code: 'overloaded',
+    request_id: refused.headers.get('x-request-id'),
+  });
+  const person = await fetch(`http://127.0.0.1:${port}/`, {
+    headers: { Accept: 'text/html', 'Accept-Language': 'de' },
+  });
+  expect([person.status, await person.text()]).toEqual([503, '<h1>busy de</h1>']);
+  expect((await get('/health/live')).status).toBe(200);
+  expect(load.refusals()).toBe(2);
+  expect(warnings[0]).toEqual({ serving: 2, refusals: 1 });
   release();
   expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([200, 200]);
   expect((await get('/')).status).toBe(200);
