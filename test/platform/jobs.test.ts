@@ -159,7 +159,7 @@ test('when the database cuts every connection the runner comes back by itself', 
   await start(async payload => void seen.push(payload));
   for (let round = 0; round < 3; round++) {
     await database.db.raw(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
        WHERE datname = current_database() AND application_name = 'keyhold-jobs'`,
     );
     await enqueue(`after ${round}`);
