@@ -7,6 +7,8 @@ import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { openRawClient, type RawAnswer, type RawClient } from '../support/raw-client.js';
 import type { RegisteredClient } from '../support/relying-party.js';
 
+const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
+
 let keyhold: TestKeyhold;
 let second: TestKeyhold;
 let keySet: Server;
@@ -171,4 +173,50 @@ test('an assertion and a proof in one request are each taken once, and each says
     body: { error: 'invalid_dpop_proof' },
   });
   expect(await send(first, await proof())).toMatchObject({ status: 401, body: { error: 'invalid_client' } });
+});
+
+test('an assertion proves who asks at every endpoint, and at one of them only', async () => {
+  const app = await keyhold.registerClient({
+    client_name: 'Server',
+    redirect_uris: ['https://app.example.org/cb'],
+    grant_types: ['authorization_code', DEVICE_CODE],
+    token_endpoint_auth_method: 'private_key_jwt',
+    jwks: { keys: [await publicJwk(keys)] },
+  });
+  const proof = (jwt: string) => ({
+    client_id: app.client_id,
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: jwt,
+  });
+  const request = { response_type: 'code', scope: 'openid', redirect_uri: 'https://app.example.org/cb' };
+  const challenge = { code_challenge: 'A'.repeat(43), code_challenge_method: 'S256' };
+  const endpoints = [
+    ['/par', 201, { ...request, ...challenge }],
+    ['/device_authorization', 200, { scope: 'openid' }],
+    ['/introspect', 200, { token: 'kh_at_x' }],
+    ['/revoke', 200, { token: 'kh_at_x' }],
+  ] as const;
+  for (const [at, [path, status, form]] of endpoints.entries()) {
+    const jwt = await assertion(app);
+    expect([path, (await processes[0].post(path, { ...form, ...proof(jwt) })).status]).toEqual([
+      path,
+      status,
+    ]);
+    const next = endpoints[(at + 1) % endpoints.length] ?? endpoints[0];
+    for (const [elsewhere, other] of [
+      [path, form],
+      [next[0], next[2]],
+    ] as const) {
+      const answer = await processes[1].post(elsewhere, { ...other, ...proof(jwt) });
+      expect([elsewhere, answer.status, answer.body]).toEqual([
+        elsewhere,
+        401,
+        expect.objectContaining({ error: 'invalid_client' }),
+      ]);
+    }
+    const foreign = await assertion(clients[0]);
+    expect((await processes[0].post(path, { ...form, ...proof(foreign) })).status).toBeGreaterThanOrEqual(
+      400,
+    );
+  }
 });

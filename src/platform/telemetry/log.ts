@@ -16,6 +16,10 @@ const SECRETS = [
   'id_token',
   'code',
   'code_verifier',
+  'device_code',
+  'user_code',
+  'request_uri',
+  'client_assertion',
   'email',
 ];
 
