@@ -51,7 +51,7 @@ async function carry(from: Person, to: Person, change = (value: string) => value
   await to.jar.setCookie(`${KNOWN}=${change(value)}; path=/`, keyhold.origin);
 }
 
-test('C11 a hundred requests with five guesses each are ten guesses, and no session comes of them', async () => {
+test('C11: a hundred requests with five guesses each are ten guesses, and no session comes of them', async () => {
   const email = 'many@example.test';
   await memberOf(keyhold, house, email);
   const people = Array.from({ length: 100 }, () => personAt(keyhold));
@@ -69,7 +69,7 @@ test('C11 a hundred requests with five guesses each are ten guesses, and no sess
   expect(await peopleOnRecord(keyhold.db)).toBe(before);
 });
 
-test('C12 after a thousand failures from elsewhere the owner signs in with the password at a browser of theirs', async () => {
+test('C12: after a thousand failures from elsewhere the owner signs in with the password at a browser of theirs', async () => {
   const email = 'owner@example.test';
   const home = await memberAtHome(email);
   const accountId = await accountOf(keyhold.db, email);
@@ -91,7 +91,7 @@ test('C12 after a thousand failures from elsewhere the owner signs in with the p
   expect(await keyhold.db('known_browsers').where({ account_id: accountId })).not.toHaveLength(0);
 });
 
-test('C12 nor does a stranger use up the mails and codes of the owner', async () => {
+test('C12: nor does a stranger use up the mails and codes of the owner', async () => {
   const email = 'mails@example.test';
   const home = await memberAtHome(email);
   const stranger = personAt(keyhold);
@@ -109,7 +109,7 @@ test('C12 nor does a stranger use up the mails and codes of the owner', async ()
   expect(home.page.heading).toBe('Back in the app');
 });
 
-test('C12 a passkey signs in whatever was guessed before, and makes its browser a known one', async () => {
+test('C12: a passkey signs in whatever was guessed before, and makes its browser a known one', async () => {
   const email = 'passkey@example.test';
   const home = personAt(keyhold);
   await signUpWithPasskey(home, house, keyhold.origin, email);
@@ -117,7 +117,7 @@ test('C12 a passkey signs in whatever was guessed before, and makes its browser 
   expect(await keyhold.db('known_browsers').where({ account_id: accountId })).toHaveLength(1);
 });
 
-test('C24 the cookie of a known browser is nothing for another account, altered, or once it was renamed', async () => {
+test('C24: the cookie of a known browser is nothing for another account, altered, or once it was renamed', async () => {
   const [mine, other] = ['mine@example.test', 'other@example.test'];
   const home = await memberAtHome(mine);
   await memberOf(keyhold, house, other);
@@ -145,7 +145,7 @@ test('C24 the cookie of a known browser is nothing for another account, altered,
   expect(await triedWith(mine)).toBe(400);
 });
 
-test('C24 with the password every known browser is forgotten', async () => {
+test('C24: with the password every known browser is forgotten', async () => {
   const email = 'changed@example.test';
   const home = await memberAtHome(email);
   const account_id = await accountOf(keyhold.db, email);
@@ -160,7 +160,7 @@ test('C24 with the password every known browser is forgotten', async () => {
   expect(await knock(home, GOOD_PASSWORD)).toBe(429);
 });
 
-test('C10 every spelling of an address is counted as one', async () => {
+test('C10: every spelling of an address is counted as one', async () => {
   const email = 'spelled@example.test';
   await memberOf(keyhold, house, email);
   const spellings = [email, 'SPELLED@example.test', ' spelled@EXAMPLE.test ', 'ｓｐｅｌｌｅｄ@example.test'];
@@ -174,7 +174,7 @@ test('C10 every spelling of an address is counted as one', async () => {
   expect(statuses.filter(status => status === 400)).toHaveLength(10);
 });
 
-test('R27 another process counts on where the first one stopped: a restart forgets nothing', async () => {
+test('R27: another process counts on where the first one stopped: a restart forgets nothing', async () => {
   const email = 'restart@example.test';
   await memberOf(keyhold, house, email);
   const stranger = personAt(keyhold);

@@ -83,17 +83,17 @@ async function expectUseless(token: string): Promise<void> {
   expect(await rowCounts(keyhold.db)).toEqual(before);
 }
 
-test('C42 an ID token and a logout token are no access token, no refresh token, no code and no assertion', async () => {
+test('C42: an ID token and a logout token are no access token, no refresh token, no code and no assertion', async () => {
   await expectUseless(tokens.id_token ?? '');
   await expectUseless(logoutToken);
 });
 
-test('C42 a refresh token is no access token, and an access token is no refresh token', async () => {
+test('C42: a refresh token is no access token, and an access token is no refresh token', async () => {
   expect((await client.userInfo(tokens.refresh_token ?? '')).status).toBe(401);
   expect((await client.refresh(tokens.access_token)).body).toMatchObject({ error: 'invalid_grant' });
 });
 
-test('C42 a forged hint names nobody, neither for signing in nor for signing out', async () => {
+test('C42: a forged hint names nobody, neither for signing in nor for signing out', async () => {
   for (const [name, hint] of Object.entries(forged())) {
     const page = await member.goto(await app.authorizationUrl({ id_token_hint: hint, prompt: 'none' }));
     expect([name, page.url.searchParams.get('error') ?? page.status]).toEqual([name, 'invalid_request']);
@@ -107,7 +107,7 @@ test('C42 a forged hint names nobody, neither for signing in nor for signing out
   }
 });
 
-test('C40 a refresh asks for no more than was allowed, and an unknown scope or API is refused', async () => {
+test('C40: a refresh asks for no more than was allowed, and an unknown scope or API is refused', async () => {
   const { code, verifier, redirectUri } = await bringCode(member, app, { scope: 'openid email' });
   const granted = (await client.code(code, verifier, redirectUri)).body;
   const secret = { client_id: app.clientId, client_secret: app.client.client_secret ?? '' };
@@ -129,7 +129,7 @@ test('C40 a refresh asks for no more than was allowed, and an unknown scope or A
   }
 });
 
-test('C38 C34 a code is good for its app, its address, its verifier and one use', async () => {
+test('C38, C34: a code is good for its app, its address, its verifier and one use', async () => {
   const other = await openRelyingParty(keyhold, { first_party: true });
   const foreign = await openRawClient(keyhold, other.client);
   const fresh = () => bringCode(member, app);

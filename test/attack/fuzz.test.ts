@@ -106,7 +106,7 @@ const anything = fc.oneof(
   fc.constantFrom('', 'null', '-1', '1e999', 'NaN', '__proto__', '{}', '[]', 'a'.repeat(9_000)),
 );
 
-test('C25 of a thousand changes of a redirect URI none passes for it', async () => {
+test('C25: of a thousand changes of a redirect URI none passes for it', async () => {
   const piece = fc.oneof(
     fc.string({ maxLength: 4, unit: fc.constantFrom(...'/.:@?#&%\\;2ea=T \t\n0*[]') }),
     fc.constantFrom('..;/', '%2e%2e/', '%252f', '//', '@evil.test', ':443', '.', '%00', '\u200b', 'ａ', '#'),
@@ -153,7 +153,7 @@ const CLAIMS = fc.oneof(
   anything,
 );
 
-test('C52 no scope, no claims request and no other parameter makes an authorization request fail', async () => {
+test('C52: no scope, no claims request and no other parameter makes an authorization request fail', async () => {
   const parameters = fc.record(
     {
       scope: fc.oneof(
@@ -181,7 +181,7 @@ test('C52 no scope, no claims request and no other parameter makes an authorizat
   await always(property as never, 400);
 });
 
-test('C52 no cookie makes a page fail', async () => {
+test('C52: no cookie makes a page fail', async () => {
   const name = fc.constantFrom(
     'keyhold_people',
     'keyhold_browser',
@@ -215,7 +215,7 @@ test('C52 no cookie makes a page fail', async () => {
   await always(property as never, 300);
 });
 
-test('C42 no token, hint, assertion or proof makes an endpoint fail, and none is taken', async () => {
+test('C42: no token, hint, assertion or proof makes an endpoint fail, and none is taken', async () => {
   const encoded = (value: unknown) => Buffer.from(JSON.stringify(value) ?? '').toString('base64url');
   const header = fc.oneof(
     fc.record(
@@ -285,7 +285,7 @@ test('C42 no token, hint, assertion or proof makes an endpoint fail, and none is
   await always(property as never, 150);
 });
 
-test('C15 C49 whatever a form or a script holds, no step fails and none is passed', async () => {
+test('C15, C49: whatever a form or a script holds, no step fails and none is passed', async () => {
   const posts = ownRoutes().filter(
     ({ method, path }) => method === 'POST' && path.startsWith('/interaction/'),
   );
@@ -339,7 +339,7 @@ test('C15 C49 whatever a form or a script holds, no step fails and none is passe
   expect(await keyhold.db('sessions').whereNotNull('account_id')).toEqual([]);
 });
 
-test('C48 every route with any method, type and body answers, and never with a failure', async () => {
+test('C48: every route with any method, type and body answers, and never with a failure', async () => {
   const routes = [...ownRoutes(), ...engine].map(({ path }) => path);
   const more = ['/health/live', '/health/ready', '/assets/x', '/nothing', '/metrics', '/.well-known/x'];
   const path = fc.constantFrom(...new Set([...routes, ...more]));

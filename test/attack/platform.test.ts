@@ -42,7 +42,7 @@ async function without(table: string, act: () => Promise<void>): Promise<void> {
 }
 
 test.each(['attempts', 'known_browsers'])(
-  'C17 where tries cannot be counted (no %s) no password, no code, no mail and no challenge passes',
+  'C17: where tries cannot be counted (no %s) no password, no code, no mail and no challenge passes',
   async table => {
     const person = personAt(keyhold);
     await toPassword(person, house, EMAIL);
@@ -59,7 +59,7 @@ test.each(['attempts', 'known_browsers'])(
   },
 );
 
-test('C17 where the list of known passwords cannot be asked no password is set', async () => {
+test('C17: where the list of known passwords cannot be asked no password is set', async () => {
   const person = personAt(keyhold);
   await toCredential(person, house, 'new@example.test');
   const before = await peopleOnRecord(keyhold.db);
@@ -69,7 +69,7 @@ test('C17 where the list of known passwords cannot be asked no password is set',
   expect(await peopleOnRecord(keyhold.db)).toBe(before);
 });
 
-test('C17 an address that makes no sense is one network, and limits hold for it', async () => {
+test('C17: an address that makes no sense is one network, and limits hold for it', async () => {
   for (const forwarded of ['', 'unknown', '::', '1.2.3', ','.repeat(999), '127.0.0.1, <script>']) {
     const person = personAt(keyhold);
     await toPassword(person, house, EMAIL);
@@ -80,7 +80,7 @@ test('C17 an address that makes no sense is one network, and limits hold for it'
   expect(rows).toEqual([{ count: 6 }]);
 });
 
-test('C54 what is for development is not there in production', async () => {
+test('C54: what is for development is not there in production', async () => {
   const production = await startKeyhold({
     ISSUER: 'https://id.example.test',
     SMTP_URL: 'smtps://127.0.0.1:9',
@@ -107,7 +107,7 @@ test('C54 what is for development is not there in production', async () => {
 /* Names of tables, columns and conditions, each a constant in the function that writes them. */
 const OF_OURS = new Set(['right', 'spent', 'table', 'condition', 'merged']);
 
-test('C50 what somebody sent is bound in every statement and never written into one', () => {
+test('C50: what somebody sent is bound in every statement and never written into one', () => {
   const src = fileURLToPath(new URL('../../../src/', import.meta.url));
   const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.ts'));
   const written = files.flatMap(file => {

@@ -50,7 +50,7 @@ test.each([
   '/terms?here=//evil.test',
   '/sign-out?return_to=//evil.test',
   '/end-session/success?client_id=//evil.test',
-])('C26 no page of %s leads anywhere else', async path => {
+])('C26: no page of %s leads anywhere else', async path => {
   const { status, html } = await rawGet(path);
   expect(status).toBeLessThan(500);
   expect([...new Set(targetsOf(html).map(({ origin }) => origin))]).toEqual([keyhold.origin]);
@@ -73,7 +73,7 @@ async function rawGet(path: string) {
   });
 }
 
-test('C26 a silent request tells an app nothing about somebody it was never used by', async () => {
+test('C26: a silent request tells an app nothing about somebody it was never used by', async () => {
   const ada = personAt(keyhold);
   await ada.goto(await house.authorizationUrl());
   await signIn(ada, ADA);

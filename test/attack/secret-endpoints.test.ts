@@ -88,7 +88,7 @@ afterAll(async () => {
   await keyhold?.close();
 });
 
-test('C10 every route is in the register, or known to look at no secret', () => {
+test('C10: every route is in the register, or known to look at no secret', () => {
   const routes = [...ownRoutes(), ...engine].map(({ method, path }) => `${method} ${path}`);
   const known = new Set([...Object.keys(REGISTER), ...NO_SECRET]);
   expect(routes.filter(route => !known.has(route))).toEqual([]);
@@ -163,7 +163,7 @@ const limited = Object.entries(REGISTER).flatMap(([route, entry]) =>
   'limit' in entry ? [[route, entry.limit] as const] : [],
 );
 
-test.each(limited)('C10 %s counts as "%s", and is refused when that is used up', async (route, limit) => {
+test.each(limited)('C10: %s counts as "%s", and is refused when that is used up', async (route, limit) => {
   const knock = await KNOCKS[route.replace('POST /interaction/:uid', '')]?.();
   if (!knock) throw new Error(`nobody knows how to come to ${route}`);
   expect(await knock()).toBeLessThan(429);

@@ -48,7 +48,7 @@ async function intruderOf(email: string) {
   return { accountId, person: personAt(keyhold) };
 }
 
-test('C22 a sign-in that waits while the password is changed signs nobody in', async () => {
+test('C22: a sign-in that waits while the password is changed signs nobody in', async () => {
   const { accountId, person } = await intruderOf('waits@example.test');
   await toPassword(person, house, 'waits@example.test');
   const { headers } = await sendStep(person, '/password', { password: GOOD_PASSWORD });
@@ -58,7 +58,7 @@ test('C22 a sign-in that waits while the password is changed signs nobody in', a
   expect(await liveSessions(accountId)).toEqual([]);
 });
 
-test('C22 an "Allow" that waits while the sessions of an account are ended brings none back', async () => {
+test('C22: an "Allow" that waits while the sessions of an account are ended brings none back', async () => {
   const { accountId, person } = await intruderOf('allows@example.test');
   await person.goto(await app.authorizationUrl());
   await signIn(person, 'allows@example.test');
@@ -73,7 +73,7 @@ test('C22 an "Allow" that waits while the sessions of an account are ended bring
   expect(await liveSessions(accountId)).toEqual([]);
 });
 
-test('C22 a consent page that is still open after the sessions were ended allows nothing', async () => {
+test('C22: a consent page that is still open after the sessions were ended allows nothing', async () => {
   const { accountId, person } = await intruderOf('open@example.test');
   await person.goto(await app.authorizationUrl());
   await signIn(person, 'open@example.test');
@@ -83,7 +83,7 @@ test('C22 a consent page that is still open after the sessions were ended allows
   expect(await peopleOnRecord(keyhold.db)).toBe(before);
 });
 
-test('C22 an offer of a passkey that waits while the password is changed makes none and signs nobody in', async () => {
+test('C22: an offer of a passkey that waits while the password is changed makes none and signs nobody in', async () => {
   const { accountId, person } = await intruderOf('offer@example.test');
   await toPasskeyOffer(person, house, 'offer@example.test');
   const options = await postScript(person, '/passkey/new/options');
@@ -97,7 +97,7 @@ test('C22 an offer of a passkey that waits while the password is changed makes n
   expect(await liveSessions(accountId)).toEqual([]);
 });
 
-test('C22 when sessions end for safety, a token for offline use from before the last consent ends too', async () => {
+test('C22: when sessions end for safety, a token for offline use from before the last consent ends too', async () => {
   const { accountId, person } = await intruderOf('older@example.test');
   const tokens = [];
   for (const scope of ['openid offline_access email', 'openid offline_access email profile']) {
@@ -121,14 +121,14 @@ test.each([
   '/end-session/',
   '/end-session/CONFIRM',
   '/TOKEN',
-])('C20 there is one way to spell a path of the protocol, and %s is not it', async path => {
+])('C20: there is one way to spell a path of the protocol, and %s is not it', async path => {
   for (const method of ['GET', 'POST']) {
     const { status } = await fetch(keyhold.origin + path, { method, redirect: 'manual' });
     expect([method, status]).toEqual([method, 404]);
   }
 });
 
-test('C14 a request goes on by its own cookie: one planted for another request leads nowhere', async () => {
+test('C14: a request goes on by its own cookie: one planted for another request leads nowhere', async () => {
   const { accountId, person } = await intruderOf('planted@example.test');
   await toPassword(person, house, 'planted@example.test');
   const { headers } = await sendStep(person, '/password', { password: GOOD_PASSWORD });

@@ -88,7 +88,7 @@ test('what was normalised once stays as it is', () => {
   );
 });
 
-test('one address is one account, however it is spelled', async () => {
+test('C04: one address is one account, however it is spelled', async () => {
   const spellings = ['Mia@Example.test', ' mia@example.test ', 'MIA@EXAMPLE.TEST', 'ｍｉａ@example.test'];
   const account = await open(normaliseEmail(spellings[0] ?? '') ?? '');
   for (const spelling of spellings) {
@@ -97,7 +97,7 @@ test('one address is one account, however it is spelled', async () => {
   }
 });
 
-test('a taken address is refused and leaves nothing, also of twenty who ask at once', async () => {
+test('C04: a taken address is refused and leaves nothing, also of twenty who ask at once', async () => {
   await open('taken@example.test');
   const before = await peopleOnRecord(database.db);
   const events = await recordedDuring(database.db, () =>

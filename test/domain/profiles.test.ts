@@ -52,7 +52,7 @@ test('attributes are kept with where they came from; the fact names them and not
   expect([row?.value, row?.source]).toEqual(['Ada L.', 'operator']);
 });
 
-test('nothing but an attribute of the list is ever set (mass assignment)', async () => {
+test('C49: nothing but an attribute of the list is ever set (mass assignment)', async () => {
   const hostile = JSON.parse(
     '{"__proto__": {"name": "x"}, "constructor": "x", "email_verified": true, "account_id": "x", "state": "active", "roles": ["admin"], "sub": "x"}',
   );
@@ -63,7 +63,7 @@ test('nothing but an attribute of the list is ever set (mass assignment)', async
   expect(await listAttributes(database.db, accountId)).toEqual({ nickname: 'A' });
 });
 
-test('every attribute can be kept, and text that looks like JSON or SQL stays text', async () => {
+test('C50: every attribute can be kept, and text that looks like JSON or SQL stays text', async () => {
   const values = Object.fromEntries(
     PROFILE_ATTRIBUTES.map(attribute => [attribute, `{"a": 1}'; DROP TABLE accounts; -- ?`]),
   );

@@ -126,7 +126,7 @@ const arrive = (accountId: string, before: string | undefined, name: string) =>
     forget: [],
   });
 
-test('C12 what strangers used up spares a browser that the account knows, within a limit of its own', async () => {
+test('C12: what strangers used up spares a browser that the account knows, within a limit of its own', async () => {
   const accountId = await newAccount();
   await arrive(accountId, undefined, 'a');
   expect([await passes(accountId, 'x'), await passes(accountId, 'x')]).toEqual([true, false]);
@@ -134,7 +134,7 @@ test('C12 what strangers used up spares a browser that the account knows, within
   expect(await passes(accountId, 'a')).toBe(false);
 });
 
-test('C24 a browser is known to the accounts that signed in with it, by its latest name, until a password changes', async () => {
+test('C24: a browser is known to the accounts that signed in with it, by its latest name, until a password changes', async () => {
   const [first, second, third] = [await newAccount(), await newAccount(), await newAccount()];
   await protection.count([STRANGERS]);
   await arrive(first, 'planted', 'a');

@@ -106,7 +106,7 @@ test('"Don\'t allow" tells the app access_denied, is on record, and leaves no co
   expect(await peopleOnRecord(keyhold.db)).toBe(before);
 });
 
-test('a form can allow no more than the page asked', async () => {
+test('C40, C49: a form can allow no more than the page asked', async () => {
   await ada.goto(
     await album.authorizationUrl({ scope: 'openid', claims: JSON.stringify({ userinfo: { gender: null } }) }),
   );

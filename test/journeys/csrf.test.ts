@@ -59,7 +59,7 @@ const FORGERIES: readonly (readonly [
   ['typed into the address bar', 'own', { 'sec-fetch-site': 'none' }],
 ];
 
-test('every post of the pages is known here', () => {
+test('C20: every post of the pages is known here', () => {
   expect(listed.sort()).toEqual([
     '/device',
     '/device/confirm',
@@ -88,7 +88,7 @@ test('every post of the pages is known here', () => {
   ]);
 });
 
-test.each(listed)('POST %s is refused unless our page in this browser sent it', async route => {
+test.each(listed)('C20: POST %s is refused unless our page in this browser sent it', async route => {
   const path = route.replace('/interaction/:uid', requestPath(ada)).replace(':token', 'x'.repeat(43));
   const tokens = {
     own: csrfOf(ada),
@@ -108,7 +108,7 @@ test.each(listed)('POST %s is refused unless our page in this browser sent it', 
   expect(await peopleOnRecord(keyhold.db)).toBe(before);
 });
 
-test("a request is nothing to another browser, whatever its token: a stranger's sign-in is nobody else's", async () => {
+test("C20, C48: a request is nothing to another browser, whatever its token: a stranger's sign-in is nobody else's", async () => {
   const url = new URL(`${requestPath(ada)}/passkey/skip`, keyhold.origin);
   const page = await mallory.post(url, { csrf: csrfOf(mallory) });
   expect([page.status, page.heading]).toEqual([404, 'Request error']);
@@ -117,7 +117,7 @@ test("a request is nothing to another browser, whatever its token: a stranger's 
   expect((await postScript(ada, '/passkey/new/options')).status).toBe(200);
 });
 
-test('looking changes nothing: no GET or HEAD moves a request on', async () => {
+test('C31: looking changes nothing: no GET or HEAD moves a request on', async () => {
   for (const route of router.stack.filter(each => each.methods.includes('GET'))) {
     const path = String(route.path)
       .replace('/interaction/:uid', requestPath(ada))

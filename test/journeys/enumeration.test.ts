@@ -90,7 +90,7 @@ const SENDS: readonly (readonly [name: string, send: (email: string) => Send, be
   ['a wish to sign up', email => person => sendStep(person, '/sign-up', { email }), signUpBegun],
 ];
 
-test.each(SENDS)('%s is answered alike, whoever has the address', async (_name, send, begin) => {
+test.each(SENDS)('C09: %s is answered alike, whoever has the address', async (_name, send, begin) => {
   const known = await seen(KNOWN, send(KNOWN), begin);
   for (const other of OTHERS)
     expect({ other, ...(await seen(other, send(other), begin)) }).toEqual({ other, ...known });
@@ -122,7 +122,7 @@ const AFTER: readonly (readonly [name: string, begin: Begin])[] = [
 ];
 
 test.each(AFTER)(
-  'a wrong code %s is answered alike, and so is the page that asks for it',
+  'C09: a wrong code %s is answered alike, and so is the page that asks for it',
   async (_name, begin) => {
     const wrong: Send = person => sendStep(person, '/code', { code: '12345678' });
     await keyhold.db('attempts').delete();
@@ -132,7 +132,7 @@ test.each(AFTER)(
   },
 );
 
-test('a challenge for a passkey says nothing about anybody', async () => {
+test('C09: a challenge for a passkey says nothing about anybody', async () => {
   const keys: string[] = [];
   for (const email of [KNOWN, ...OTHERS]) {
     const person = personAt(keyhold);
@@ -144,7 +144,7 @@ test('a challenge for a passkey says nothing about anybody', async () => {
   expect(new Set(keys).size).toBe(1);
 });
 
-test('asking for an address that exists costs as many mails as for one that does not', async () => {
+test('C09: asking for an address that exists costs as many mails as for one that does not', async () => {
   const mails = async (email: string) => {
     const { rows } = await keyhold.db.raw(`SELECT count(*)::int AS n FROM mailbox WHERE to_address = ?`, [
       email,

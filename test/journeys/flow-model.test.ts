@@ -125,7 +125,7 @@ const SCRIPTS = ['/passkey', '/passkey/new', '/passkey/new/options'] as const;
 const PROVED: readonly Step[] = ['passkey-offer', 'sign-up-credential', 'recovery-credential', 'consent'];
 
 describe.each(Object.keys(HEADINGS) as Step[])('at %s', step => {
-  test('no post of another step goes on, and nothing about anybody changes', async () => {
+  test('C06, C15: no post of another step goes on, and nothing about anybody changes', async () => {
     const person = personAt(keyhold);
     await reach[step](person);
     expect(person.page.heading).toBe(HEADINGS[step]);
@@ -160,7 +160,7 @@ describe.each(Object.keys(HEADINGS) as Step[])('at %s', step => {
     expect(await peopleOnRecord(keyhold.db)).toBe(before);
   });
 
-  test.each(RESTARTS)('%s leads nowhere that needs a proof', async (post, fields, heading) => {
+  test.each(RESTARTS)('C06: %s leads nowhere that needs a proof', async (post, fields, heading) => {
     const person = personAt(keyhold);
     await reach[step](person);
     const before = await peopleOnRecord(keyhold.db);
@@ -178,7 +178,7 @@ describe.each(Object.keys(HEADINGS) as Step[])('at %s', step => {
     expect(await peopleOnRecord(keyhold.db)).toBe(before);
   });
 
-  test('what was proved is not proved any more after turning back', async () => {
+  test('C06: what was proved is not proved any more after turning back', async () => {
     const person = personAt(keyhold);
     await reach[step](person);
     if (step === 'consent') return;

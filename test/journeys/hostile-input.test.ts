@@ -48,7 +48,7 @@ function isHarmless(person: Person): void {
   expect(policy).not.toContain('unsafe');
 }
 
-test('a database that was just made holds nobody, and no password that somebody could know', async () => {
+test('C54: a database that was just made holds nobody, and no password that somebody could know', async () => {
   const fresh = await startKeyhold();
   try {
     for (const table of ['accounts', 'identifiers', 'passwords', 'passkeys', 'clients']) {
@@ -59,7 +59,7 @@ test('a database that was just made holds nobody, and no password that somebody 
   }
 });
 
-test('whatever somebody is called, no page takes it for its own', async () => {
+test('C28: whatever somebody is called, no page takes it for its own', async () => {
   const ada = newPerson({
     origin: keyhold.origin,
     userAgent: `Chrome/1 ${ATTACK}`,
@@ -128,7 +128,7 @@ test.each(HUGE)(
   },
 );
 
-test('what fits into a form and into no field is sent back by the field', async () => {
+test('C52: what fits into a form and into no field is sent back by the field', async () => {
   const eve = personAt(keyhold);
   await toPassword(eve, house, 'eve@example.test');
   await postStep(eve, '/password', { password: 'p'.repeat(30_000) });
@@ -144,7 +144,7 @@ test('what fits into a form and into no field is sent back by the field', async 
   expect(eve.page.text).toContain('This name is too long');
 });
 
-test('fields sent twice, nested or of odd names are nothing, and never a failure of ours', async () => {
+test('C15, C49: fields sent twice, nested or of odd names are nothing, and never a failure of ours', async () => {
   const eve = personAt(keyhold);
   await toPassword(eve, house, 'eve@example.test');
   const csrf = csrfOf(eve);
@@ -193,7 +193,7 @@ test('a script is refused in a document that says why, with a number to ask abou
   }
 });
 
-test('a link in a mail begins with the issuer, whatever the headers of the request say', async () => {
+test('C05: a link in a mail begins with the issuer, whatever the headers of the request say', async () => {
   const headers = {
     'x-forwarded-host': 'evil.example',
     'x-forwarded-proto': 'https',

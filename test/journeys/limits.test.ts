@@ -47,7 +47,7 @@ async function requestsOf(count: number, email: string): Promise<readonly Person
 }
 
 test.each([[ADA], ['nobody@example.test']])(
-  'C10 fifty wrong passwords at once for %s, through ten requests, count once an address: ten are looked at',
+  'C10: fifty wrong passwords at once for %s, through ten requests, count once an address: ten are looked at',
   async email => {
     const people = await requestsOf(10, email);
     const before = await peopleOnRecord(keyhold.db);
@@ -66,7 +66,7 @@ test.each([[ADA], ['nobody@example.test']])(
   },
 );
 
-test('C12 who is limited is told how long, goes back to the same step, and is let in when the time is over', async () => {
+test('C12: who is limited is told how long, goes back to the same step, and is let in when the time is over', async () => {
   const [ada] = await requestsOf(1, ADA);
   if (!ada) throw new Error('nobody came');
   for (let wrong = 0; wrong < 10; wrong++) await sendStep(ada, '/password', { password: 'a wrong one' });
@@ -82,7 +82,7 @@ test('C12 who is limited is told how long, goes back to the same step, and is le
   expect(ada.page.heading).toBe('Back in the app');
 });
 
-test('C12 whoever is locked out by a stranger still gets in by a passkey or by mail, and mail heals the password', async () => {
+test('C12: whoever is locked out by a stranger still gets in by a passkey or by mail, and mail heals the password', async () => {
   const cleo = personAt(keyhold);
   const email = 'cleo@example.test';
   const authenticator = await signUpWithPasskey(cleo, house, keyhold.origin, email);
@@ -116,7 +116,7 @@ test('a right password forgets the wrong ones before it', async () => {
   expect((await sendStep(ada, '/password', { password: 'a wrong one' })).status).toBe(400);
 });
 
-test('C12 eighty wrong passwords in a row from browsers it does not know are the last, however slowly they come; mail lets the owner in and heals', async () => {
+test('C12: eighty wrong passwords in a row from browsers it does not know are the last, however slowly they come; mail lets the owner in and heals', async () => {
   const email = 'row@example.test';
   await memberOf(keyhold, house, email);
   const stranger = personAt(keyhold);
@@ -155,7 +155,7 @@ test('refused tries are none of the eighty', async () => {
   expect(row?.count).toBe(10);
 });
 
-test('C11 of fifty wrong codes at once five are looked at, and then the right one is wrong too', async () => {
+test('C11: of fifty wrong codes at once five are looked at, and then the right one is wrong too', async () => {
   const bea = personAt(keyhold);
   await toSignUpCode(bea, house, 'bea@example.test');
   const code = codeIn(await bea.latestMail('bea@example.test'));
@@ -178,7 +178,7 @@ test('C11 of fifty wrong codes at once five are looked at, and then the right on
   expect(await peopleOnRecord(keyhold.db)).toBe(before);
 });
 
-test('C18 of twenty right codes at once one proves', async () => {
+test('C18: of twenty right codes at once one proves', async () => {
   const dan = personAt(keyhold);
   await toSignUpCode(dan, house, 'dan@example.test');
   const code = codeIn(await dan.latestMail('dan@example.test'));
@@ -189,7 +189,7 @@ test('C18 of twenty right codes at once one proves', async () => {
 });
 
 test.each([['sign-up'], ['sign-in']])(
-  'C10 the seventh mail of an hour to one address is refused (%s)',
+  'C10: the seventh mail of an hour to one address is refused (%s)',
   async way => {
     const email = `${way}@example.test`;
     const eve = personAt(keyhold);

@@ -145,7 +145,7 @@ test('twenty presses at once freeze once; afterwards the link is used, also once
   expect(await stateOf()).toBe('active');
 });
 
-test('an expired link, one with a character changed, and a forged press freeze nothing', async () => {
+test('C07: an expired link, one with a character changed, and a forged press freeze nothing', async () => {
   const { notice } = await takenOver();
   const link = objectionIn(notice);
   const before = await peopleOnRecord(keyhold.db);
@@ -193,7 +193,7 @@ test('objecting to a passkey takes it away, so that it lets nobody in after reco
   expect(answer.status).toBe(400);
 });
 
-test('freezing ends a recovery that somebody else has under way', async () => {
+test('C22: freezing ends a recovery that somebody else has under way', async () => {
   const { notice } = await takenOver();
   const thief = personAt(keyhold);
   await toRecoveryCredential(thief, house, email);

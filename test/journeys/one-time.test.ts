@@ -52,21 +52,21 @@ async function isWrong(person: Person, code: string): Promise<void> {
 
 const codeSpoiled = (code: string) => code.replace(/\d$/, digit => String((Number(digit) + 1) % 10));
 
-test('a code of one request is wrong in another of the same browser and address', async () => {
+test('C07, C18: a code of one request is wrong in another of the same browser and address', async () => {
   const ada = personAt(keyhold);
   const first = await signInCode(ada, ADA);
   await signInCode(ada, ADA);
   await isWrong(ada, first);
 });
 
-test('a code is wrong in another browser', async () => {
+test('C07: a code is wrong in another browser', async () => {
   const [ada, thief] = [personAt(keyhold), personAt(keyhold)];
   const code = await signInCode(ada, ADA);
   await signInCode(thief, ADA);
   await isWrong(thief, code);
 });
 
-test("one's own code does not sign in as somebody else", async () => {
+test("C07: one's own code does not sign in as somebody else", async () => {
   const bea = personAt(keyhold);
   const own = await signInCode(bea, BEA);
   await postStep(bea, '/identifier', { email: ADA });
@@ -76,7 +76,7 @@ test("one's own code does not sign in as somebody else", async () => {
   await isWrong(bea, own);
 });
 
-test('a code to sign up is wrong for signing in, and the other way round, within one request', async () => {
+test('C07: a code to sign up is wrong for signing in, and the other way round, within one request', async () => {
   const ada = personAt(keyhold);
   const signUp = codeIn(await signUpMail(ada, 'fresh@example.test'));
   await postStep(ada, '/identifier', { email: ADA });
@@ -88,7 +88,7 @@ test('a code to sign up is wrong for signing in, and the other way round, within
   await isWrong(ada, signIn);
 });
 
-test('a code with one digit changed is wrong; a right one works once', async () => {
+test('C18: a code with one digit changed is wrong; a right one works once', async () => {
   const ada = personAt(keyhold);
   const code = await signInCode(ada, ADA);
   await isWrong(ada, codeSpoiled(code));
@@ -114,7 +114,7 @@ test('a code that was used is over, also before the request has gone on', async 
   expect(await peopleOnRecord(keyhold.db)).toBe(before);
 });
 
-test('a link with one character changed, or of another request, opens nothing', async () => {
+test('C07: a link with one character changed, or of another request, opens nothing', async () => {
   const dan = personAt(keyhold);
   const link = linkIn(await signUpMail(dan, 'dan@example.test'));
   const token = link.split('/').at(-1) ?? '';
@@ -137,7 +137,7 @@ test('a link with one character changed, or of another request, opens nothing', 
   expect(await peopleOnRecord(keyhold.db)).toBe(before);
 });
 
-test('a change of address ends what was sent to the first', async () => {
+test('C07: a change of address ends what was sent to the first', async () => {
   const eve = personAt(keyhold);
   const first = codeIn(await signUpMail(eve, 'one@example.test'));
   await eve.press('Use a different email');

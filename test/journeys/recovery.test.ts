@@ -96,7 +96,7 @@ test('somebody who forgot the password sets a new one, and goes on to the app, s
   expect(again.page.heading).toBe('Back in the app');
 });
 
-test('everybody else is signed out, with every token, and every proven address is told', async () => {
+test('C22: everybody else is signed out, with every token, and every proven address is told', async () => {
   const thief = await memberAgain(keyhold, house, email);
   const { access, refresh } = await tokensOf(thief);
   const granted = await bringCode(thief, house);
@@ -178,7 +178,7 @@ test('a passkey takes the place of the old password', async () => {
   expect(signedIn.status).toBe(200);
 });
 
-test('one code twenty times at once is right once, and once proved one password is set once', async () => {
+test('C07: one code twenty times at once is right once, and once proved one password is set once', async () => {
   const ada = personAt(keyhold);
   const code = await recoveryCode(ada, house, email);
   const proofs = () => keyhold.db('events').where({ type: 'email_proof.proved' }).count({ n: '*' });
@@ -198,7 +198,7 @@ test('one code twenty times at once is right once, and once proved one password 
   expect(events.filter(({ type }) => type === 'password.changed')).toHaveLength(1);
 });
 
-test('a code is wrong in another browser, in another request and for another purpose', async () => {
+test('C07: a code is wrong in another browser, in another request and for another purpose', async () => {
   const [ada, thief] = [personAt(keyhold), personAt(keyhold)];
   const code = await recoveryCode(ada, house, email);
   await recoveryCode(thief, house, email);

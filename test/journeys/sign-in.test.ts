@@ -62,7 +62,7 @@ test('a wrong password and an unknown address are told the same, and each is on 
   expect(await peopleOnRecord(keyhold.db)).toBe(before);
 });
 
-test('an account that is suspended is not signed in, by a password or by a code', async () => {
+test('C03: an account that is suspended is not signed in, by a password or by a code', async () => {
   await setState(BEA, 'suspended');
   const before = await peopleOnRecord(keyhold.db);
   const bea = personAt(keyhold);
@@ -97,7 +97,7 @@ test('an e-mailed code signs in, as something weaker than a password with a fact
   expect([claims?.['acr'], claims?.['amr'] ?? []]).toEqual(['aal1', []]);
 });
 
-test('where the operator wants no codes none is offered, sent or taken, not even in a request under way', async () => {
+test('C03: where the operator wants no codes none is offered, sent or taken, not even in a request under way', async () => {
   const strict = await startKeyhold({ EMAIL_CODE_SIGN_IN: 'off' });
   const app = await openRelyingParty(strict);
   try {
@@ -122,7 +122,7 @@ test('where the operator wants no codes none is offered, sent or taken, not even
   }
 });
 
-test('the session cookie is another one after each sign-in, and the old one is dead', async () => {
+test('C14: the session cookie is another one after each sign-in, and the old one is dead', async () => {
   const ada = personAt(keyhold);
   const session = async () => (await ada.cookies(keyhold.origin)).get('keyhold_people');
   await toPassword(ada, house, ADA);
@@ -170,7 +170,7 @@ test('a passkey signs up and in; another one, or a used challenge, does not', as
   expect(events.map(event => event.type)).toEqual(['passkey.used', 'session.authenticated']);
 });
 
-test('a passkey of an account that is suspended does not sign in', async () => {
+test('C03: a passkey of an account that is suspended does not sign in', async () => {
   const kai = personAt(keyhold);
   const authenticator = await signUpWithPasskey(kai, house, keyhold.origin, 'kai@example.test');
   await setState('kai@example.test', 'suspended');
@@ -187,7 +187,7 @@ test('a passkey of an account that is suspended does not sign in', async () => {
   expect(await peopleOnRecord(keyhold.db)).toBe(before);
 });
 
-test('a passkey challenge of one request is no good in another, nor one for a new passkey for signing in', async () => {
+test('C19: a passkey challenge of one request is no good in another, nor one for a new passkey for signing in', async () => {
   const dan = personAt(keyhold);
   const authenticator = await signUpWithPasskey(dan, house, keyhold.origin, 'dan@example.test');
   const [one, two] = [personAt(keyhold), personAt(keyhold)];
@@ -221,7 +221,7 @@ test('after a password a passkey is offered where one can be made; the sign-in i
   expect(ada.page.heading).toBe('Back in the app');
 });
 
-test('the time of the sign-in is when the password was right, however long the offer stood', async () => {
+test('C16: the time of the sign-in is when the password was right, however long the offer stood', async () => {
   const ada = personAt(keyhold);
   await toPasskeyOffer(ada, house, ADA);
   const id = requestPath(ada).split('/').at(-1) ?? '';
@@ -259,7 +259,7 @@ test('a passkey made at the offer is kept, its owner told by mail, and signs in 
   expect(other.page.heading).toBe('Back in the app');
 });
 
-test('an account that is suspended while a passkey is offered gets none, and is not signed in', async () => {
+test('C03: an account that is suspended while a passkey is offered gets none, and is not signed in', async () => {
   await memberOf(keyhold, house, 'gil@example.test');
   const gil = personAt(keyhold);
   await toPasskeyOffer(gil, house, 'gil@example.test');
@@ -369,7 +369,7 @@ test('the language an app wishes is spoken, until the person chooses another', a
   expect(ada.page.heading).toBe('Sign in');
 });
 
-test('a password counts in full: case, the 73rd byte and what stands after a NUL', async () => {
+test('C53: a password counts in full: case, the 73rd byte and what stands after a NUL', async () => {
   const long = `${GOOD_PASSWORD} ${'é'.repeat(40)}`;
   const fay = personAt(keyhold);
   await toCredential(fay, house, 'fay@example.test');

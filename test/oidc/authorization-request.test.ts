@@ -33,7 +33,7 @@ async function ask(change: (parameters: URLSearchParams) => void): Promise<void>
 const without = (name: string) => ask(parameters => parameters.delete(name));
 const having = (name: string, value: string) => ask(parameters => parameters.set(name, value));
 
-test('each answer names its issuer and echoes the state, whatever is in it', async () => {
+test('C41: each answer names its issuer and echoes the state, whatever is in it', async () => {
   const state = `"'<b>&=%00 ü 😀`;
   await having('state', state);
   expect(answer()).toMatchObject({ iss: keyhold.issuer, state });
@@ -102,7 +102,7 @@ test('a parameter that is missing or comes twice is refused', async () => {
   expect(answer()).toMatchObject({ error: 'invalid_request' });
 });
 
-test('request objects, by value and by reference, are refused', async () => {
+test('C42, C47: request objects, by value and by reference, are refused', async () => {
   await having('request', 'eyJhbGciOiJub25lIn0.e30.');
   expect(answer()).toMatchObject({ error: 'request_not_supported' });
   await having('request_uri', 'https://app.example.test/request');
@@ -129,7 +129,7 @@ test.each([
   expect(await rowCounts(keyhold.db)).toEqual(before);
 });
 
-test('a code without its verifier, or with another, is not redeemed', async () => {
+test('C39: a code without its verifier, or with another, is not redeemed', async () => {
   const client = await openRawClient(keyhold, app.client);
   const { code, verifier, redirectUri } = await bringCode(ada, app);
   const wrong = [
@@ -146,7 +146,7 @@ test('a code without its verifier, or with another, is not redeemed', async () =
   expect((await client.code(code, verifier, redirectUri)).status).toBe(200);
 });
 
-test('an app that is excepted from PKCE may go without, and a verifier without a challenge is refused', async () => {
+test('C39: an app that is excepted from PKCE may go without, and a verifier without a challenge is refused', async () => {
   const old = await openRelyingParty(keyhold, { first_party: true, require_pkce: false });
   try {
     const client = await openRawClient(keyhold, old.client);
@@ -169,7 +169,7 @@ test('an app that is excepted from PKCE may go without, and a verifier without a
   }
 });
 
-test('a scope that the app is not registered for is refused', async () => {
+test('C40: a scope that the app is not registered for is refused', async () => {
   const small = await openRelyingParty(keyhold, { first_party: true, scope: 'openid' });
   try {
     await ada.goto(await small.authorizationUrl({ scope: 'openid email' }));

@@ -108,7 +108,7 @@ test('oauth4webapi is let in by its own key, registered or served', async () => 
   }
 });
 
-test('an assertion is taken once, whatever came of it', async () => {
+test('C43: an assertion is taken once, whatever came of it', async () => {
   const jwt = await assertion(clients[0]);
   expect((await ask(processes[0], jwt)).status).toBe(200);
   expect(await ask(processes[1], jwt)).toMatchObject({ status: 401, body: { error: 'invalid_client' } });
@@ -143,15 +143,18 @@ const REFUSED: Readonly<Record<string, () => Wish>> = {
   }),
 };
 
-test.each(Object.keys(REFUSED))('an assertion %s is refused, and nothing comes of it', async name => {
-  const tokens = () => keyhold.db('client_credentials_tokens').select('client_id');
-  const before = (await tokens()).length;
-  const answer = await ask(processes[0], await assertion(clients[0], REFUSED[name]?.()));
-  expect([answer.status, answer.body.error]).toEqual([401, 'invalid_client']);
-  expect((await tokens()).length).toBe(before);
-});
+test.each(Object.keys(REFUSED))(
+  'C42, C43: an assertion %s is refused, and nothing comes of it',
+  async name => {
+    const tokens = () => keyhold.db('client_credentials_tokens').select('client_id');
+    const before = (await tokens()).length;
+    const answer = await ask(processes[0], await assertion(clients[0], REFUSED[name]?.()));
+    expect([answer.status, answer.body.error]).toEqual([401, 'invalid_client']);
+    expect((await tokens()).length).toBe(before);
+  },
+);
 
-test('an assertion without a signature is refused', async () => {
+test('C42: an assertion without a signature is refused', async () => {
   const [, payload] = (await assertion(clients[0])).split('.');
   const header = Buffer.from(JSON.stringify({ alg: 'none', kid: 'one' })).toString('base64url');
   const answer = await ask(processes[0], `${header}.${payload}.`);

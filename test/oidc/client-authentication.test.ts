@@ -165,7 +165,7 @@ test('a refused header is answered with a challenge', async () => {
   expect([status, headers.get('www-authenticate')]).toEqual([401, expect.stringMatching(/^Basic /)]);
 });
 
-test('a code belongs to its app, its redirect URI and its grant', async () => {
+test('C38: a code belongs to its app, its redirect URI and its grant', async () => {
   const app = apps.client_secret_basic;
   const { code, verifier, redirectUri } = await bringCode(ada, app);
   const form = { grant_type: 'authorization_code', code, code_verifier: verifier, redirect_uri: redirectUri };
@@ -188,7 +188,7 @@ test('a code belongs to its app, its redirect URI and its grant', async () => {
   expect((await send('/token', form, right)).status).toBe(200);
 });
 
-test('a refresh token is no code and no access token, and stays with its app', async () => {
+test('C38: a refresh token is no code and no access token, and stays with its app', async () => {
   const { code, verifier, redirectUri } = await bringCode(ada, other);
   const { body } = await raw.code(code, verifier, redirectUri);
   const refresh = String(body.refresh_token);
@@ -205,7 +205,7 @@ test('a refresh token is no code and no access token, and stays with its app', a
   expect((await raw.introspect(refresh)).body.active).toBe(true);
 });
 
-test('grants that the app is not registered for, or that nobody has, are refused', async () => {
+test('C40: grants that the app is not registered for, or that nobody has, are refused', async () => {
   const right = rightProof('client_secret_basic');
   const grants = [
     'client_credentials',

@@ -51,7 +51,7 @@ async function redeem(app: RelyingParty, origin: string): Promise<Answer> {
   return from(origin, '/token', { method: 'POST', body });
 }
 
-test('only a registered origin gets tokens and claims in a browser', async () => {
+test('C32: only a registered origin gets tokens and claims in a browser', async () => {
   const { status, allowed, body } = await redeem(named, REGISTERED);
   expect([status, allowed]).toEqual([200, REGISTERED]);
   const authorization = `Bearer ${body.access_token}`;
@@ -76,7 +76,7 @@ test('a public app that names no origins calls from where it is sent back to', a
   expect(await redeem(plain, 'https://evil.test')).toMatchObject({ status: 400, allowed: null });
 });
 
-test('the authorization endpoint and the pages answer no other origin', async () => {
+test('C32: the authorization endpoint and the pages answer no other origin', async () => {
   const url = await named.authorizationUrl();
   for (const path of [url.href, '/', '/end-session', '/interaction/x', '/authorize/x', '/dev/mailbox']) {
     for (const method of ['GET', 'OPTIONS']) {

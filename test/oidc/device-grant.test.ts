@@ -194,7 +194,7 @@ test('a request that one browser has claimed goes on in no other', async () => {
   expect(await errorOf(poll(device))).toBe('authorization_pending');
 });
 
-test('of five who claim a device at once one has it', async () => {
+test('C44: of five who claim a device at once one has it', async () => {
   const device = await ask();
   const people = await Promise.all(Array.from({ length: 5 }, ada));
   for (const person of people) await typeIn(person, device);

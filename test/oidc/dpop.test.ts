@@ -123,7 +123,7 @@ test('C38: a bound token in other hands opens nothing', async () => {
   }
 });
 
-test('a code that was asked for by a key is only given to that key', async () => {
+test('C38: a code that was asked for by a key is only given to that key', async () => {
   const wish = { dpop_jkt: 'A'.repeat(43) };
   const { code, verifier, redirectUri } = await bringCode(ada, app, wish);
   const form = {
@@ -183,7 +183,7 @@ test('C43: of twenty looks at userinfo with one proof at two processes one is an
   expect(lost?.body.sub).toBeUndefined();
 });
 
-test('a used proof stays remembered for as long as it could be good', async () => {
+test('C43: a used proof stays remembered for as long as it could be good', async () => {
   const before = now();
   await ask(processes[0], await proof('/token', { claims: { iat: now() + 250 } }));
   const { expires_at } = await keyhold.db('replays').orderBy('expires_at', 'desc').first('expires_at');

@@ -50,7 +50,7 @@ function ask(path: string, headers: Readonly<Record<string, string>> = {}, metho
   });
 }
 
-test('an unknown host gets 400 everywhere but for its health', async () => {
+test('C05: an unknown host gets 400 everywhere but for its health', async () => {
   for (const host of [
     'evil.test',
     'localhost',
@@ -76,7 +76,7 @@ test('an unknown host gets 400 everywhere but for its health', async () => {
   }
 });
 
-test('discovery is the same whatever the headers say, and names the issuer alone', async () => {
+test('C33: discovery is the same whatever the headers say, and names the issuer alone', async () => {
   const { text } = await ask(DISCOVERY);
   const hostile = {
     'x-forwarded-host': 'evil.test',
@@ -130,7 +130,7 @@ async function everyAnswer(): Promise<readonly (readonly [string, string, Bare])
   return Promise.all(pages.map(async ([name, path]) => [name, path, await ask(path, accept)] as const));
 }
 
-test('each page carries the whole set of headers, whoever made it', async () => {
+test('C29, C30: each page carries the whole set of headers, whoever made it', async () => {
   for (const [name, , { headers, status }] of await everyAnswer()) {
     const policy = String(headers['content-security-policy']);
     expect([name, status < 500]).toEqual([name, true]);
@@ -152,7 +152,7 @@ test('each page carries the whole set of headers, whoever made it', async () => 
   }
 });
 
-test('a page lets its forms lead to the app of its request and nowhere else', async () => {
+test('C26: a page lets its forms lead to the app of its request and nowhere else', async () => {
   const formActions = () =>
     /form-action ([^;]*)/.exec(ada.page.headers.get('content-security-policy') ?? '')?.[1];
   const shopOrigin = new URL(shop.redirectUri).origin;
@@ -167,7 +167,7 @@ test('a page lets its forms lead to the app of its request and nowhere else', as
   }
 });
 
-test('a POST is answered with a page or with 303, never with a redirect that posts again', async () => {
+test('C31: a POST is answered with a page or with 303, never with a redirect that posts again', async () => {
   const person = personAt(keyhold);
   await person.goto(await house.authorizationUrl());
   const csrf = /name="csrf" value="([^"]+)"/.exec(person.page.html)?.[1] ?? '';
@@ -183,7 +183,7 @@ test('a POST is answered with a page or with 303, never with a redirect that pos
   expect([answer.status, answer.headers.get('location')]).toEqual([303, url.pathname]);
 });
 
-test('what may be cached is marked and answers 304, nothing else is', async () => {
+test('C33: what may be cached is marked and answers 304, nothing else is', async () => {
   for (const path of [DISCOVERY, '/.well-known/oauth-authorization-server', '/jwks']) {
     const { status, headers } = await ask(path);
     expect([path, status, headers['cache-control']]).toEqual([

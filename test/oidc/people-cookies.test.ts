@@ -108,7 +108,7 @@ test.each(['', 'x', 'a'.repeat(43), '../../x', '%00', 'a'.repeat(4_000), '"{}"']
   },
 );
 
-test('a planted cookie shows nobody who signs in under it, not even for a moment', async () => {
+test('C14: a planted cookie shows nobody who signs in under it, not even for a moment', async () => {
   const planted = randomBytes(32).toString('base64url');
   const victim = await browserWith({ keyhold_people: planted });
   await signInBeside(victim, house, ADA);
@@ -158,7 +158,7 @@ test('the former name says who was there for ten seconds, to silent requests alo
   expect(await silently(person, house, hint(BOB))).toMatchObject(CODE);
 });
 
-test('a request that was begun in another browser is neither shown nor resumed', async () => {
+test('C20: a request that was begun in another browser is neither shown nor resumed', async () => {
   const victim = await browserOf(keyhold, house, [ADA]);
   const thief = personAt(keyhold);
   await thief.goto(await house.authorizationUrl());

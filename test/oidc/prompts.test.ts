@@ -72,7 +72,7 @@ test('prompt=none together with another prompt, and an unknown prompt, are refus
   }
 });
 
-test('prompt=login asks again, and the new sign-in is what the app is told of', async () => {
+test('C23: prompt=login asks again, and the new sign-in is what the app is told of', async () => {
   await setBack(500);
   await ask(house, { prompt: 'login' });
   expect(ada.page.heading).toBe('Sign in');
@@ -81,7 +81,7 @@ test('prompt=login asks again, and the new sign-in is what the app is told of', 
   expect(Number((await claims()).auth_time)).toBeGreaterThanOrEqual(since);
 });
 
-test('a sign-in gives the browser a new cookie, and the old one is worth nothing', async () => {
+test('C14: a sign-in gives the browser a new cookie, and the old one is worth nothing', async () => {
   const sessionOf = async (person: Person) => (await person.cookies(keyhold.origin)).get('keyhold_people');
   const old = await ada.jar.serialize();
   const before = await sessionOf(ada);
@@ -109,7 +109,7 @@ test('prompt=create opens the sign-up page, also for somebody who is signed in',
   expect(ada.page.heading).toBe('Create your account');
 });
 
-test('max_age is kept: a sign-in that is too old is asked for again, a fresh one is not', async () => {
+test('C23: max_age is kept: a sign-in that is too old is asked for again, a fresh one is not', async () => {
   await setBack(500);
   await ask(house, { max_age: '1000' });
   expect(now() - Number((await claims()).auth_time)).toBeGreaterThanOrEqual(500);
@@ -147,7 +147,7 @@ test('an essential strength that nobody can reach here is refused at once', asyn
   expect(answer(ada)).toMatchObject({ error: 'unmet_authentication_requirements' });
 });
 
-test('an essential strength that a password cannot reach never ends in a code', async () => {
+test('C13, C16: an essential strength that a password cannot reach never ends in a code', async () => {
   await ask(house, { claims: ESSENTIAL_PHR, prompt: 'none' });
   expect(answer(ada)).toMatchObject({ error: 'login_required', state: 'a state' });
 
@@ -159,7 +159,7 @@ test('an essential strength that a password cannot reach never ends in a code', 
   expect(ada.page.heading).toBe('Sign in');
 });
 
-test('a stronger sign-in than the essential one is good enough, and told as what it was', async () => {
+test('C16: a stronger sign-in than the essential one is good enough, and told as what it was', async () => {
   await keyhold.db('sessions').update({ acr: 'phr' });
   await ask(house, { claims: ESSENTIAL_AAL2, prompt: 'none' });
   expect(await claims()).toMatchObject({ acr: 'phr' });

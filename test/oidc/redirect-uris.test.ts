@@ -126,14 +126,14 @@ const VARIANTS = [
   `https://app.example.test/callback?tenant=1&${'a'.repeat(4000)}`,
 ];
 
-test('only the registered redirect URI is taken, byte by byte; any other ends at a page of ours', async () => {
+test('C25: only the registered redirect URI is taken, byte by byte; any other ends at a page of ours', async () => {
   const before = await rowCounts(keyhold.db);
   for (const variant of VARIANTS) await expectRefused(web, variant);
   expect(await rowCounts(keyhold.db)).toEqual(before);
   expect(await ask(web, REGISTERED)).toMatchObject({ status: 303 });
 });
 
-test('no small change of a redirect URI is overlooked', async () => {
+test('C25: no small change of a redirect URI is overlooked', async () => {
   const change = fc.record({
     at: fc.nat(REGISTERED.length),
     cut: fc.integer({ min: 0, max: 3 }),
@@ -149,7 +149,7 @@ test('no small change of a redirect URI is overlooked', async () => {
   );
 });
 
-test('a native app on a loopback address may come back to any port, and to nothing else', async () => {
+test('C25: a native app on a loopback address may come back to any port, and to nothing else', async () => {
   const { status, location } = await ask(native, 'http://127.0.0.1:49152/back');
   expect([status, location]).toEqual([303, expect.stringMatching(/^\/interaction\//)]);
   for (const other of [
@@ -171,7 +171,7 @@ test('a native app on a loopback address may come back to any port, and to nothi
   expect(await ask(native, CUSTOM)).toMatchObject({ status: 303 });
 });
 
-test('whatever else is wrong, nobody is sent to an address that was not registered', async () => {
+test('C26: whatever else is wrong, nobody is sent to an address that was not registered', async () => {
   const wrong = [
     { prompt: 'none' },
     { prompt: 'none login' },
@@ -189,7 +189,7 @@ test('whatever else is wrong, nobody is sent to an address that was not register
   expect(await ask(web, undefined, { prompt: 'none' })).toMatchObject({ status: 400, location: null });
 });
 
-test('the page about an unknown redirect URI says what was sent, as text', async () => {
+test('C28: the page about an unknown redirect URI says what was sent, as text', async () => {
   const person = personAt(keyhold);
   const sent = 'https://evil.test/"><img src=x onerror=alert(1)>';
   await person.goto(

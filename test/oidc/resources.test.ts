@@ -74,7 +74,7 @@ test('an API that wants opaque tokens gets one that introspection knows', async 
   });
 });
 
-test('a scope the robot is not registered for, an unknown API and a removed one are refused', async () => {
+test('C40: a scope the robot is not registered for, an unknown API and a removed one are refused', async () => {
   expect((await ask({ resource: API, scope: 'orders:read orders:write' })).scope).toBe('orders:read');
   await expect(ask({ resource: 'https://unknown.example.test/' })).rejects.toMatchObject({
     error: 'invalid_target',

@@ -67,7 +67,7 @@ test('an app that joins a session just before it ends is told, and what it got i
   expect(await shop.nextLogoutToken()).toMatch(/^ey/);
 });
 
-test('after a refresh and a sign-out at the same time nothing of the session lives', async () => {
+test('C36: after a refresh and a sign-out at the same time nothing of the session lives', async () => {
   for (let round = 0; round < 15; round++) {
     if (round > 0) {
       ada = await memberAgain(keyhold, house, ADA);

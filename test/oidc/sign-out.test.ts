@@ -83,7 +83,7 @@ test('an app signs somebody out of everything, after asking, and gets its state 
   ]);
 });
 
-test('without a hint it asks as well, and ends at a page of ours', async () => {
+test('C21: without a hint it asks as well, and ends at a page of ours', async () => {
   await ada.goto(new URL('/end-session', keyhold.issuer));
   expect(ada.page.buttons).toEqual(['Sign out', 'Stay signed in']);
   expect(formActions()).toBe(`'self'`);
@@ -92,7 +92,7 @@ test('without a hint it asks as well, and ends at a page of ours', async () => {
   await expectAllEnded();
 });
 
-test('nobody is sent to an address that is not registered for it', async () => {
+test('C21: nobody is sent to an address that is not registered for it', async () => {
   const before = await rowCounts(keyhold.db);
   for (const address of ['https://evil.test/', `${signedOutAt(house)}/`, signedOutAt(shop)]) {
     const hinted = { id_token_hint: atHouse.id_token ?? '', post_logout_redirect_uri: address };
@@ -120,7 +120,7 @@ test('somebody who is not signed in goes straight on to the app', async () => {
   await expectNothingEnded();
 });
 
-test('a forged hint, and the hint of one app with the name of another, are refused', async () => {
+test('C21, C42: a forged hint, and the hint of one app with the name of another, are refused', async () => {
   const wrong = [
     { id_token_hint: 'x' },
     { id_token_hint: `${atHouse.id_token}x` },
@@ -136,7 +136,7 @@ test('a forged hint, and the hint of one app with the name of another, are refus
   await expectNothingEnded();
 });
 
-test('no other page can confirm it: without the form’s own token nothing ends', async () => {
+test('C21: no other page can confirm it: without the form’s own token nothing ends', async () => {
   await ada.goto(new URL('/end-session', keyhold.issuer));
   const before = (await eventsOf(keyhold.db, 'session.ended')).length;
   for (const fields of [{}, { xsrf: '' }, { xsrf: 'x'.repeat(48) }]) {

@@ -94,7 +94,7 @@ async function expectReuseNoted(before: number, kind: string): Promise<void> {
 
 const reuses = async () => (await eventsOf(keyhold.db, 'grant.reuse_detected')).length;
 
-test('of twenty redemptions of a code at two processes one wins, and its family is dead afterwards', async () => {
+test('C34: of twenty redemptions of a code at two processes one wins, and its family is dead afterwards', async () => {
   const before = await reuses();
   const granted = await bringCode(ada, app);
   const winner = expectOneWinner(await twentyTimes(client => redeem(client, granted)));
@@ -102,7 +102,7 @@ test('of twenty redemptions of a code at two processes one wins, and its family 
   await expectReuseNoted(before, 'AuthorizationCode');
 });
 
-test('of twenty refreshes with a token at two processes one wins, and its family is dead afterwards', async () => {
+test('C35: of twenty refreshes with a token at two processes one wins, and its family is dead afterwards', async () => {
   const before = await reuses();
   const { body } = await redeem(processes[0], await bringCode(ada, app));
   const token = String(body.refresh_token);
@@ -111,7 +111,7 @@ test('of twenty refreshes with a token at two processes one wins, and its family
   await expectReuseNoted(before, 'RefreshToken');
 });
 
-test('a code that comes a second time kills what its first use brought', async () => {
+test('C34: a code that comes a second time kills what its first use brought', async () => {
   const before = await reuses();
   const granted = await bringCode(ada, app);
   const first = await redeem(processes[0], granted);
@@ -124,7 +124,7 @@ test('a code that comes a second time kills what its first use brought', async (
   await expectReuseNoted(before, 'AuthorizationCode');
 });
 
-test('a rotated refresh token that comes again kills its descendants', async () => {
+test('C35: a rotated refresh token that comes again kills its descendants', async () => {
   const before = await reuses();
   const { body } = await redeem(processes[0], await bringCode(ada, app));
   const first = await processes[0].refresh(String(body.refresh_token));
@@ -145,7 +145,7 @@ test('an expired code that comes a second time still kills its family', async ()
   await expectReuseNoted(before, 'AuthorizationCode');
 });
 
-test('a used code or refresh token in the hands of another app kills nothing', async () => {
+test('C38: a used code or refresh token in the hands of another app kills nothing', async () => {
   const stranger = await openRelyingParty(keyhold);
   try {
     const before = await reuses();
@@ -162,7 +162,7 @@ test('a used code or refresh token in the hands of another app kills nothing', a
   }
 });
 
-test('after a refresh and a revocation at the same time nothing of the family lives', async () => {
+test('C36: after a refresh and a revocation at the same time nothing of the family lives', async () => {
   for (let round = 0; round < 50; round++) {
     const { body } = await redeem(processes[0], await bringCode(ada, app));
     const token = String(body.refresh_token);

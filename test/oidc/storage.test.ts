@@ -58,7 +58,7 @@ const sweep = () =>
 
 const countOf = async (table: string) => Number((await keyhold.db(table).count({ n: '*' }))[0]?.n);
 
-test('no code, token, session id, password or secret is found in the database after a whole journey', async () => {
+test('C30: no code, token, session id, password or secret is found in the database after a whole journey', async () => {
   const client = await openRawClient(keyhold, app.client);
   const unused = await bringCode(ada, app);
   const granted = await bringCode(ada, app);

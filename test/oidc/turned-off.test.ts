@@ -78,7 +78,7 @@ test('a disabled app is refused before it begins, with a page and not a redirect
   await expectRefusedPage();
 });
 
-test('an app that is disabled while somebody signs in gets no code', async () => {
+test('C03: an app that is disabled while somebody signs in gets no code', async () => {
   const person = personAt(keyhold);
   await person.goto(await house.authorizationUrl());
   person.fill('Email', ADA);
@@ -92,7 +92,7 @@ test('an app that is disabled while somebody signs in gets no code', async () =>
   expect(await countOf('authorization_codes')).toBe(codes);
 });
 
-test('an app that is disabled redeems no code, refreshes nothing, reads nothing, asks nothing', async () => {
+test('C03: an app that is disabled redeems no code, refreshes nothing, reads nothing, asks nothing', async () => {
   const granted = await bringCode(ada, house);
   const { access, refresh } = await tokens();
   const before = await countOf('access_tokens');
@@ -136,7 +136,7 @@ test('somebody who is suspended between sign-in and consent brings the app nothi
   expect([await countOf('authorization_codes'), await countOf('grants')]).toEqual(before);
 });
 
-test('what a suspended account gave out is worth nothing, from the next request on', async () => {
+test('C22: what a suspended account gave out is worth nothing, from the next request on', async () => {
   const granted = await bringCode(ada, house);
   const { access, refresh } = await tokens();
   expect((await client.introspect(access)).body.active).toBe(true);
@@ -156,7 +156,7 @@ test('what a suspended account gave out is worth nothing, from the next request 
   expect(ada.page.text).not.toContain(ADA);
 });
 
-test('another app learns nothing by introspection, and revokes nothing', async () => {
+test('C38: another app learns nothing by introspection, and revokes nothing', async () => {
   const { access, refresh } = await tokens();
   for (const token of [access, refresh]) {
     expect((await api.introspect(token)).body).toEqual({ active: false });

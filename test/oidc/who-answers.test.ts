@@ -73,7 +73,7 @@ test('a hint about somebody else than who is signed in asks again, or refuses wh
   expect(bob.page.heading).toBe('Sign in');
 });
 
-test('a hint that is forged, of another app, or no token at all is refused', async () => {
+test('C42: a hint that is forged, of another app, or no token at all is refused', async () => {
   const hint = await hintOf(ADA);
   const [header, , signature] = hint.split('.');
   const forged = [header, Buffer.from('{"sub":"x"}').toString('base64url'), signature].join('.');

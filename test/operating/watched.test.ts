@@ -123,7 +123,7 @@ test('C30: nothing secret and nobody’s name or address is in the log, the metr
   expect(ended).toMatchObject({ code: 0, err: '' });
 });
 
-test('each request is one line with its route, status, time, id and client', () => {
+test('C51: each request is one line with its route, status, time, id and client', () => {
   const requests = lines().filter(({ msg }) => msg === 'request');
   expect(requests).toContainEqual({
     level: 'info',

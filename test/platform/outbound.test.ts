@@ -171,7 +171,7 @@ describe('an answer is bounded', () => {
     expect(await get('/ok')).toBe('hello');
   });
 
-  test('a redirect is shown and not followed', async () => {
+  test('C47: a redirect is shown and not followed', async () => {
     hits = 0;
     const response = await using(rig(), outbound =>
       outbound.fetch(`http://127.0.0.1:${port}/redirect`, { redirect: 'follow' }),
@@ -180,7 +180,7 @@ describe('an answer is bounded', () => {
     expect(hits).toBe(1);
   });
 
-  test('one that announces 100 MB is refused', async () => {
+  test('C47: one that announces 100 MB is refused', async () => {
     await expect(get('/announced')).rejects.toMatchObject(REFUSED);
   });
 

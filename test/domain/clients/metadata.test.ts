@@ -77,7 +77,7 @@ describe('an address that may be registered', () => {
   );
 });
 
-describe('an address that may not', () => {
+describe('C27, C47: an address that may not', () => {
   test.each([
     'http://app.example.com/back',
     'http://localhost/back',

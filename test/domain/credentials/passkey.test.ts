@@ -190,7 +190,7 @@ const FORGERIES: readonly (readonly [string, string, Forgery])[] = [
   ['no challenge', 'malformed', { challenge: '' }],
 ];
 
-describe('a forged registration is refused and nothing is kept:', () => {
+describe('C19: a forged registration is refused and nothing is kept:', () => {
   test.each([
     ...FORGERIES,
     ['the other ceremony', 'not_verified', { type: 'webauthn.get' }],
@@ -256,7 +256,7 @@ describe('a forged registration is refused and nothing is kept:', () => {
   });
 });
 
-describe('a forged sign-in is refused and the passkey is unchanged:', () => {
+describe('C19: a forged sign-in is refused and the passkey is unchanged:', () => {
   const someone = Buffer.from(parseUuid(uuidv7())).toString('base64url');
   test.each([
     ...FORGERIES,

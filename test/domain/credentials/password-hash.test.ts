@@ -37,7 +37,7 @@ describe.each([
     expect(await hasher.verify(other, stored)).toEqual({ ok: false, stale: false });
   });
 
-  test('one password spelled in NFC and in NFD is one password', async () => {
+  test('C53: one password spelled in NFC and in NFD is one password', async () => {
     const hasher = open({ scheme });
     const stored = await hasher.hash('coração de pedra'.normalize('NFD'));
     expect((await hasher.verify('coração de pedra'.normalize('NFC'), stored)).ok).toBe(true);
@@ -72,7 +72,7 @@ describe('a hash goes stale', () => {
     expect(await hasher.verify('copper otter window', renewed)).toEqual({ ok: true, stale: false });
   });
 
-  test('when the pepper was retired; without its pepper it verifies nothing', async () => {
+  test('C53: when the pepper was retired; without its pepper it verifies nothing', async () => {
     const stored = await open().hash('copper otter window');
     const fresh = randomBytes(48);
     const rotated = open({ pepper: fresh, retiredPeppers: [pepper] });

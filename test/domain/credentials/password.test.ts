@@ -103,7 +103,7 @@ test('more than 1024 bytes is too long, even in few characters', () => {
   expect(isPasswordTooLong(`🧑🏽${'\u0363'.repeat(600)}`)).toBe(true);
 });
 
-test('a megabyte is refused at once', async () => {
+test('C52: a megabyte is refused at once', async () => {
   const megabyte = 'a\u0301'.repeat(500_000);
   const before = process.hrtime.bigint();
   const verdict = await check(megabyte);

@@ -59,7 +59,7 @@ test('every template has a sample', () => {
   expect(Object.keys(pageSamples).sort()).toEqual(templates.sort());
 });
 
-test('unescaped output is for includes alone', () => {
+test('C28: unescaped output is for includes alone', () => {
   for (const name of views) {
     const source = readFileSync(`views/${name}`, 'utf8');
     const raw = source.match(/<%-.*?%>/gs) ?? [];
@@ -70,7 +70,7 @@ test('unescaped output is for includes alone', () => {
   }
 });
 
-test('no view carries a script, a style or a handler of its own', () => {
+test('C28: no view carries a script, a style or a handler of its own', () => {
   for (const name of views) {
     const source = readFileSync(`views/${name}`, 'utf8');
     const inline = [/<script(?![^>]*\ssrc=)/, /\son[a-z]+=/, /\sstyle=/, /javascript:/, /https?:\/\//];
@@ -84,7 +84,7 @@ test('a form is opened by the partial that carries the token, and nowhere else',
   expect(openers).toEqual(['frame/form.ejs']);
 });
 
-test.each(pages)('%s (%s): no value becomes markup', (template, _name, model) => {
+test.each(pages)('C28: %s (%s): no value becomes markup', (template, _name, model) => {
   const attacked = filled(template, model, ATTACK);
   expect(attacked).not.toContain('<img src=x');
   expect(attacked).not.toContain('<script>');
@@ -92,7 +92,7 @@ test.each(pages)('%s (%s): no value becomes markup', (template, _name, model) =>
   expect(attacked).not.toMatch(/\b49\b/);
 });
 
-test.each(pages)('%s (%s): no value becomes an address that runs', (template, _name, model) => {
+test.each(pages)('C28: %s (%s): no value becomes an address that runs', (template, _name, model) => {
   for (const scheme of [
     'javascript:alert(1)',
     'JaVaScRiPt:alert(1)',
@@ -106,7 +106,7 @@ test.each(pages)('%s (%s): no value becomes an address that runs', (template, _n
   }
 });
 
-test.each(mails)('mail %s: no value becomes markup, a line or a header', (template, model) => {
+test.each(mails)('C28, C51: mail %s: no value becomes markup, a line or a header', (template, model) => {
   const attacked = renderer.mail(template, 'en', everyString(model, ATTACK) as object);
   const harmless = renderer.mail(template, 'en', everyString(model, 'harmless') as object);
   expect(attacked.subject).not.toMatch(/[\r\n]/);

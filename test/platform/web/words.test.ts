@@ -81,7 +81,7 @@ test.each([
   expect(words.choose(requested)).toBe(language);
 });
 
-test('ten thousand languages that nobody speaks leave nothing behind', () => {
+test('C52: ten thousand languages that nobody speaks leave nothing behind', () => {
   const english = words.translator('en');
   for (let at = 0; at < 10_000; at += 1) {
     const tag = `x${at}-y${at}`;
