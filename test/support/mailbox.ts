@@ -65,9 +65,13 @@ async function readMailbox(place: MailboxPlace): Promise<readonly ReceivedMail[]
   return (await response.json()) as readonly ReceivedMail[];
 }
 
-/** The newest mail to an address at this moment, without waiting for one. */
-export async function newestNow(place: MailboxPlace, to: string): Promise<ReceivedMail | undefined> {
-  return (await readMailbox(place)).find(each => each.to === to);
+/** The newest mail to an address at this moment, without waiting for one; of those with such a subject, if one is given. */
+export async function newestNow(
+  place: MailboxPlace,
+  to: string,
+  subject = /^/,
+): Promise<ReceivedMail | undefined> {
+  return (await readMailbox(place)).find(each => each.to === to && subject.test(each.subject));
 }
 
 /** The code in a mail: eight digits, perhaps with a space in the middle. */

@@ -22,7 +22,7 @@ export interface Person {
   /** The newest mail to this address, waited for: mail leaves after the page was shown. */
   latestMail(to: string, after?: ReceivedMail): Promise<ReceivedMail>;
   /** The newest mail to this address at this moment, if any. */
-  newestMail(to: string): Promise<ReceivedMail | undefined>;
+  newestMail(to: string, subject?: RegExp): Promise<ReceivedMail | undefined>;
   /** The cookies that would be sent to an address, by name. */
   cookies(url: string | URL): Promise<ReadonlyMap<string, string>>;
 }
@@ -79,7 +79,7 @@ export function newPerson(options: PersonOptions): Person {
     post: (url, fields) =>
       go({ method: 'POST', url: new URL(url, current.url), body: new URLSearchParams(fields) }, current),
     latestMail: (to, after) => (options.mailbox ?? devMailbox(options)).latest(to, after),
-    newestMail: to => newestNow(options, to),
+    newestMail: (to, subject) => newestNow(options, to, subject),
     cookies: async url => new Map((await jar.getCookies(String(url))).map(({ key, value }) => [key, value])),
   };
 }

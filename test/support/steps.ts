@@ -1,8 +1,9 @@
 import { fetch } from 'undici';
 import { openAuthenticator } from './authenticator.js';
+import { until } from './jobs.js';
 import { signUp } from './journeys.js';
 import type { TestKeyhold } from './keyhold.js';
-import { codeIn } from './mailbox.js';
+import { codeIn, type ReceivedMail } from './mailbox.js';
 import { newPerson, type Person } from './person.js';
 import type { RelyingParty } from './relying-party.js';
 import { GOOD_PASSWORD } from './walk.js';
@@ -111,9 +112,22 @@ export async function toPasskeyOffer(person: Person, app: RelyingParty, email: s
 /** "Forgot password?" on the password page of a new request; gives the code. */
 export async function recoveryCode(person: Person, app: RelyingParty, email: string): Promise<string> {
   await toPassword(person, app, email);
-  const earlier = await person.newestMail(email);
+  const earlier = await person.newestMail(email, CODE);
   await person.press('Forgot password?');
-  return codeIn(await person.latestMail(email, earlier));
+  return codeIn(await nextCodeMail(person, email, earlier));
+}
+
+const CODE = /^\d{8} /;
+
+/* Notices of earlier steps may still be on their way, and arrive before the code or after it. */
+async function nextCodeMail(person: Person, email: string, earlier: ReceivedMail | undefined) {
+  let found = earlier;
+  await until(async () => {
+    found = await person.newestMail(email, CODE);
+    return found !== undefined && found.id !== earlier?.id;
+  });
+  if (!found) throw new Error(`no code came to ${email}`);
+  return found;
 }
 
 /** From a new request to the page where whoever recovers chooses a new credential. */
