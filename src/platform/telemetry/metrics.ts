@@ -1,5 +1,6 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Labels, Metrics, Watched } from './telemetry.js';
+import type { Metrics, Reading, Watched } from './telemetry.js';
 
 /** Metrics that can be scraped. */
 export interface ScrapedMetrics extends Metrics {
@@ -48,27 +49,31 @@ export function openMetrics(version: string): ScrapedMetrics {
   };
 }
 
+/* A scrape must not wait for a database that is not there. */
+const READ_MS = 1_000;
+
+/** What is read now, or nothing where that fails or takes long: an old number would be told as a new one. */
+async function readNow(read: Watched['read']): Promise<readonly Reading[]> {
+  const ending = new AbortController();
+  const late = pause(READ_MS, [], { signal: ending.signal }).catch(() => []);
+  try {
+    return await Promise.race([read(), late]);
+  } catch {
+    return [];
+  } finally {
+    ending.abort();
+  }
+}
+
 function watch({ kind, name, help, of = 'process', labels = [], read }: Watched, registry: Registry): void {
-  const options = { name, help, labelNames: [...labels], registers: [registry] };
   const aggregator = of === 'database' ? ('max' as const) : ('sum' as const);
-  const collect = async (set: (labels: Labels, value: number) => void) => {
-    // One that cannot be read now is left out; the others are still told.
-    for (const [value, about = {}] of await Promise.resolve(read()).catch(() => [])) set(about, value);
-  };
-  if (kind === 'gauge') {
-    const gauge = new Gauge({
-      ...options,
-      aggregator,
-      collect: () => collect((about, value) => gauge.set(about, value)),
-    });
-  } else {
-    const counter = new Counter({
-      ...options,
-      collect: () => {
-        counter.reset();
-        return collect((about, value) => counter.inc(about, value));
-      },
-    });
+  const options = { name, help, labelNames: [...labels], registers: [registry], aggregator };
+  const metric = kind === 'gauge' ? new Gauge({ ...options, collect }) : new Counter({ ...options, collect });
+  async function collect() {
+    const readings = await readNow(read);
+    metric.reset();
+    if (readings.length === 0) metric.remove();
+    for (const [value, about = {}] of readings) metric.inc(about, value);
   }
 }
 
