@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { cpus } from 'node:os';
 import { killAll } from '../support/keyhold-process.js';
+import { runDrains } from './drain.js';
 import { runKills } from './kills.js';
 import { openPlace, type Place } from './place.js';
 import { runRaces } from './races.js';
@@ -38,6 +39,11 @@ const PARTS: Readonly<Record<string, Part>> = {
     const late = result.restarts.filter(each => each > 5_000).map(each => `ready after ${each} ms`);
     const { problems, restarts, ...rest } = result;
     return { problems: [...problems, ...late], summary: { ...rest, readyAfter: spread(restarts) } };
+  },
+  drain: async (rig, seed) => {
+    const { problems, endedAfter, ...rest } = await runDrains(rig, { stops: 20, members: 6, seed }, say);
+    const late = endedAfter.filter(each => each > 15_000).map(each => `over after ${each} ms`);
+    return { problems: [...problems, ...late], summary: { ...rest, overAfter: spread(endedAfter) } };
   },
 };
 

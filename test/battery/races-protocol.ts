@@ -1,8 +1,10 @@
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import * as openid from 'openid-client';
 import { fetch } from 'undici';
+import type { Person } from '../support/person.js';
 import { bringCode } from '../support/protocol.js';
 import { openRawClient, type RawAnswer, type RawClient } from '../support/raw-client.js';
+import { openRelyingParty } from '../support/relying-party.js';
 import { type Attempt, newcomer, type Race, type RaceGround, type Round } from './races.js';
 import type { Rig } from './rig.js';
 
@@ -32,6 +34,7 @@ export async function protocolRaces(ground: RaceGround): Promise<readonly Race[]
         return family(at, client => client.refresh(token));
       },
     },
+    { name: 'device code', prepare: await deviceRace(rig, person) },
     { name: 'pushed request_uri', prepare: () => pushedRequest(ground, person) },
     ...(await machineRaces(rig)),
   ];
@@ -58,19 +61,44 @@ function family(at: (through: Through) => RawClient, act: (client: RawClient) =>
       return { status: answer.status, won: answer.status === 200 };
     },
     audit: async () => {
-      for (const kind of ['access_token', 'refresh_token']) {
-        const answer = await any?.introspect(String(winner?.body[kind]));
-        if (answer?.body['active'] !== false) strange.push(`the ${kind} of the winner is alive`);
+      const { access_token: access, refresh_token: refresh } = (winner?.body ?? {}) as Record<string, string>;
+      if (access && (await any?.userInfo(access))?.status !== 401)
+        strange.push('the access token of the winner is alive');
+      if (refresh && (await any?.refresh(refresh))?.body['error'] !== 'invalid_grant') {
+        strange.push('the refresh token of the winner is alive');
       }
       return strange;
     },
   };
 }
 
-async function pushedRequest(
-  { rig, app }: RaceGround,
-  person: Awaited<ReturnType<typeof newcomer>>,
-): Promise<Round> {
+const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
+
+async function deviceRace(rig: Rig, person: Person): Promise<() => Promise<Round>> {
+  const television = {
+    client_name: 'Television',
+    grant_types: [DEVICE_CODE, 'refresh_token'],
+    response_types: [],
+    redirect_uris: [],
+    post_logout_redirect_uris: [],
+    token_endpoint_auth_method: 'none',
+  };
+  const tv = await openRelyingParty(rig, television, { dispatcher: rig.front });
+  await tv.close();
+  const at = await clientsOf(rig, tv.client);
+  return async () => {
+    const device = await openid.initiateDeviceAuthorization(tv.configuration, { scope: 'openid email' });
+    await person.goto(device.verification_uri);
+    person.fill('Code on the device', device.user_code);
+    await person.press('Continue');
+    await person.press('Yes, this is my device');
+    if (person.page.buttons.includes('Allow')) await person.press('Allow');
+    const form = { grant_type: DEVICE_CODE, device_code: device.device_code, client_id: tv.clientId };
+    return family(at, client => client.post('/token', form));
+  };
+}
+
+async function pushedRequest({ rig, app }: RaceGround, person: Person): Promise<Round> {
   const { searchParams } = await app.authorizationUrl();
   searchParams.delete('client_id');
   const url = await openid.buildAuthorizationUrlWithPAR(app.configuration, searchParams);

@@ -6,6 +6,7 @@ import { openRelyingParty, type RelyingParty } from '../support/relying-party.js
 import { csrfOf, requestPath } from '../support/steps.js';
 import { GOOD_PASSWORD } from '../support/walk.js';
 import { protocolRaces } from './races-protocol.js';
+import { recoveryRaces } from './races-recovery.js';
 import type { Rig } from './rig.js';
 
 /** How one of many at once was answered. */
@@ -46,7 +47,7 @@ export async function runRaces(
   const app = await openRelyingParty(rig, { first_party: true }, { dispatcher: rig.front });
   try {
     const people = { rig, app };
-    const all = [...(await protocolRaces(people)), ...peopleRaces(people)];
+    const all = [...(await protocolRaces(people)), ...peopleRaces(people), ...recoveryRaces(people)];
     const results: RaceResult[] = [];
     for (const race of all.filter(({ name }) => !only || name === only)) {
       const result = await runRace(rig, race, rounds, parallel);
@@ -138,13 +139,14 @@ interface Posting {
 }
 
 /** What the open page would send, by a form or a script, ready to be sent many times. */
-async function posting(
+export async function posting(
   person: Person,
   path: string,
   fields: Readonly<Record<string, unknown>>,
   script = false,
 ) {
-  const url = new URL(requestPath(person) + path, person.page.url);
+  const begun = path.startsWith('/objection/') ? '' : requestPath(person);
+  const url = new URL(begun + path, person.page.url);
   const csrf = csrfOf(person);
   const cookie = await person.jar.getCookieString(url.href);
   const headers: Record<string, string> = { cookie, 'sec-fetch-site': 'same-origin' };
@@ -179,14 +181,13 @@ async function counted(rig: Rig, type: string, path: string, expected: number): 
 }
 
 function peopleRaces(ground: RaceGround): readonly Race[] {
-  const { rig } = ground;
   return [
     { name: 'e-mailed sign-in code', prepare: () => signInCode(ground) },
     { name: 'sign-up code', prepare: () => signUpProof(ground, 'code') },
     { name: 'mailed sign-up link', prepare: () => signUpProof(ground, 'link') },
     { name: 'account form', prepare: () => accountForm(ground) },
     { name: 'passkey challenge', prepare: () => passkeyChallenge(ground) },
-  ].map(race => ({ ...race, prepare: race.prepare, rig }));
+  ];
 }
 
 async function signInCode(ground: RaceGround): Promise<Round> {
@@ -211,7 +212,8 @@ async function signInCode(ground: RaceGround): Promise<Round> {
   };
 }
 
-async function proofUsedOnce(rig: Rig, binding: string): Promise<readonly string[]> {
+/** What is wrong with how often the proof of a pending request is used. */
+export async function proofUsedOnce(rig: Rig, binding: string): Promise<readonly string[]> {
   const proofs = await rig.place.db('email_proofs').where({ binding }).select('id', 'used_at');
   const used = proofs.filter(({ used_at }) => used_at !== null);
   if (used.length !== 1) return [`${used.length} proofs of the request are used`];
