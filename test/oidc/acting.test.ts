@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import * as openid from 'openid-client';
 import { freezeAccount, setAccountState } from '../../src/domain/accounts/accounts.js';
 import { disableClient, enableClient } from '../../src/domain/clients/clients.js';
 import { type Acting, mayAct } from '../../src/oidc/acting.js';
@@ -68,9 +69,12 @@ test('nowhere else is decided whether an account or an app may act', () => {
 });
 
 const ADA = 'ada@example.test';
+const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 let keyhold: TestKeyhold;
 let house: RelyingParty;
 let shop: RelyingParty;
+/** A device without a browser. */
+let tv: RelyingParty;
 let client: RawClient;
 let shopClient: RawClient;
 let accountId: string;
@@ -79,6 +83,14 @@ beforeAll(async () => {
   keyhold = await startKeyhold({ LOG_LEVEL: 'silent' });
   house = await openRelyingParty(keyhold, { first_party: true });
   shop = await openRelyingParty(keyhold);
+  tv = await openRelyingParty(keyhold, {
+    client_name: 'Television',
+    grant_types: [DEVICE_CODE, 'refresh_token'],
+    response_types: [],
+    redirect_uris: [],
+    post_logout_redirect_uris: [],
+    token_endpoint_auth_method: 'none',
+  });
   client = await openRawClient(keyhold, house.client);
   shopClient = await openRawClient(keyhold, shop.client);
   await newMember(keyhold, house, ADA);
@@ -86,7 +98,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await Promise.all([house?.close(), shop?.close()]);
+  await Promise.all([tv?.close(), house?.close(), shop?.close()]);
   await keyhold?.close();
 });
 
@@ -100,7 +112,7 @@ const both = async (status: number) =>
 afterEach(async () => {
   await asOperator(async work => {
     await setAccountState(work, accountId, 'active');
-    for (const app of [house, shop]) await enableClient(work, app.clientId);
+    for (const app of [tv, house, shop]) await enableClient(work, app.clientId);
     /* The next test signs in within the second that the account was frozen in. */
     await work.tx('accounts').update({ signed_out_before: null, proofs_from: null });
   });
@@ -113,7 +125,7 @@ const asOperator = (act: (work: Work) => Promise<unknown>) =>
 const TURNINGS = {
   'the app is disabled': async () => {
     await asOperator(async work => {
-      for (const app of [house, shop]) await disableClient(work, app.clientId);
+      for (const app of [tv, house, shop]) await disableClient(work, app.clientId);
     });
     await both(401);
   },
@@ -225,6 +237,22 @@ const STAGES: readonly Stage[] = [
     async () => {
       const { refresh } = await tokensOf(await memberAgain(keyhold, house, ADA));
       return () => told(client.refresh(refresh));
+    },
+    all('401 invalid_client', '400 invalid_grant'),
+  ],
+  [
+    'after a device was let in',
+    async () => {
+      const asked = await openid.initiateDeviceAuthorization(tv.configuration, { scope: 'openid email' });
+      const ada = await memberAgain(keyhold, house, ADA);
+      await ada.goto(asked.verification_uri_complete ?? '');
+      await ada.press('Continue');
+      await ada.press('Yes, this is my device');
+      if (ada.page.buttons.includes('Allow')) await ada.press('Allow');
+      expect(ada.page.heading).toBe('Your device is connected');
+      const { device_code } = asked;
+      const raw = await openRawClient(keyhold, tv.client);
+      return () => told(raw.post('/token', { grant_type: DEVICE_CODE, device_code, client_id: tv.clientId }));
     },
     all('401 invalid_client', '400 invalid_grant'),
   ],
