@@ -3,7 +3,7 @@ import { openAuthenticator } from '../support/authenticator.js';
 import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { accountOf, peopleOnRecord, recordedDuring } from '../support/ledger.js';
-import { objectionIn, type ReceivedMail } from '../support/mailbox.js';
+import { linkIn, objectionIn, type ReceivedMail } from '../support/mailbox.js';
 import type { Person } from '../support/person.js';
 import { bringCode } from '../support/protocol.js';
 import { openRawClient, type RawClient } from '../support/raw-client.js';
@@ -16,6 +16,7 @@ import {
   toPasskeyOffer,
   toPassword,
   toRecoveryCredential,
+  toSignUpCode,
 } from '../support/steps.js';
 import { GOOD_PASSWORD } from '../support/walk.js';
 
@@ -210,3 +211,56 @@ test('the pages speak German', async () => {
   await owner.press('Das war ich nicht');
   expect(owner.page.heading).toBe('Ihr Konto ist gesperrt');
 });
+
+test('C07: a token of one purpose is nothing at the address of another', async () => {
+  const { notice } = await takenOver();
+  const objection = objectionIn(notice).split('/').at(-1) ?? '';
+  const person = personAt(keyhold);
+  await toSignUpCode(person, house, `fresh-${email}`);
+  const link = linkIn(await person.latestMail(`fresh-${email}`));
+  const before = await peopleOnRecord(keyhold.db);
+  await postStep(person, `/link/${objection}`);
+  expect(person.page.status).toBe(410);
+  await postStep(person, `/link/${objection}/deny`).catch(() => undefined);
+  await person.goto(new URL(`/objection/${link.split('/').at(-1)}`, keyhold.origin));
+  expect(person.page.status).toBe(410);
+  expect(await peopleOnRecord(keyhold.db)).toBe(before);
+  await person.goto(objectionIn(notice));
+  expect(person.page.heading).toBe('Was this you?');
+});
+
+test('freezing and recovering at the same moment leave one of the two, and nobody else signed in', async () => {
+  const signedIn = async () =>
+    (
+      await keyhold
+        .db('sessions')
+        .where({ account_id: await accountOf(keyhold.db, email) })
+        .whereNull('ended_at')
+        .pluck('uid')
+    ).length;
+  for (let round = 0; round < 3; round++) {
+    const { notice } = await takenOver();
+    const [owner, thief] = [personAt(keyhold), personAt(keyhold)];
+    await owner.goto(objectionIn(notice));
+    await toRecoveryCredential(thief, house, email);
+    await Promise.all([
+      owner.press("This wasn't me"),
+      postStep(thief, '/recovery/password', { password: NEW_PASSWORD }),
+    ]);
+    expect([owner.page.status, thief.page.status < 500]).toEqual([200, true]);
+    // Whichever came last holds; a recovery that came first was frozen after it.
+    const state = await stateOf();
+    expect(['active 1', 'frozen 0']).toContain(`${state} ${await usable(thief)}`);
+    if (state === 'frozen') expect(await signedIn()).toBeLessThanOrEqual(1);
+    const back = personAt(keyhold);
+    await toRecoveryCredential(back, house, email);
+    await postStep(back, '/recovery/password', { password: NEW_PASSWORD });
+    expect([await stateOf(), await signedIn()]).toEqual(['active', 1]);
+  }
+});
+
+/** Whether somebody's browser is signed in, asked as an app would ask. */
+async function usable(person: Person): Promise<number> {
+  await person.goto(await house.authorizationUrl({ prompt: 'none' }));
+  return person.page.url.searchParams.has('code') ? 1 : 0;
+}
