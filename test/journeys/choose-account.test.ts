@@ -187,6 +187,16 @@ test('a chosen person who must prove themselves again does so for the same reque
   expect(person.page.heading).toBe('Sign in');
 });
 
+test('the choice speaks the language that is asked for', async () => {
+  await bothHere();
+  await ask({ ui_locales: 'de' });
+  expect(person.page.heading).toBe('Konto wählen');
+  await person.follow('English');
+  expect(person.page.heading).toBe('Choose an account');
+  await person.follow('Use another account');
+  expect(person.page.heading).toBe('Sign in');
+});
+
 test('whoever leaves the choice is sent back with an error', async () => {
   await bothHere();
   await ask();

@@ -17,7 +17,7 @@ const [ADA, BOB, CLEO, DAN] = ['ada', 'bob', 'cleo', 'dan'].map(name => `${name}
 ];
 const CODE = { code: expect.stringMatching(/^kh_ac_/) };
 const GONE = { error: 'login_required' };
-const ROUNDS = 10;
+const ROUNDS = Number(process.env.KEYHOLD_TEST_ROUNDS ?? 3);
 
 /* Each round is a few sign-ins long. */
 jest.setTimeout(120_000);

@@ -78,6 +78,19 @@ test('an app that does not say who asks: one is chosen, the other stays, the app
   await expectHere(BOB);
 });
 
+test('the question speaks the language that is asked for, and the request goes on with it', async () => {
+  await leave(back());
+  await person.follow('Deutsch');
+  expect(person.page.heading).toBe('Wer soll abgemeldet werden?');
+  await person.follow('English');
+  await person.follow('Deutsch');
+  await person.press(ADA);
+  expect(person.page.heading).toBe('Abmelden?');
+  await person.press('Abmelden');
+  expect(person.page.heading).toBe('Signed out of the app');
+  await expectGone(ADA);
+});
+
 test('or everyone is signed out at once, and the app gets its answer', async () => {
   await leave(back());
   await person.press('Sign out everyone');

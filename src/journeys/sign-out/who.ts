@@ -23,5 +23,6 @@ export async function showWho(ctx: Koa.Context, parts: Parts): Promise<void> {
     people: people.map(shown),
     ...(client && { app: { name: client.clientName ?? client.clientId } }),
     request: new URLSearchParams(asked).toString(),
+    here: endSessionPath(new URLSearchParams(asked.filter(([name]) => name !== 'ui_locales')).toString()),
   });
 }
