@@ -77,6 +77,12 @@ const COUNT_SQL = `
     window_ends_at = CASE WHEN a.window_ends_at <= now() THEN excluded.window_ends_at ELSE a.window_ends_at END
   RETURNING subject, count, ceil(extract(epoch FROM window_ends_at - now()))::int AS left`;
 
+/* The rows are locked in the order in which they are counted, so that two statements never wait for each other. */
+const TAKE_BACK_SQL = `
+  WITH counted AS MATERIALIZED (
+    SELECT subject FROM attempts WHERE subject = ANY (?::text[]) AND count > 0 ORDER BY subject FOR UPDATE)
+  UPDATE attempts a SET count = a.count - 1 FROM counted c WHERE a.subject = c.subject`;
+
 const WELCOME_SQL = `
   WITH forgotten AS (DELETE FROM attempts WHERE subject = ANY (:keys::text[])),
     renamed AS (UPDATE known_browsers SET browser = :browser::bytea
@@ -93,11 +99,8 @@ interface Counted {
 
 /** Opens the protection; with `enabled: false` (a test rig on loopback) nothing is counted or refused. */
 export function openProtection(db: Db, { enabled }: { readonly enabled: boolean }): Protection {
-  /* One at a time: two rows in one statement could be locked in another order than they are counted in. */
   const takeBack = async (keys: readonly string[]) => {
-    for (const subject of keys) {
-      await db('attempts').where({ subject }).where('count', '>', 0).decrement('count', 1);
-    }
+    if (keys.length > 0) await db.raw(TAKE_BACK_SQL, [[...keys]]);
   };
   return {
     count: async (limits, claimed) => {
