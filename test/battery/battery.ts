@@ -24,7 +24,11 @@ const PARTS: Readonly<Record<string, Part>> = {
     const won = results.filter(({ rounds, oneWinner }) => rounds === oneWinner).length;
     return {
       problems: results.flatMap(({ problems }) => problems),
-      summary: { races: results.length, oneSuccessInEveryRound: won },
+      summary: {
+        races: results.length,
+        oneSuccessInEveryRound: won,
+        turnedAway: results.reduce((sum, { turnedAway }) => sum + turnedAway, 0),
+      },
     };
   },
   rotation: async (rig, seed) =>

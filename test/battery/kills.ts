@@ -55,7 +55,7 @@ export async function runKills(
         consents: told.consents.size,
         families: told.families.length,
         usedOnce: told.taken.size,
-        mails: told.mailed.size,
+        lateMails: told.mailed.size,
       },
       audited: AUDITED,
       problems,

@@ -124,6 +124,7 @@ async function join(scene: Scene): Promise<Member> {
   await sure(person, person.press('Continue'));
   told.mailed.add(email);
   person.fill('Code', codeIn(await person.latestMail(email)));
+  told.mailed.delete(email);
   await sure(person, person.press('Continue'));
   person.tick('I accept the terms');
   person.fill('Password', GOOD_PASSWORD);

@@ -57,6 +57,7 @@ export async function runRotations(
       await until(async () =>
         (await Promise.all(rig.servers.map(server => servedBy(rig, server)))).every(kids => kids.has(kid)),
       );
+      if (options.every) await nearActivation(rig, kid);
       const begun = await beginThings(rig, load.app, [...load.told.members]);
       await activate(rig, kid, options, problems);
       await until(() => verifier.kids.has(kid));
@@ -164,6 +165,12 @@ async function activate(
     await openWork(place.db, { kind: 'system' }, advanceKeys);
   }
   if ((await stateOf()) === 'pending') problems.push(`${kid} never signed`);
+}
+
+/* A code lives for a minute, and keys are advanced at each full one. */
+async function nearActivation({ place }: Rig, kid: string): Promise<void> {
+  const { activates_at: at } = await place.db('signing_keys').where({ kid }).first('activates_at');
+  while (Date.now() < at.getTime() || Date.now() % 60_000 < 40_000) await pause(250);
 }
 
 interface Begun {

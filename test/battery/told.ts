@@ -21,7 +21,7 @@ export interface Told {
   readonly families: Family[];
   /** How often each code and each refresh token was taken. */
   readonly taken: Map<string, number>;
-  /** Who was told to look for a mail. */
+  /** Who was told to look for a mail, and has not seen it yet. */
   readonly mailed: Set<string>;
 }
 
