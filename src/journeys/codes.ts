@@ -7,7 +7,7 @@ import { countTry, MAILS } from './limits.js';
 import type { MailModels } from './mail-models.js';
 import { stepUrl, type Turn } from './turn.js';
 
-/** Puts a mail into the queue, in the language of whoever asked. */
+/** Puts a mail into the queue, in the language of whoever asked; a decoy is as much work and is sent to nobody. */
 export function mail<Name extends keyof MailModels>(
   work: Work,
   parts: Parts,
@@ -15,9 +15,10 @@ export function mail<Name extends keyof MailModels>(
   to: string,
   language: string,
   model: Omit<MailModels[Name], 'issuerName'>,
+  decoy = false,
 ): void {
   const rendered = parts.renderer.mail(name, language, { issuerName: parts.rp.name, ...model });
-  work.enqueue(sealMail(parts.keyring, { to, ...rendered }));
+  work.enqueue(sealMail(parts.keyring, { to, ...rendered }, decoy));
 }
 
 /** For what a code is sent, to which address, and whose address that is. */
@@ -36,6 +37,7 @@ export async function sendCode(turn: Turn, { purpose, email, accountId }: CodeRe
   const asked = { at: new Date(), ...from };
   const minutes = PROOF_MINUTES;
   const exists = accountId !== undefined;
+  const decoy = !exists && purpose !== 'sign-up';
   await openWork(parts.db, { kind: 'person' }, async work => {
     const { code, linkToken } = await beginProof(work, parts.keyring, {
       purpose,
@@ -49,13 +51,13 @@ export async function sendCode(turn: Turn, { purpose, email, accountId }: CodeRe
     const send: <Name extends keyof MailModels>(
       name: Name,
       model: Omit<MailModels[Name], 'issuerName'>,
-    ) => void = (name, model) => mail(work, parts, name, email, locale, model);
+    ) => void = (name, model) => mail(work, parts, name, email, locale, model, decoy);
     if (purpose === 'sign-up') {
       const { origin } = parts.issuer;
       if (exists) send('account-exists', { signInUrl: `${origin}/`, asked });
       else
         send('sign-up-code', { code, url: `${origin}${stepUrl(pending)}/link/${linkToken}`, minutes, asked });
-    } else if (exists) {
+    } else {
       send(purpose === 'recovery' ? 'recovery-code' : 'sign-in-code', { code, minutes, asked });
     }
   });

@@ -16,10 +16,15 @@ export const MAIL_FACTS = ['mail.dropped'] as const;
 
 const JOB = 'send-mail';
 const payloadSchema = z.object({ id: z.uuid(), sealed: z.base64() });
+const sealedSchema = mailSchema.extend({ decoy: z.boolean() });
 
-/** The job that sends a mail; enqueue it in the work that is the reason for it. Sealed, since mails carry codes and links. */
-export function sealMail(keyring: Keyring, mail: Mail): Job {
-  const sealed = keyring.seal('mail', JSON.stringify(mailSchema.parse(mail))).toString('base64');
+/**
+ * The job that sends a mail; enqueue it in the work that is the reason for it. Sealed, since mails carry codes and links.
+ * A decoy costs the same and is sent to nobody: whoever asks for a mail to somebody unknown must not see it by the time.
+ */
+export function sealMail(keyring: Keyring, mail: Mail, decoy = false): Job {
+  const content = sealedSchema.parse({ ...mail, decoy });
+  const sealed = keyring.seal('mail', JSON.stringify(content)).toString('base64');
   return { name: JOB, payload: { id: uuidv7(), sealed } };
 }
 
@@ -30,8 +35,9 @@ export function sendMailJob(db: Db, keyring: Keyring, transport: Transport): Job
     run: async (payload, attempt) => {
       const { id, sealed } = payloadSchema.parse(payload);
       try {
-        const mail = mailSchema.parse(JSON.parse(keyring.open('mail', Buffer.from(sealed, 'base64'))));
-        await transport.send({ id, ...mail }, attempt.signal);
+        const opened: unknown = JSON.parse(keyring.open('mail', Buffer.from(sealed, 'base64')));
+        const { decoy, ...mail } = sealedSchema.parse(opened);
+        if (!decoy) await transport.send({ id, ...mail }, attempt.signal);
       } catch (error) {
         if (!attempt.last) throw error;
         await openWork(db, { kind: 'system' }, async work => {
