@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { decodeJwt } from 'jose';
 import { openAuthenticator } from '../support/authenticator.js';
+import { until } from '../support/jobs.js';
 import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { accountOf, peopleOnRecord, recordedDuring } from '../support/ledger.js';
@@ -98,7 +100,7 @@ test('somebody who forgot the password sets a new one, and goes on to the app, s
 
 test('C22: everybody else is signed out, with every token, and every proven address is told', async () => {
   const thief = await memberAgain(keyhold, house, email);
-  const { access, refresh } = await tokensOf(thief);
+  const { access, refresh, idToken } = await tokensOf(thief);
   const granted = await bringCode(thief, house);
   const accountId = await accountOf(keyhold.db, email);
   const second = `second-${email}`;
@@ -116,8 +118,11 @@ test('C22: everybody else is signed out, with every token, and every proven addr
   const ada = personAt(keyhold);
   await toRecoveryCredential(ada, house, email);
   const earlier = await keyhold.mailbox.latest(email);
+  const told = house.logoutTokens.length;
+  const { sid } = decodeJwt(idToken);
   await setNew(ada);
   expect(ada.page.heading).toBe('Back in the app');
+  await until(() => house.logoutTokens.slice(told).some(token => decodeJwt(token)['sid'] === sid));
 
   expect((await client.introspect(access)).body).toEqual({ active: false });
   expect((await client.userInfo(access)).status).toBe(401);
