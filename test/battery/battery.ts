@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { cpus } from 'node:os';
 import { killAll } from '../support/keyhold-process.js';
 import { runDrains } from './drain.js';
+import { runEnumeration } from './enumeration.js';
 import { runKills } from './kills.js';
 import { openPlace, type Place } from './place.js';
 import { runRaces } from './races.js';
@@ -44,6 +45,7 @@ const PARTS: Readonly<Record<string, Part>> = {
     const { problems, restarts, ...rest } = result;
     return { problems: [...problems, ...late], summary: { ...rest, readyAfter: spread(restarts) } };
   },
+  enumeration: async (rig, seed) => parted(await runEnumeration(rig, { samples: 200, seed }, say)),
   drain: async (rig, seed) => {
     const { problems, endedAfter, ...rest } = await runDrains(rig, { stops: 20, members: 6, seed }, say);
     const late = endedAfter.filter(each => each > 15_000).map(each => `over after ${each} ms`);
