@@ -193,9 +193,10 @@ type Base = ReturnType<typeof openBase>;
 
 function openBase(config: Config, { log, metrics, traces }: Telemetry) {
   const keyring = openKeyring(config.secret);
-  const db = openDatabase(config.databaseUrl, DATABASE_LIMITS, trouble =>
-    log.warn({ err: trouble }, 'database connection failed'),
-  );
+  const note = (trouble: unknown) => log.warn({ err: trouble }, 'database connection failed');
+  const db = openDatabase(config.databaseUrl, DATABASE_LIMITS, note);
+  /* What happens later has connections of its own, so that it never keeps somebody waiting. */
+  const laterDb = openDatabase(config.databaseUrl, { ...DATABASE_LIMITS, poolSize: 3 }, note, 'keyhold-jobs');
   const pool = openStatementPool(config.databaseUrl);
   pool.on('error', error => log.warn({ err: error }, 'database connection lost'));
   if (traces) traceStatements(traces, db, pool);
@@ -203,7 +204,7 @@ function openBase(config: Config, { log, metrics, traces }: Telemetry) {
   const clients = openClientCache(db, config.databaseUrl);
   const resources = openResourceCache(db, config.databaseUrl);
   const outbound = traceOutbound(openOutbound({ allowPrivateNetwork: config.allowPrivateNetwork }), traces);
-  const transport = openTransport(config, db);
+  const transport = openTransport(config, laterDb);
   const hasher = openPasswordHasher({
     pepper: keyring.derive('password-pepper', 48),
     scheme: config.passwordHashScheme,
@@ -215,6 +216,7 @@ function openBase(config: Config, { log, metrics, traces }: Telemetry) {
   const csrf = openCsrf(keyring, config.issuer);
   return {
     db,
+    laterDb,
     pool,
     keyring,
     clients,
@@ -231,7 +233,7 @@ function openBase(config: Config, { log, metrics, traces }: Telemetry) {
     close: async () => {
       transport.close();
       await Promise.allSettled([clients.close(), resources.close(), outbound.close(), hasher.close()]);
-      await Promise.allSettled([pool.end(), db.destroy()]);
+      await Promise.allSettled([pool.end(), db.destroy(), laterDb.destroy()]);
     },
   };
 }
@@ -289,7 +291,7 @@ function findResourceServer(resources: Base['resources']): FindResourceServer {
 
 /** The one list of what happens later. */
 function jobsOf(base: Base, provider: Parameters<typeof backchannelLogout>[0]): JobDefinition[] {
-  const { db, keyring, transport, outbound } = base;
+  const { laterDb: db, keyring, transport, outbound } = base;
   return [
     sendMailJob(db, keyring, transport),
     backchannelLogout(provider, db),

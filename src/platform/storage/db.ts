@@ -33,6 +33,7 @@ export function openDatabase(
   url: string,
   limits: DatabaseLimits = DATABASE_LIMITS,
   onTrouble: (trouble: unknown) => void = () => undefined,
+  name = 'keyhold',
 ): Db {
   return knex({
     client: 'pg',
@@ -42,7 +43,7 @@ export function openDatabase(
     compileSqlOnError: false,
     connection: {
       connectionString: url,
-      application_name: 'keyhold',
+      application_name: name,
       statement_timeout: limits.statementTimeout,
       keepAlive: true,
     },
