@@ -29,6 +29,8 @@ afterAll(async () => {
   await keyhold?.close();
 });
 
+/* Many requests, on a machine that may be busy with something else. */
+const PATIENCE = 120_000;
 const WRONG = { password: 'a wrong one' };
 const KNOWN = 'keyhold_known';
 
@@ -51,45 +53,53 @@ async function carry(from: Person, to: Person, change = (value: string) => value
   await to.jar.setCookie(`${KNOWN}=${change(value)}; path=/`, keyhold.origin);
 }
 
-test('C11: a hundred requests with five guesses each are ten guesses, and no session comes of them', async () => {
-  const email = 'many@example.test';
-  await memberOf(keyhold, house, email);
-  const people = Array.from({ length: 100 }, () => personAt(keyhold));
-  for (const person of people) await toPassword(person, house, email);
-  const before = await peopleOnRecord(keyhold.db);
-  const statuses: number[] = [];
-  const events = await recordedDuring(keyhold.db, async () => {
-    for (let guess = 0; guess < 5; guess++) {
-      statuses.push(...(await Promise.all(people.map(person => knock(person, WRONG.password)))));
-    }
-  });
-  const looked = events.filter(({ type }) => type === 'sign_in.failed');
-  expect([statuses.length, looked.length]).toEqual([500, 10]);
-  expect(statuses.filter(status => status === 400)).toHaveLength(10);
-  expect(await peopleOnRecord(keyhold.db)).toBe(before);
-});
+test(
+  'C11: a hundred requests with five guesses each are ten guesses, and no session comes of them',
+  async () => {
+    const email = 'many@example.test';
+    await memberOf(keyhold, house, email);
+    const people = Array.from({ length: 100 }, () => personAt(keyhold));
+    for (const person of people) await toPassword(person, house, email);
+    const before = await peopleOnRecord(keyhold.db);
+    const statuses: number[] = [];
+    const events = await recordedDuring(keyhold.db, async () => {
+      for (let guess = 0; guess < 5; guess++) {
+        statuses.push(...(await Promise.all(people.map(person => knock(person, WRONG.password)))));
+      }
+    });
+    const looked = events.filter(({ type }) => type === 'sign_in.failed');
+    expect([statuses.length, looked.length]).toEqual([500, 10]);
+    expect(statuses.filter(status => status === 400)).toHaveLength(10);
+    expect(await peopleOnRecord(keyhold.db)).toBe(before);
+  },
+  PATIENCE,
+);
 
-test('C12: after a thousand failures from elsewhere the owner signs in with the password at a browser of theirs', async () => {
-  const email = 'owner@example.test';
-  const home = await memberAtHome(email);
-  const accountId = await accountOf(keyhold.db, email);
-  const stranger = personAt(keyhold);
-  await toPassword(stranger, house, email);
-  for (let round = 0; round < 20; round++) {
-    await Promise.all(Array.from({ length: 50 }, () => knock(stranger, WRONG.password)));
-  }
-  expect(await knock(stranger, GOOD_PASSWORD)).toBe(429);
-  await home.goto(await house.authorizationUrl({ prompt: 'login' }));
-  await signIn(home, email);
-  expect(home.page.heading).toBe('Back in the app');
-  const counted = await keyhold
-    .db('attempts')
-    .where('subject', 'like', 'password:%')
-    .sum('count as n')
-    .first();
-  expect(Number(counted?.['n'])).toBeLessThanOrEqual(1_000);
-  expect(await keyhold.db('known_browsers').where({ account_id: accountId })).not.toHaveLength(0);
-});
+test(
+  'C12: after a thousand failures from elsewhere the owner signs in with the password at a browser of theirs',
+  async () => {
+    const email = 'owner@example.test';
+    const home = await memberAtHome(email);
+    const accountId = await accountOf(keyhold.db, email);
+    const stranger = personAt(keyhold);
+    await toPassword(stranger, house, email);
+    for (let round = 0; round < 20; round++) {
+      await Promise.all(Array.from({ length: 50 }, () => knock(stranger, WRONG.password)));
+    }
+    expect(await knock(stranger, GOOD_PASSWORD)).toBe(429);
+    await home.goto(await house.authorizationUrl({ prompt: 'login' }));
+    await signIn(home, email);
+    expect(home.page.heading).toBe('Back in the app');
+    const counted = await keyhold
+      .db('attempts')
+      .where('subject', 'like', 'password:%')
+      .sum('count as n')
+      .first();
+    expect(Number(counted?.['n'])).toBeLessThanOrEqual(1_000);
+    expect(await keyhold.db('known_browsers').where({ account_id: accountId })).not.toHaveLength(0);
+  },
+  PATIENCE,
+);
 
 test('C12: nor does a stranger use up the mails and codes of the owner', async () => {
   const email = 'mails@example.test';
