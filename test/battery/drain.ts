@@ -5,6 +5,7 @@ import { startLoad } from './load.js';
 import { openRandom } from './random.js';
 import type { Rig } from './rig.js';
 import { compare } from './told.js';
+import { brokenAnswers } from './witness.js';
 
 /** What came of asking processes to stop. */
 export interface DrainResult {
@@ -50,7 +51,7 @@ export async function runDrains(
       problems: [
         ...problems,
         ...load.surprises,
-        ...rig.witness.faults.map(({ status, path }) => `${path} answered ${status}`),
+        ...brokenAnswers(rig.witness),
         ...rig.witness.cutOff.map(({ path }) => `${path} was cut off`),
         ...(await compare(load.told, rig, load.app)),
         ...(await auditRecord(rig.place)),

@@ -5,6 +5,7 @@ import { startLoad } from './load.js';
 import { openRandom } from './random.js';
 import type { Rig } from './rig.js';
 import { compare } from './told.js';
+import { brokenAnswers } from './witness.js';
 
 /** What came of killing. */
 export interface KillsResult {
@@ -38,10 +39,9 @@ export async function runKills(
     await load.stop();
     await deliverMail(rig);
     const { told } = load;
-    const faults = rig.witness.faults.map(({ status, path }) => `${path} answered ${status}`);
     const problems = [
       ...load.surprises,
-      ...faults,
+      ...brokenAnswers(rig.witness),
       ...(await compare(told, rig, load.app)),
       ...(await auditRecord(rig.place)),
     ];

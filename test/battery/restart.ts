@@ -6,7 +6,7 @@ import { type Load, startLoad } from './load.js';
 import { openRandom } from './random.js';
 import type { Rig, Server } from './rig.js';
 import { compare } from './told.js';
-import type { Fault } from './witness.js';
+import { brokenAnswers } from './witness.js';
 
 /** What came of taking the database away. */
 export interface RestartResult {
@@ -76,7 +76,7 @@ export async function runRestarts(
       done: Object.fromEntries(load.done),
       problems: [
         ...load.surprises,
-        ...rig.witness.faults.filter(isUnclear).map(describe),
+        ...brokenAnswers(rig.witness),
         ...rig.witness.cutOff.map(({ path }) => `${path} was cut off`),
         ...rig.servers.filter(server => server.isGone()).map(server => `a process ended: ${server.log()}`),
         ...(byTermination > terminated ? [`${byTermination} × 503 for ${terminated} cut connections`] : []),
@@ -96,10 +96,6 @@ const MACHINE = {
   token_endpoint_auth_method: 'client_secret_post',
   development: true,
 };
-
-const isUnclear = ({ status, retryAfter }: Fault) => status !== 503 || !retryAfter;
-const describe = ({ status, path, retryAfter }: Fault) =>
-  `${path} answered ${status}${retryAfter ? '' : ' without Retry-After'}`;
 
 type Machine = Awaited<ReturnType<Rig['registerClient']>>;
 

@@ -7,13 +7,14 @@ import { openWork } from '../../src/platform/storage/work.js';
 import { until } from '../support/jobs.js';
 import { newPerson, type Person } from '../support/person.js';
 import { bringCode, type GrantedCode } from '../support/protocol.js';
-import { openRawClient } from '../support/raw-client.js';
+import { openRawClient, type RawAnswer } from '../support/raw-client.js';
 import type { RelyingParty } from '../support/relying-party.js';
 import { GOOD_PASSWORD } from '../support/walk.js';
 import { auditRecord } from './audit.js';
 import { type Load, startLoad } from './load.js';
 import type { Rig } from './rig.js';
 import { compare } from './told.js';
+import { brokenAnswers } from './witness.js';
 
 /** What came of rotating the signing key under load. */
 export interface RotationResult {
@@ -95,7 +96,7 @@ async function concluded(
       ...carried.filter(each => each !== 'carried'),
       ...verifier.failures,
       ...load.surprises,
-      ...rig.witness.faults.map(({ status, path }) => `${path} answered ${status}`),
+      ...brokenAnswers(rig.witness),
       ...rig.witness.cutOff.map(({ path }) => `${path} was cut off`),
       ...(await compare(load.told, rig, load.app)),
       ...(await auditRecord(rig.place)),
@@ -205,7 +206,7 @@ async function finishThings(
   const client = await openRawClient(rig, app.client, rig.front);
   const outcomes: string[] = [];
   for (const { code, verifier, redirectUri } of codes) {
-    const { status, text } = await client.code(code, verifier, redirectUri);
+    const { status, text } = await patiently(() => client.code(code, verifier, redirectUri));
     outcomes.push(status === 200 ? 'carried' : `a code from before a rotation: ${status} ${text}`);
   }
   for (const person of people) {
@@ -217,6 +218,14 @@ async function finishThings(
     );
   }
   return outcomes;
+}
+
+async function patiently(ask: () => Promise<RawAnswer>): Promise<RawAnswer> {
+  for (let again = 1; ; again++) {
+    const answer = await ask();
+    if (answer.status !== 503 || again === 50) return answer;
+    await pause(200);
+  }
 }
 
 async function signIn(person: Person, app: RelyingParty, email: string): Promise<void> {

@@ -57,3 +57,11 @@ export function openWitness(issuer: string): Witness {
     },
   };
 }
+
+/** Every fault that is not a request to come back, in words. */
+export function brokenAnswers({ faults }: Witness): readonly string[] {
+  const broken = faults.filter(({ status, retryAfter }) => status !== 503 || !retryAfter);
+  return broken.map(
+    ({ status, path, retryAfter }) => `${path} answered ${status}${retryAfter ? '' : ' without Retry-After'}`,
+  );
+}
