@@ -59,6 +59,7 @@ export async function openRig(place: Place): Promise<Rig> {
   const server = (port: number) => openServer(port, issuer, place, settings);
   const servers = [server(ports[0]), server(ports[1])] as const;
   for (const each of servers) await each.start();
+  await place.ask(KEEP_ADDRESSES);
   const agents = [openFront(servers), openFront(servers, { pipelining: 0 })] as const;
   return {
     issuer,
@@ -78,6 +79,14 @@ export async function openRig(place: Place): Promise<Rig> {
     },
   };
 }
+
+/* The mailbox of development keeps the newest mails only. */
+const KEEP_ADDRESSES = `
+  CREATE TABLE battery_mail (to_address text NOT NULL);
+  GRANT SELECT ON battery_mail TO keyhold_owner;
+  CREATE FUNCTION battery_note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+  BEGIN INSERT INTO battery_mail VALUES (NEW.to_address); RETURN NULL; END $$;
+  CREATE TRIGGER battery_note AFTER INSERT ON mailbox FOR EACH ROW EXECUTE FUNCTION battery_note();`;
 
 function openServer(
   port: number,
@@ -159,6 +168,11 @@ async function latestMail(place: Place, to: string, after?: ReceivedMail): Promi
     await pause(30);
   }
   throw new NoMail(to);
+}
+
+/** Whom Keyhold has written to. */
+export async function writtenTo({ db }: Place): Promise<ReadonlySet<string>> {
+  return new Set<string>(await db('battery_mail').distinct().pluck('to_address'));
 }
 
 /** A mail that did not come in time. */

@@ -1,7 +1,7 @@
 import { openRawClient } from '../support/raw-client.js';
 import type { RelyingParty } from '../support/relying-party.js';
 import type { Place } from './place.js';
-import type { Rig } from './rig.js';
+import { type Rig, writtenTo } from './rig.js';
 
 /** What the app holds of one session, which hangs on one grant. */
 export interface Family {
@@ -82,7 +82,7 @@ async function wrongFamilies({ families }: Told, rig: Rig, app: RelyingParty): P
   return wrong;
 }
 
-async function missingMail({ mailed }: Told, { db }: Place): Promise<readonly string[]> {
-  const there = new Set<string>(await db('mailbox').distinct().pluck('to_address'));
+async function missingMail({ mailed }: Told, place: Place): Promise<readonly string[]> {
+  const there = await writtenTo(place);
   return [...mailed].filter(email => !there.has(email)).map(email => `${email} never got the mail`);
 }
