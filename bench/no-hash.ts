@@ -8,6 +8,7 @@ export function openPasswordHasher(): PasswordHasher {
     verify: async () => ({ ok: true, stale: false }),
     verifyDecoy: refuse,
     depth: () => 0,
+    refusals: () => 0,
     close: async () => undefined,
   };
 }

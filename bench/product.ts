@@ -2,6 +2,7 @@ import { openApp } from '../src/app.js';
 import { type Config, readConfig } from '../src/config.js';
 import { listen } from '../src/listener.js';
 import { openLog } from '../src/platform/telemetry/log.js';
+import { logOnly } from '../src/platform/telemetry/telemetry.js';
 import type { Assignment } from './child.js';
 import { BCRYPT_COST } from './seed.js';
 
@@ -9,7 +10,7 @@ import { BCRYPT_COST } from './seed.js';
 export async function serveProduct({ port, seed, scheme }: Assignment): Promise<() => Promise<void>> {
   const given = {
     KEYHOLD_ISSUER: `http://localhost:${port}`,
-    KEYHOLD_LOG_LEVEL: 'error',
+    KEYHOLD_LOG_LEVEL: 'warn',
     KEYHOLD_SECRET: seed.secret,
     KEYHOLD_DATABASE_URL: seed.databaseUrl,
     KEYHOLD_MIGRATION_DATABASE_URL: seed.migrationDatabaseUrl,
@@ -23,7 +24,7 @@ export async function serveProduct({ port, seed, scheme }: Assignment): Promise<
     databaseUrl: seed.databaseUrl,
     migrationDatabaseUrl: seed.migrationDatabaseUrl,
   };
-  const app = await openApp(config, openLog(config.logLevel));
+  const app = await openApp(config, logOnly(openLog(config.logLevel)));
   const listener = await listen(config, (request, response) => app.listener(request, response));
   return async () => {
     await listener.drain(1_000);

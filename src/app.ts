@@ -229,7 +229,7 @@ function openBase(config: Config, { log, metrics, traces }: Telemetry) {
     csrf,
     load: openLoad({ limit: config.maxInFlight, page: busyPages(words, renderer), log }),
     pages: openPages(renderer, words, csrf, config.issuer),
-    protection: openProtection(db, { enabled: config.rateLimits }),
+    protection: openProtection(db, pool, { enabled: config.rateLimits }),
     close: async () => {
       transport.close();
       await Promise.allSettled([clients.close(), resources.close(), outbound.close(), hasher.close()]);
@@ -248,15 +248,22 @@ function busyPages(words: Words, renderer: Renderer): (acceptLanguage: string | 
 }
 
 function registryOf(clients: Base['clients']): ClientRegistry {
+  /* The same for the same client: the engine checks and keeps what it makes of it once (`rememberClients`). */
+  const known = new WeakMap<object, Readonly<Record<string, unknown>>>();
   return {
     metadata: async id => {
       const client = await clients.find(id);
       if (!client || !mayAct({ client })) return undefined;
-      return {
-        ...toProviderMetadata(client),
-        ...splitScope(client.metadata.scope),
-        allowed_origins: allowedOrigins(client),
-      };
+      let metadata = known.get(client);
+      if (!metadata) {
+        metadata = {
+          ...toProviderMetadata(client),
+          ...splitScope(client.metadata.scope),
+          allowed_origins: allowedOrigins(client),
+        };
+        known.set(client, metadata);
+      }
+      return metadata;
     },
     secretMatches: async (id, presented) => {
       const client = await clients.find(id);

@@ -6,7 +6,7 @@ import { BACKCHANNEL_LOGOUT } from './session-ending.js';
 /** What the engine needs of the clients room. */
 export interface ClientRegistry {
   /** RFC 7591 metadata of a client that may act now. */
-  metadata(id: string): Promise<Payload | undefined>;
+  metadata(id: string): Promise<Readonly<Payload> | undefined>;
   /** Compares a presented secret with the digest we keep, in constant time. */
   secretMatches(id: string, presented: string): Promise<boolean>;
 }
@@ -23,6 +23,7 @@ export const CLIENT_PROPERTIES = [
 ] as const;
 
 interface ClientModel {
+  find(id: string): Promise<unknown>;
   readonly prototype: {
     compareClientSecret(this: { clientId: string }, actual: string): Promise<boolean>;
     backchannelLogout(
@@ -33,6 +34,26 @@ interface ClientModel {
   };
 }
 
+/* The engine would write out and hash all metadata of a client at each look, to know whether it has it already. */
+function rememberClients(model: ClientModel, clients: ClientRegistry): void {
+  const known = new WeakMap<object, unknown>();
+  const { find } = model;
+  model.find = async id => {
+    const metadata = isClientId(id) ? await clients.metadata(id) : undefined;
+    if (!metadata) return undefined;
+    let client = known.get(metadata);
+    if (!client) {
+      const asked = Object.create(model, { adapter: { value: { find: async () => metadata } } });
+      client = await find.call(asked, id);
+      if (client) known.set(metadata, client);
+    }
+    return client;
+  };
+}
+
+/* RFC 6749 Appendix A.1; anything else need not be looked for. */
+const isClientId = (id: unknown): id is string => typeof id === 'string' && /^[\x20-\x7e]{1,255}$/.test(id);
+
 /** The one attempt to tell an app that a session ended; throws when the app did not take it. */
 export type TellLoggedOut = (clientId: string, accountId: string, sid: string) => Promise<void>;
 
@@ -40,7 +61,9 @@ const tellers = new WeakMap<Provider, TellLoggedOut>();
 
 /** Secrets are compared by digest; logout tokens are queued with the flush, so that no slow app keeps a person waiting. */
 export function prepareClientModel(provider: Provider, clients: ClientRegistry): void {
-  const { prototype } = provider.Client as unknown as ClientModel;
+  const model = provider.Client as unknown as ClientModel;
+  rememberClients(model, clients);
+  const { prototype } = model;
   const sendNow = prototype.backchannelLogout;
   prototype.compareClientSecret = function compareClientSecret(actual) {
     return clients.secretMatches(this.clientId, actual);

@@ -3,8 +3,8 @@ import type Provider from 'oidc-provider';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { digest, randomToken } from '../platform/crypto/tokens.js';
 import type { StatementPool } from '../platform/storage/db.js';
+import { statement } from '../platform/storage/db.js';
 import type { Payload } from './artefacts.js';
-import { statement } from './flush-statement.js';
 import { LIFETIMES } from './lifetimes.js';
 import { requestScope } from './request-scope.js';
 

@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { digest } from '../platform/crypto/tokens.js';
-import type { NamedStatement } from '../platform/storage/db.js';
+import { type NamedStatement, statement } from '../platform/storage/db.js';
 import { type EventRow, jobSpec } from '../platform/storage/work.js';
 import {
   artefactOf,
@@ -44,18 +43,6 @@ export type Write =
   | { readonly act: 'end-grants'; readonly ids: readonly string[] }
   | { readonly act: 'settle-device'; readonly reference: string; readonly how: 'claimed' | 'denied' }
   | { readonly act: 'progress'; readonly id: string; readonly progress: Payload };
-
-const names = new Map<string, string>();
-
-/** A statement whose name follows from its text, so that each shape is planned once for a connection. */
-export function statement(text: string, values: unknown[]): NamedStatement {
-  let name = names.get(text);
-  if (!name) {
-    name = `kh_${createHash('sha256').update(text).digest('hex').slice(0, 24)}`;
-    names.set(text, name);
-  }
-  return { name, text, values };
-}
 
 interface Draft {
   readonly parts: string[];

@@ -1,4 +1,5 @@
 import type { Payload } from './artefacts.js';
+import { copyOf } from './copy.js';
 import type { Write } from './flush-statement.js';
 import { artefactKey, type Memory } from './memory.js';
 import { sameSession } from './session-row.js';
@@ -34,7 +35,7 @@ export function openPendingWrites(memory: Memory): PendingWrites {
       drop(write => isOf(write, model, id) && 'payload' in write);
       if (isNew) inserted.add(key);
       writes.push({ act: isNew ? 'insert' : 'update', model, id, payload });
-      memory.artefacts.set(key, structuredClone(payload));
+      memory.artefacts.set(key, copyOf(payload));
     },
     putSession: payload => {
       const uid = String(payload['uid']);
@@ -44,7 +45,7 @@ export function openPendingWrites(memory: Memory): PendingWrites {
       memory.uids.set(String(payload['jti']), uid);
       if (isNew) {
         inserted.add(artefactKey('Session', uid));
-        memory.sessions.set(uid, { payload: structuredClone(payload), version: 1 });
+        memory.sessions.set(uid, { payload: copyOf(payload), version: 1 });
         writes.push({ act: 'insert-session', payload });
       } else if (!sameSession(before.payload, payload)) {
         writes.push({ act: 'update-session', payload, version: before.version });

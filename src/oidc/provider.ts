@@ -4,6 +4,7 @@ import type { Keyring } from '../platform/crypto/keyring.js';
 import { openAdapter } from './adapter.js';
 import { ENGINE_CLAIMS, findAccount } from './claims.js';
 import { CLIENT_PROPERTIES, type ClientRegistry, prepareClientModel } from './clients.js';
+import { openCookieKeys } from './cookie-keys.js';
 import { tellInterval } from './device-codes.js';
 import type { EnginePages, ProtocolProblem } from './error-page.js';
 import { protocolProblem } from './error-page.js';
@@ -73,7 +74,6 @@ export function openProvider(parts: ProviderParts): Provider {
       url: (_ctx, interaction) => `/interaction/${interaction.uid}`,
     },
     cookies: {
-      keys: [keyring.derive('engine-cookies').toString('base64url')],
       long: short,
       short,
       names: {
@@ -98,6 +98,7 @@ export function openProvider(parts: ProviderParts): Provider {
     fetch: parts.fetch as NonNullable<Configuration['fetch']>,
   };
   const provider = new Provider(issuer.origin, configuration);
+  provider.keys = openCookieKeys(keyring);
   prepareClientModel(provider, parts.clients);
   markTokens(provider);
   useProofsOnce(provider);

@@ -1,8 +1,9 @@
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { digest } from '../platform/crypto/tokens.js';
 import type { StatementPool } from '../platform/storage/db.js';
+import { statement } from '../platform/storage/db.js';
 import { artefactOf, liveSlots, type Payload, payloadOf } from './artefacts.js';
-import { deviceDigest, statement } from './flush-statement.js';
+import { deviceDigest } from './flush-statement.js';
 import {
   type AccountSnapshot,
   artefactKey,

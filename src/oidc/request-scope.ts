@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Keyring } from '../platform/crypto/keyring.js';
-import type { NamedStatement, StatementPool } from '../platform/storage/db.js';
+import { type NamedStatement, type StatementPool, statement } from '../platform/storage/db.js';
 import { type SubjectKeyRow, sealOrigins } from '../platform/storage/origin.js';
 import {
   type Actor,
@@ -11,7 +11,8 @@ import {
   jobSpec,
 } from '../platform/storage/work.js';
 import type { Payload } from './artefacts.js';
-import { flushStatement, statement } from './flush-statement.js';
+import { copyOf } from './copy.js';
+import { flushStatement } from './flush-statement.js';
 import {
   type AccountSnapshot,
   artefactKey,
@@ -85,8 +86,8 @@ export function openScope(pool: StatementPool, keyring: Keyring, hints: Hints): 
   let jobs: object[] = [];
   const scope: RequestScope = {
     find: async (model, id) =>
-      copy(await (model === 'Session' ? reading.session(id) : reading.find(model, id))),
-    sessionByUid: async uid => copy(await reading.sessionByUid(uid)),
+      copyOf(await (model === 'Session' ? reading.session(id) : reading.find(model, id))),
+    sessionByUid: async uid => copyOf(await reading.sessionByUid(uid)),
     account: reading.account,
     consent: reading.consent,
     progress: id => memory.progress.get(id) ?? {},
@@ -149,13 +150,4 @@ async function run(pool: StatementPool, statement: NamedStatement, retries = 1):
     if (code === FOREIGN_KEY_VIOLATION) throw new FlushConflict('Grant', error);
     throw error;
   }
-}
-
-async function keysOf(pool: StatementPool, ids: readonly string[]): Promise<readonly SubjectKeyRow[]> {
-  const { rows } = await pool.query<SubjectKeyRow>(statement(SUBJECT_KEYS_READ, [ids]));
-  return rows;
-}
-
-function copy<T>(value: T): T {
-  return value === undefined ? value : structuredClone(value);
 }

@@ -8,22 +8,28 @@ import {
 } from '../../src/domain/protection/protection.js';
 import { openKeyring } from '../../src/platform/crypto/keyring.js';
 import { digest } from '../../src/platform/crypto/tokens.js';
+import { openStatementPool, type StatementPool } from '../../src/platform/storage/db.js';
 import { openWork } from '../../src/platform/storage/work.js';
 import { openTestDatabase, type TestDatabase } from '../support/database.js';
 
 const keyring = openKeyring('a secret that is only good for tests');
 
 let database: TestDatabase;
+let hot: StatementPool;
 let protection: Protection;
 
 beforeAll(async () => {
   database = await openTestDatabase();
-  protection = openProtection(database.db, { enabled: true });
+  hot = openStatementPool(database.url);
+  protection = openProtection(database.db, hot, { enabled: true });
 });
 
 beforeEach(() => database.db('attempts').delete());
 
-afterAll(() => database?.close());
+afterAll(async () => {
+  await hot?.end();
+  await database?.close();
+});
 
 const ada: Limit = { name: 'password', per: 'identifier', subject: 'ada@example.test', max: 3, window: 60 };
 const network: Limit = { ...ada, per: 'network', subject: '192.0.2.1', max: 5 };
@@ -107,7 +113,7 @@ test('nothing counted can be read as an address', async () => {
 });
 
 test('where limits are off nothing is counted', async () => {
-  const off = openProtection(database.db, { enabled: false });
+  const off = openProtection(database.db, hot, { enabled: false });
   for (let at = 0; at < 9; at++) expect((await off.count([ada])).allowed).toBe(true);
   await off.welcome({ accountId: newAccountId(), before: undefined, browser: digest('a'), forget: [ada] });
   await off.takeBack([ada]);

@@ -79,9 +79,7 @@ test('what a browser says in the cookie of the engine means nothing, however wel
   const [row] = await sessionsHere(person);
   const id = keyring.open('session-id', row.id_sealed);
   const signature = (name: string, value: string) =>
-    createHmac('sha1', keyring.derive('engine-cookies').toString('base64url'))
-      .update(`${name}=${value}`)
-      .digest('base64url');
+    createHmac('sha256', keyring.derive('engine-cookies')).update(`${name}=${value}`).digest('base64url');
   await person.goto(await house.authorizationUrl({ prompt: 'login' }));
   const known = await person.cookies(person.page.url);
   const interaction = known.get('keyhold_interaction') ?? '';

@@ -1,5 +1,5 @@
 import { digest } from '../../platform/crypto/tokens.js';
-import type { Db } from '../../platform/storage/db.js';
+import { type Db, type StatementPool, statement } from '../../platform/storage/db.js';
 
 /** The facts of this room; whoever counted records them, with the account it was about. */
 export const PROTECTION_FACTS = ['limit.reached'] as const;
@@ -66,10 +66,10 @@ const keyOf = ({ name, per, subject }: Limit) =>
 const COUNT_SQL = `
   INSERT INTO attempts AS a (subject, count, window_ends_at)
   SELECT subject, 1, now() + make_interval(secs => secs)
-  FROM unnest(?::text[], ?::int[], ?::text[]) AS l(subject, secs, among)
+  FROM unnest($1::text[], $2::int[], $3::text[]) AS l(subject, secs, among)
   WHERE among = 'all' OR (among = 'known') = EXISTS (
     SELECT FROM known_browsers k JOIN accounts a ON a.id = k.account_id
-    WHERE k.account_id = ?::uuid AND k.browser = ?::bytea AND k.expires_at > now()
+    WHERE k.account_id = $4::uuid AND k.browser = $5::bytea AND k.expires_at > now()
       AND k.signed_in_at >= coalesce(a.proofs_from, '-infinity'))
   ORDER BY subject
   ON CONFLICT (subject) DO UPDATE SET
@@ -84,12 +84,12 @@ const TAKE_BACK_SQL = `
   UPDATE attempts a SET count = a.count - 1 FROM counted c WHERE a.subject = c.subject`;
 
 const WELCOME_SQL = `
-  WITH forgotten AS (DELETE FROM attempts WHERE subject = ANY (:keys::text[])),
-    renamed AS (UPDATE known_browsers SET browser = :browser::bytea
-      WHERE browser = :before::bytea AND account_id <> :accountId::uuid),
-    former AS (DELETE FROM known_browsers WHERE browser = :before::bytea AND account_id = :accountId::uuid)
+  WITH forgotten AS (DELETE FROM attempts WHERE subject = ANY ($1::text[])),
+    renamed AS (UPDATE known_browsers SET browser = $3::bytea
+      WHERE browser = $4::bytea AND account_id <> $2::uuid),
+    former AS (DELETE FROM known_browsers WHERE browser = $4::bytea AND account_id = $2::uuid)
   INSERT INTO known_browsers (account_id, browser, signed_in_at, expires_at)
-  VALUES (:accountId::uuid, :browser::bytea, :at::timestamptz, now() + interval '${KNOWN_DAYS} days')`;
+  VALUES ($2::uuid, $3::bytea, $5::timestamptz, now() + interval '${KNOWN_DAYS} days')`;
 
 interface Counted {
   readonly subject: string;
@@ -98,20 +98,26 @@ interface Counted {
 }
 
 /** Opens the protection; with `enabled: false` (a test rig on loopback) nothing is counted or refused. */
-export function openProtection(db: Db, { enabled }: { readonly enabled: boolean }): Protection {
+export function openProtection(
+  db: Db,
+  hot: StatementPool,
+  { enabled }: { readonly enabled: boolean },
+): Protection {
   const takeBack = async (keys: readonly string[]) => {
     if (keys.length > 0) await db.raw(TAKE_BACK_SQL, [[...keys]]);
   };
   return {
     count: async (limits, claimed) => {
       if (!enabled || limits.length === 0) return { allowed: true, counted: [] };
-      const { rows } = await db.raw<{ rows: Counted[] }>(COUNT_SQL, [
-        limits.map(keyOf),
-        limits.map(limit => limit.window),
-        limits.map(limit => limit.among ?? 'all'),
-        claimed?.accountId ?? null,
-        claimed?.browser ?? null,
-      ]);
+      const { rows } = await hot.query<Counted>(
+        statement(COUNT_SQL, [
+          limits.map(keyOf),
+          limits.map(limit => limit.window),
+          limits.map(limit => limit.among ?? 'all'),
+          claimed?.accountId ?? null,
+          claimed?.browser ?? null,
+        ]),
+      );
       const counted = limits.flatMap(limit => {
         const row = rows.find(({ subject }) => subject === keyOf(limit));
         return row ? [{ limit, row }] : [];
@@ -133,7 +139,7 @@ export function openProtection(db: Db, { enabled }: { readonly enabled: boolean 
     welcome: async ({ accountId, before, browser, forget }) => {
       if (!enabled) return;
       const keys = forget.map(keyOf);
-      await db.raw(WELCOME_SQL, { keys, accountId, browser, before: before ?? null, at: new Date() });
+      await hot.query(statement(WELCOME_SQL, [keys, accountId, browser, before ?? null, new Date()]));
     },
   };
 }

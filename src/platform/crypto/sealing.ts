@@ -1,14 +1,14 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
 
 /** AES-256-GCM: 12 bytes of nonce, the ciphertext, 16 bytes of tag. What stands in `context` is needed to open it. */
-export function sealUnder(key: Buffer, plain: string, context = ''): Buffer {
+export function sealUnder(key: KeyObject | Buffer, plain: string, context = ''): Buffer {
   const nonce = randomBytes(12);
   const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(context));
   return Buffer.concat([nonce, cipher.update(plain, 'utf8'), cipher.final(), cipher.getAuthTag()]);
 }
 
 /** The plain text of what was sealed under this key in this context; throws when it was altered or belongs elsewhere. */
-export function openUnder(key: Buffer, sealed: Buffer, context = ''): string {
+export function openUnder(key: KeyObject | Buffer, sealed: Buffer, context = ''): string {
   const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, 12)).setAAD(Buffer.from(context));
   decipher.setAuthTag(sealed.subarray(-16));
   return Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]).toString('utf8');

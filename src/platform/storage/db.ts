@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import knex, { type Knex } from 'knex';
 import pg from 'pg';
 
@@ -13,6 +14,18 @@ export interface NamedStatement {
   readonly name: string;
   readonly text: string;
   readonly values: unknown[];
+}
+
+const names = new Map<string, string>();
+
+/** A statement whose name follows from its text, so that each shape is planned once for a connection. */
+export function statement(text: string, values: unknown[]): NamedStatement {
+  let name = names.get(text);
+  if (!name) {
+    name = `kh_${createHash('sha256').update(text).digest('hex').slice(0, 24)}`;
+    names.set(text, name);
+  }
+  return { name, text, values };
 }
 
 /** How large the pools are and how long anything may wait, in milliseconds. */

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isIPv4 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import type Koa from 'koa';
 import { randomToken } from '../crypto/tokens.js';
@@ -45,13 +46,14 @@ const REQUEST_ID = /^[\w.:-]{8,128}$/;
 export function surface(trustedProxies: readonly string[]): Koa.Middleware {
   const trusted = trustedProxies.map(range => parseRange(range));
   return async (ctx, next) => {
-    const proxied = isTrusted(ctx.req.socket.remoteAddress ?? '', trusted);
+    const from = ctx.req.socket.remoteAddress ?? '';
+    const proxied = isTrusted(from, trusted);
     const named = proxied ? ctx.get('X-Request-Id') : '';
     const requestId = REQUEST_ID.test(named) ? named : randomUUID();
     visits.set(ctx.req, {
       requestId,
       nonce: randomToken(16),
-      address: clientAddress(ctx, trusted),
+      address: clientAddress(ctx, trusted, from, proxied),
       proxied,
     });
     ctx.set('X-Request-Id', requestId);
@@ -91,7 +93,7 @@ function parseRange(range: string): Range {
 }
 
 function isTrusted(address: string, trusted: readonly Range[]): boolean {
-  if (!ipaddr.isValid(address)) return false;
+  if (trusted.length === 0 || !ipaddr.isValid(address)) return false;
   const parsed = ipaddr.process(address);
   return trusted.some(
     ([range, bits]) => parsed.kind() === range.kind() && parsed.match(range as never, bits),
@@ -99,13 +101,17 @@ function isTrusted(address: string, trusted: readonly Range[]): boolean {
 }
 
 /* The last address in X-Forwarded-For that no trusted proxy of ours wrote about itself. */
-function clientAddress(ctx: Koa.Context, trusted: readonly Range[]): string {
-  let address = ctx.req.socket.remoteAddress ?? '';
-  const forwarded = ctx
-    .get('X-Forwarded-For')
-    .split(',')
-    .map(entry => entry.trim())
-    .filter(Boolean);
-  while (forwarded.length > 0 && isTrusted(address, trusted)) address = forwarded.pop() ?? address;
+function clientAddress(ctx: Koa.Context, trusted: readonly Range[], from: string, proxied: boolean): string {
+  let address = from;
+  if (proxied) {
+    const forwarded = ctx
+      .get('X-Forwarded-For')
+      .split(',')
+      .map(entry => entry.trim())
+      .filter(Boolean);
+    address = forwarded.pop() ?? address;
+    while (forwarded.length > 0 && isTrusted(address, trusted)) address = forwarded.pop() ?? address;
+  }
+  if (isIPv4(address)) return address;
   return ipaddr.isValid(address) ? ipaddr.process(address).toString() : 'unknown';
 }
