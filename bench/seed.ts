@@ -6,7 +6,7 @@ import { registerClient, STANDARD_SCOPES } from '../src/domain/clients/clients.j
 import { addVerifiedEmail } from '../src/domain/contacts/contacts.js';
 import { openPasswordHasher, setPassword } from '../src/domain/credentials/credentials.js';
 import { registerResourceServer } from '../src/domain/resources/resources.js';
-import { openKeyring } from '../src/platform/crypto/keyring.js';
+import { type Keyring, openKeyring } from '../src/platform/crypto/keyring.js';
 import { type Db, openDatabase } from '../src/platform/storage/db.js';
 import { openWork } from '../src/platform/storage/work.js';
 import type { Cluster } from './cluster.js';
@@ -44,7 +44,8 @@ const SCOPES = ['openid', 'profile', 'email'] as const;
 /** Fills the database of the product and that of the naive adapter with the same. */
 export async function plant(cluster: Cluster): Promise<Seed> {
   const secret = randomBytes(48).toString('base64url');
-  const pepper = openKeyring(secret).derive('password-pepper', 48);
+  const keyring = openKeyring(secret);
+  const pepper = keyring.derive('password-pepper', 48);
   const hash = async (scheme: 'bcrypt' | 'argon2id') => {
     const hasher = openPasswordHasher({ pepper, scheme, bcryptCost: BCRYPT_COST });
     try {
@@ -58,7 +59,7 @@ export async function plant(cluster: Cluster): Promise<Seed> {
   const db = openDatabase(cluster.url);
   try {
     for (const scheme of ['bcrypt', 'argon2id'] as const) {
-      await openAccounts(db, accounts[scheme], hashes[scheme]);
+      await openAccounts(db, keyring, accounts[scheme], hashes[scheme]);
     }
     const { client, clientSecret } = await openClient(db);
     await identifyByHint(cluster.ownerUrl);
@@ -80,10 +81,15 @@ function people(scheme: 'bcrypt' | 'argon2id'): SeededAccount[] {
   }));
 }
 
-function openAccounts(db: Db, accounts: readonly SeededAccount[], hash: string): Promise<void> {
+function openAccounts(
+  db: Db,
+  keyring: Keyring,
+  accounts: readonly SeededAccount[],
+  hash: string,
+): Promise<void> {
   return openWork(db, { kind: 'system' }, async work => {
     for (const { id, email } of accounts) {
-      await openAccount(work, { id, email, language: 'en' });
+      await openAccount(work, keyring, { id, email, language: 'en' });
       await addVerifiedEmail(work, id, email);
       await setPassword(work, id, hash);
     }

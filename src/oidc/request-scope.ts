@@ -151,3 +151,8 @@ async function run(pool: StatementPool, statement: NamedStatement, retries = 1):
     throw error;
   }
 }
+
+async function keysOf(pool: StatementPool, ids: readonly string[]): Promise<readonly SubjectKeyRow[]> {
+  const { rows } = await pool.query<SubjectKeyRow>(statement(SUBJECT_KEYS_READ, [ids]));
+  return rows;
+}
