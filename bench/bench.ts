@@ -21,13 +21,17 @@ import { measureStartUp } from './start-up.js';
 import { median, quantile } from './statistics.js';
 import { newVisitor, openTarget } from './visitor.js';
 
-/** `npm run bench [-- --quick] [-- --only=userinfo] [-- --out=FILE]`: measures, and prints the report as Markdown. */
+/** `npm run bench [-- --quick] [-- --only=userinfo] [-- --stretch=MILLISECONDS] [-- --out=FILE]`: measures, and prints the report as Markdown. */
 const quick = process.argv.includes('--quick');
 const option = (name: string) =>
   process.argv.find(argument => argument.startsWith(`--${name}=`))?.slice(name.length + 3);
 const only = option('only');
 const operations = OPERATIONS.filter(({ name }) => only === undefined || name.includes(only));
-const pace: Pace = { rounds: quick ? 2 : 5, stretch: quick ? 1_000 : 2_500, connections: 16 };
+const pace: Pace = {
+  rounds: quick ? 2 : 5,
+  stretch: Number(option('stretch') ?? (quick ? 1_000 : 2_500)),
+  connections: 16,
+};
 
 /* Servers on the first core; load and Postgres on the second. Alone where the machine has more, else as it comes. */
 const cores = availableParallelism();
@@ -78,7 +82,7 @@ async function countAll(cluster: Cluster, seed: Seed, servers: Record<Compared, 
     for (const variant of ['product', 'naive'] as const) {
       const target = openTarget(servers[variant], seed, pace.connections);
       const url = variant === 'product' ? seed.databaseUrl : seed.naiveUrl;
-      const times = operation.writes ? (quick ? 160 : 1_000) : 80;
+      const times = operation.writes ? (quick ? 160 : 480) : 80;
       counted.push([variant, await countVolume(cluster, target, operation, url, times)]);
       await target.close();
     }
@@ -97,7 +101,7 @@ async function halfLoaded(
     const rate = median(compared.get(operation)?.product.map(stretch => stretch.rate) ?? []) / 2;
     const target = openTarget(served, seed, 64);
     const visitors = await inviteVisitors(target, operation, 'bcrypt', 64);
-    const { latencies, errors } = await openLoop(target, operation, visitors, rate, quick ? 2_000 : 5_000);
+    const { latencies, errors } = await openLoop(target, operation, visitors, rate, quick ? 2_000 : 4_000);
     const [p50, p95, p99] = [0.5, 0.95, 0.99].map(q => quantile(latencies, q)) as [number, number, number];
     found.push({ operation, rate, p50, p95, p99, errors, count: latencies.length });
     await target.close();

@@ -32,7 +32,7 @@ export async function inviteVisitors(
     if (!account) throw new Error('nobody was seeded');
     return newVisitor(account);
   });
-  if (operation.asMember) for (const visitor of visitors) await signIn(target, visitor);
+  if (operation.asMember) await Promise.all(visitors.map(visitor => signIn(target, visitor)));
   return visitors;
 }
 
