@@ -50,7 +50,9 @@ const UNAVAILABLE = /^(08|53|57)|^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|25006
 /** Whether the database could not be had, or not in time. */
 export function isUnavailable(error: unknown): boolean {
   const { code, message, name } = (error ?? {}) as { code?: unknown; message?: string; name?: string };
-  const gone = /timeout exceeded when trying to connect|Connection terminated/.test(String(message));
+  const gone = /timeout exceeded when trying to connect|Connection terminated|is not queryable/.test(
+    String(message),
+  );
   return gone || name === 'KnexTimeoutError' || UNAVAILABLE.test(String(code));
 }
 

@@ -68,6 +68,7 @@ test.each([
   [Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })],
   [Object.assign(new Error('deadlock'), { code: '40P01' })],
   [new Error('timeout exceeded when trying to connect')],
+  [new Error('ROLLBACK - Client has encountered a connection error and is not queryable')],
   [Object.assign(new Error('Knex: Timeout acquiring a connection'), { name: 'KnexTimeoutError' })],
 ])('%s: the database being away is 503 and a wish to come back', async error => {
   thrown = error;
