@@ -16,6 +16,9 @@ export interface DrainResult {
   readonly problems: readonly string[];
 }
 
+/** How long connections that were begun before may take to be accepted, in milliseconds. */
+const UNDER_WAY = 500;
+
 /**
  * Stops a process under load with SIGTERM, again and again: nothing new is sent there from then on, as a load balancer
  * would do, and whatever was accepted is answered.
@@ -35,6 +38,7 @@ export async function runDrains(
       await pause(random.between(300, 900));
       const server = random.pick(rig.servers);
       server.open = false;
+      await pause(UNDER_WAY);
       const at = Date.now();
       const { code } = await server.end('SIGTERM');
       endedAfter.push(Date.now() - at);
