@@ -5,7 +5,7 @@ import { sameBytes } from '../platform/crypto/tokens.js';
 
 type CookieKeys = Exclude<Provider['keys'], readonly string[]>;
 
-/** What signs the cookies of a request: one HMAC each, where the usual helper makes four to check one. */
+/** What signs the cookies of a request: one HMAC each, where the usual helper makes three to check one. */
 export function openCookieKeys(keyring: Keyring): CookieKeys {
   const key = createSecretKey(keyring.derive('engine-cookies'));
   const sign = (text: string) => createHmac('sha256', key).update(text).digest('base64url');
