@@ -75,7 +75,7 @@ const COUNT_SQL = `
   ON CONFLICT (subject) DO UPDATE SET
     count = CASE WHEN a.window_ends_at <= now() THEN 1 ELSE least(a.count, 1000000) + 1 END,
     window_ends_at = CASE WHEN a.window_ends_at <= now() THEN excluded.window_ends_at ELSE a.window_ends_at END
-  RETURNING subject, count, ceil(extract(epoch FROM window_ends_at - now()))::int AS left`;
+  RETURNING subject, count, ceil(extract(epoch FROM window_ends_at - clock_timestamp()))::int AS left`;
 
 /* The rows are locked in the order in which they are counted, so that two statements never wait for each other. */
 const TAKE_BACK_SQL = `
