@@ -15,11 +15,6 @@ export interface Account {
   readonly signedOutBefore?: Date | undefined;
 }
 
-/** Whether something that was proved at a moment (milliseconds) still counts. */
-export function stillCounts(account: Pick<Account, 'proofsFrom'>, provedAt: number): boolean {
-  return account.proofsFrom === undefined || provedAt >= account.proofsFrom.getTime();
-}
-
 /** The first full second from which an authentication counts again: sessions and tokens know seconds only. */
 export function nextSecond(at: Date): Date {
   return new Date(Math.ceil(at.getTime() / 1000) * 1000);

@@ -13,7 +13,7 @@ import {
 } from './store.js';
 
 export type { Account, AccountState } from './account.js';
-export { normaliseEmail, stillCounts } from './account.js';
+export { normaliseEmail } from './account.js';
 export {
   beginObjection,
   type FoundObjection,

@@ -40,16 +40,6 @@ export const CLIENT_FACTS = [
   'client.removed',
 ] as const;
 
-/** The members that a client has for the engine beyond those the engine knows. */
-export const PROVIDER_EXTRA_METADATA = [
-  'require_pkce',
-  'first_party',
-  'verified',
-  'allowed_origins',
-  'development',
-  'environment',
-] as const;
-
 export interface Registration extends MetadataSource {
   readonly rules: ClientRules;
   /** Beside what the metadata says; operators only. */

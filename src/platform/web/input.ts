@@ -1,6 +1,5 @@
 import parse from 'co-body';
 import type Koa from 'koa';
-import type { z } from 'zod';
 import { Refusal } from '../errors.js';
 import type { Csrf } from './csrf.js';
 
@@ -41,17 +40,4 @@ async function bodyOf(read: () => Promise<unknown>): Promise<Record<string, unkn
       throw new Refusal('invalid', 'too_large', 'That was more than fits into this form.', { cause });
     throw new Refusal('invalid', 'malformed', 'What was sent could not be read.', { cause });
   }
-}
-
-/** The input in the shape of `schema`, or a refusal that names the first field that does not fit. */
-export function parseInput<T extends z.ZodType>(schema: T, input: unknown): z.output<T> {
-  const result = schema.safeParse(input);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  const field = issue?.path.join('.') ?? '';
-  throw new Refusal(
-    'invalid',
-    'invalid_input',
-    field ? `${field}: ${issue?.message}` : (issue?.message ?? 'invalid'),
-  );
 }
