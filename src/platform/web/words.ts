@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { createInstance, type Resource } from 'i18next';
+import { createInstance } from 'i18next';
+import { readLocales } from './locales.js';
 
 /** Says a word of the locales in one language. */
 export type Translate = (key: string, vars?: Readonly<Record<string, unknown>>) => string;
@@ -27,10 +27,15 @@ const LONGEST_LIST = 500;
 
 /** Reads every locale of a folder once; nothing is kept per request, whatever languages requests name. */
 export function openWords(folder: string = LOCALES): Words {
-  const resources = readLocales(folder);
-  const languages = Object.keys(resources);
+  const sentences = readLocales(folder);
+  // The source language first: lists of languages begin with it.
+  const languages = [...sentences.keys()].sort(
+    (a, b) => Number(b === SOURCE_LANGUAGE) - Number(a === SOURCE_LANGUAGE) || (a < b ? -1 : 1),
+  );
   const engine = createInstance({
-    resources,
+    resources: Object.fromEntries(
+      [...sentences].map(([language, translation]) => [language, { translation }]),
+    ),
     supportedLngs: languages,
     fallbackLng: SOURCE_LANGUAGE,
     lng: SOURCE_LANGUAGE,
@@ -52,18 +57,6 @@ export function openWords(folder: string = LOCALES): Words {
     translator: language => translators.get(known(language)) ?? String,
     direction: language => (RIGHT_TO_LEFT.has(language.split('-', 1)[0] ?? '') ? 'rtl' : 'ltr'),
   };
-}
-
-function readLocales(folder: string): Resource {
-  const files = readdirSync(folder).filter(name => name.endsWith('.json'));
-  // The source language first: lists of languages begin with it.
-  files.sort((a, b) => Number(b === `${SOURCE_LANGUAGE}.json`) - Number(a === `${SOURCE_LANGUAGE}.json`));
-  return Object.fromEntries(
-    files.map(name => [
-      name.slice(0, -'.json'.length),
-      { translation: JSON.parse(readFileSync(`${folder}/${name}`, 'utf8')) },
-    ]),
-  );
 }
 
 function chooseLanguage(languages: readonly string[], requested: RequestedLanguages): string {

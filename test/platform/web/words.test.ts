@@ -1,8 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { expect, test } from '@jest/globals';
+import { readLocales } from '../../../src/platform/web/locales.js';
 import { openWords } from '../../../src/platform/web/words.js';
 
 const words = openWords();
+const locales = readLocales('locales');
 const PLURAL = /_(zero|one|two|few|many|other)$/;
 
 function sentences(language: string): Map<string, string> {
@@ -13,7 +16,7 @@ function sentences(language: string): Map<string, string> {
       for (const [key, inner] of Object.entries(value ?? {}))
         walk(inner, path === '' ? key : `${path}.${key}`);
   };
-  walk(JSON.parse(readFileSync(`locales/${language}.json`, 'utf8')), '');
+  walk(locales.get(language), '');
   return found;
 }
 
@@ -43,27 +46,43 @@ test('every language says everything, with the same variables and every plural i
   }
 });
 
-test('views use every word there is and none that is missing', () => {
-  const views = readdirSync('views', { recursive: true, encoding: 'utf8' })
-    .filter(name => name.endsWith('.ejs'))
-    .map(name => readFileSync(`views/${name}`, 'utf8'))
+function sources(folder: string, ending: string): string {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith(ending))
+    .map(name => readFileSync(`${folder}/${name}`, 'utf8'))
     .join('\n');
-  const models = readFileSync('src/journeys/page-models.ts', 'utf8');
-  const dotted = [...views.matchAll(/'([a-z][a-z_]*(?:\.[a-z_]+)+)'/g)].map(match => match[1] ?? '');
-  const literal = new Set(dotted.filter(name => !/\.(css|js|svg)$/.test(name)));
-  const choices = [...views.matchAll(/page\.t\('([a-z_]+\.)' \+ page\.\w+|page\.t\('([a-z_]+\.)' \+ \w+\./g)];
-  const prefixes = [...new Set(choices.map(match => match[1] ?? match[2] ?? ''))].sort();
-  expect(prefixes).toEqual(['ask.', 'error.', 'link.', 'problem.']);
-  // A word chosen by a model is one that the model's type names.
-  const chosen = keys('en').filter(key => {
-    const prefix = prefixes.find(start => key.startsWith(start));
-    const word = key.slice(prefix?.length ?? 0).replace(/_(next|title)$/, '');
-    return prefix !== undefined && models.includes(`'${word}'`);
-  });
-  const used = new Set([...literal, ...chosen, 'language.name']);
+}
+
+test('views and code use every word there is and none that is missing', () => {
+  const views = sources('views', '.ejs');
+  const code = sources('src', '.ts');
   const known = keys('en');
+  const dotted = (text: string, before = '') =>
+    [...text.matchAll(new RegExp(`${before}'([a-z][a-z_]*(?:\\.[a-z0-9_]+)+)'`, 'g'))].map(
+      match => match[1] ?? '',
+    );
+  const inViews = dotted(views).filter(name => !/\.(css|js|svg)$/.test(name));
+  const inCode = dotted(code, '\\b(?:t|say)\\((?:ctx, )?');
+  expect([...inViews, ...inCode].filter(key => !known.includes(key))).toEqual([]);
+  // A word that a model chooses is one that a type names.
+  const prefixes = [...views.matchAll(/page\.t\('([a-z_.]+[._])' \+/g)].map(match => match[1] ?? '');
+  const chosen = known.filter(key =>
+    prefixes
+      .filter(start => key.startsWith(start))
+      .some(start => code.includes(`'${key.slice(start.length).replace(/_(next|title|more)$/, '')}'`)),
+  );
+  const used = new Set([...inViews, ...dotted(code), ...chosen, 'language.name']);
   expect(known.filter(key => !used.has(key))).toEqual([]);
-  expect([...literal].filter(key => !known.includes(key))).toEqual([]);
+});
+
+test('two rooms of a language may share a group, and never a sentence', () => {
+  const folder = mkdtempSync(`${tmpdir()}/locales-`);
+  mkdirSync(`${folder}/en`);
+  writeFileSync(`${folder}/en/a.json`, '{"mail":{"a":"A"}}');
+  writeFileSync(`${folder}/en/b.json`, '{"mail":{"b":"B"}}');
+  expect(readLocales(folder).get('en')).toEqual({ mail: { a: 'A', b: 'B' } });
+  writeFileSync(`${folder}/en/c.json`, '{"mail":{"a":"C"}}');
+  expect(() => readLocales(folder)).toThrow('c.json: "a" is said already');
 });
 
 test.each([

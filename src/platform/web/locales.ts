@@ -1,0 +1,32 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Sentences by key; groups nest. */
+export interface Sentences {
+  [key: string]: string | Sentences;
+}
+
+/** The sentences of every language: `<folder>/<language>/<room>.json`, the rooms of a language laid into one another. */
+export function readLocales(folder: string): ReadonlyMap<string, Sentences> {
+  const languages = readdirSync(folder, { withFileTypes: true }).filter(entry => entry.isDirectory());
+  return new Map(languages.map(({ name }) => [name, readLanguage(`${folder}/${name}`)]));
+}
+
+function readLanguage(folder: string): Sentences {
+  const all: Sentences = {};
+  const rooms = readdirSync(folder).filter(name => name.endsWith('.json'));
+  for (const room of rooms.sort()) {
+    lay(JSON.parse(readFileSync(`${folder}/${room}`, 'utf8')), all, `${folder}/${room}`);
+  }
+  return all;
+}
+
+/** Two rooms may share a group, and never a sentence: which of the two was meant nobody could tell. */
+function lay(more: Sentences, all: Sentences, where: string): void {
+  for (const [key, value] of Object.entries(more)) {
+    const there = all[key];
+    if (there === undefined) all[key] = value;
+    else if (typeof there === 'string' || typeof value === 'string')
+      throw new Error(`${where}: "${key}" is said already`);
+    else lay(value, there, where);
+  }
+}
