@@ -16,6 +16,7 @@ import { openPasswordHasher, relyingPartyOf, sweepChallenges } from './domain/cr
 import { openProtection, sweepAttempts } from './domain/protection/protection.js';
 import { openResourceCache } from './domain/resources/resources.js';
 import { appRoutes } from './journeys/apps/pages.js';
+import { countDevices } from './journeys/device-grant/asking.js';
 import { devicePages } from './journeys/device-grant/outcome.js';
 import { deviceRoutes } from './journeys/device-grant/pages.js';
 import { mailboxRoutes } from './journeys/home/mailbox.js';
@@ -89,6 +90,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       jwks: await loadSigningKeys(db, keyring),
       clients: registryOf(base.clients),
       findResourceServer: findResourceServer(base.resources),
+      mayDeviceAsk: countDevices(base.protection),
       fetch: base.outbound.fetch as typeof globalThis.fetch,
       pages: {
         ...signOutPages(pages),

@@ -5,6 +5,7 @@ import { openAdapter } from './adapter.js';
 import { ENGINE_CLAIMS, findAccount } from './claims.js';
 import { CLIENT_PROPERTIES, type ClientRegistry, prepareClientModel } from './clients.js';
 import { openCookieKeys } from './cookie-keys.js';
+import { type MayDeviceAsk, paceDevices } from './device-asking.js';
 import { tellInterval } from './device-codes.js';
 import type { EnginePages, ProtocolProblem } from './error-page.js';
 import { protocolProblem } from './error-page.js';
@@ -27,6 +28,7 @@ export interface ProviderParts {
   readonly jwks: readonly JWK[];
   readonly clients: ClientRegistry;
   readonly findResourceServer: FindResourceServer;
+  readonly mayDeviceAsk: MayDeviceAsk;
   readonly fetch: typeof globalThis.fetch;
   readonly pages: EnginePages & { problem(ctx: KoaContextWithOIDC, problem: ProtocolProblem): void };
 }
@@ -103,5 +105,6 @@ export function openProvider(parts: ProviderParts): Provider {
   markTokens(provider);
   useProofsOnce(provider);
   tellInterval(provider);
+  paceDevices(provider, parts.mayDeviceAsk);
   return provider;
 }

@@ -38,7 +38,7 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'POST /introspect': { secret: `${CLIENT}; a token`, bits: 256 },
   'POST /revoke': { secret: `${CLIENT}; a token`, bits: 256 },
   'POST /par': { secret: CLIENT, bits: 256 },
-  'POST /device_authorization': { secret: CLIENT, bits: 256 },
+  'POST /device_authorization': { secret: `${CLIENT}; makes a code`, limit: 'device' },
   'GET /userinfo': { secret: 'an access token', bits: 256 },
   'POST /userinfo': { secret: 'an access token', bits: 256 },
   'POST /end-session/confirm': { secret: "the form's own token", bits: 126 },
@@ -158,6 +158,20 @@ for (const path of ['/device', '/device/confirm', '/device/deny']) {
     };
   };
 }
+
+KNOCKS['POST /device_authorization'] = async () => {
+  const { client_id } = await keyhold.registerClient({
+    client_name: 'Television',
+    grant_types: ['urn:ietf:params:oauth:grant-type:device_code'],
+    response_types: [],
+    redirect_uris: [],
+    token_endpoint_auth_method: 'none',
+  });
+  return async () => {
+    const body = new URLSearchParams({ client_id, scope: 'openid' });
+    return (await fetch(`${keyhold.origin}/device_authorization`, { method: 'POST', body })).status;
+  };
+};
 
 const limited = Object.entries(REGISTER).flatMap(([route, entry]) =>
   'limit' in entry ? [[route, entry.limit] as const] : [],

@@ -372,3 +372,53 @@ test('C44: guesses are counted for a network, and right codes are not', async ()
   await set.close();
   await limited.close();
 });
+
+test('C44: devices that ask are counted for their app in a network, one too many is told as OAuth does, and others wait for nothing', async () => {
+  const limited = await startKeyhold({ RATE_LIMITS: 'on', TRUSTED_PROXIES: '127.0.0.1,::1' });
+  const television = {
+    grant_types: [DEVICE_CODE],
+    response_types: [],
+    redirect_uris: [],
+    post_logout_redirect_uris: [],
+    token_endpoint_auth_method: 'none',
+  };
+  const [set, other] = [
+    await limited.registerClient({ ...television, scope: 'openid' }),
+    await limited.registerClient(television),
+  ];
+  const at = await openRawClient(limited, set);
+  const asks = ({ client_id }: { client_id: string }, from: string, scope = 'openid') =>
+    at.post('/device_authorization', { client_id, scope }, { 'X-Forwarded-For': from });
+  const rows = async () => Number((await limited.db('device_codes').count())[0]?.['count']);
+
+  for (let n = 0; n < 3; n++) expect((await asks(set, '192.0.2.1', 'openid email')).status).toBe(400);
+  expect(await limited.db('attempts').count()).toEqual([{ count: '0' }]);
+  const answers = await Promise.all(Array.from({ length: 70 }, () => asks(set, '192.0.2.1')));
+  expect(answers.filter(({ status }) => status === 200)).toHaveLength(60);
+  const refused = answers.filter(({ status }) => status === 429);
+  expect(refused).toHaveLength(10);
+  for (const { body, headers } of refused) {
+    expect(body).toEqual({ error: 'temporarily_unavailable', error_description: expect.any(String) });
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(800);
+    expect(headers.get('cache-control')).toBe('no-store');
+  }
+  expect(await rows()).toBe(60);
+  expect(await eventsOf(limited.db, 'limit.reached')).toMatchObject([
+    { client_id: set.client_id, detail: { limit: 'device', per: 'app-and-network' } },
+  ]);
+  expect((await asks(other, '192.0.2.1')).status).toBe(200);
+  expect((await asks(set, '192.0.2.2')).status).toBe(200);
+
+  const [third, fourth] = [
+    await limited.registerClient(television),
+    await limited.registerClient(television),
+  ];
+  for (const app of [other, third]) {
+    await Promise.all(Array.from({ length: 40 }, () => asks(app, '198.51.100.1')));
+  }
+  await Promise.all(Array.from({ length: 50 }, () => asks(fourth, '198.51.100.1')));
+  expect(await rows()).toBe(60 + 2 + 120);
+  await limited.db('attempts').update({ window_ends_at: limited.db.raw(`now() - interval '1 second'`) });
+  expect((await asks(set, '192.0.2.1')).status).toBe(200);
+  await limited.close();
+});
