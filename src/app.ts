@@ -23,7 +23,7 @@ import { mailboxRoutes } from './journeys/home/mailbox.js';
 import { homeRoutes } from './journeys/home/pages.js';
 import { interactionRoutes } from './journeys/interaction-routes.js';
 import type { Parts } from './journeys/journey.js';
-import { objectionRoutes } from './journeys/recovery/objection.js';
+import { objectionRoutes } from './journeys/notices/objection.js';
 import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
 import { countSignIns, namesOf, observeJobs, traceOutbound, watchQueues } from './observe.js';
 import { mayAct } from './oidc/acting.js';
@@ -45,6 +45,7 @@ import { Refusal } from './platform/errors.js';
 import { type JobDefinition, openJobs } from './platform/jobs/jobs.js';
 import { openTransport, sendMailJob } from './platform/mail/mail.js';
 import { openOutbound } from './platform/outbound.js';
+import { openPlaces } from './platform/places.js';
 import { DATABASE_LIMITS, openDatabase, openStatementPool } from './platform/storage/db.js';
 import { openListener } from './platform/storage/listen.js';
 import { traceStatements, watchPools } from './platform/storage/observed.js';
@@ -228,6 +229,7 @@ function openBase(config: Config, { log, metrics, traces }: Telemetry) {
     hasher,
     assets,
     renderer,
+    places: openPlaces(trouble => log.error({ err: trouble }, 'places are unknown')),
     csrf,
     load: openLoad({ limit: config.maxInFlight, page: busyPages(words, renderer), log }),
     pages: openPages(renderer, words, csrf, config.issuer),

@@ -13,6 +13,7 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   bcryptjs: /^domain\/credentials\//,
   '@simplewebauthn/server': /^domain\/credentials\//,
   ejs: /^platform\/web\//,
+  'mmdb-lib': /^platform\/places\.ts/,
   'prom-client': /^platform\/telemetry\/metrics\.ts/,
   '@opentelemetry/api': /^platform\/telemetry\/traces\.ts/,
   '@opentelemetry/sdk-trace-node': /^platform\/telemetry\/traces\.ts/,

@@ -6,6 +6,7 @@ import type { Interactions, PendingRequest } from '../oidc/interaction.js';
 import type { Engine } from '../oidc/provider.js';
 import type { SubjectOf } from '../oidc/subjects.js';
 import type { Keyring } from '../platform/crypto/keyring.js';
+import type { Places } from '../platform/places.js';
 import type { Db } from '../platform/storage/db.js';
 import type { Csrf } from '../platform/web/csrf.js';
 import { allowFormTarget } from '../platform/web/headers.js';
@@ -28,6 +29,7 @@ export interface Parts {
   readonly protection: Protection;
   readonly pages: Pages;
   readonly renderer: Renderer;
+  readonly places: Places;
   readonly csrf: Csrf;
   readonly rp: RelyingParty;
 }

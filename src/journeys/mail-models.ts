@@ -1,3 +1,4 @@
+import type { NewsKind, NewsValues } from './notices/kinds.js';
 import type { Asked } from './page-models.js';
 
 /** What each mail is given, besides its language and the issuer's name. */
@@ -26,20 +27,14 @@ export interface MailModels {
     readonly minutes: number;
     readonly asked: Asked;
   };
-  readonly recovered: {
+  /** What was done about an account, of whatever kind. */
+  readonly notice: {
     readonly issuerName: string;
-    /** The new credential is a passkey, and the password is gone. */
-    readonly withPasskey: boolean;
-    readonly objectUrl: string;
+    readonly news: { readonly kind: NewsKind; readonly values: NewsValues };
+    /** "This wasn't me", in the mailbox of whoever gets it. */
+    readonly objectUrl?: string;
     readonly asked: Asked;
-  };
-  readonly 'account-frozen': {
-    readonly issuerName: string;
-    readonly asked: Asked;
-  };
-  readonly 'passkey-added': {
-    readonly issuerName: string;
-    readonly objectUrl: string;
-    readonly asked: Asked;
+    /** The time zone of its reader, as IANA names it. */
+    readonly zone?: string;
   };
 }

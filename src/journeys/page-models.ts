@@ -1,4 +1,6 @@
 import type { PageFrame } from '../platform/web/render.js';
+import type { NewsKind, NewsValues } from './notices/kinds.js';
+import type { UndoWord } from './notices/undo.js';
 
 /** A sentence under `problem.*` in the locales: why a form came back. */
 export type ProblemWord =
@@ -47,6 +49,8 @@ export interface Asked {
   /** "Firefox on Windows". */
   readonly device?: string;
   readonly address?: string;
+  /** The country the address is in, in two letters. */
+  readonly country?: string;
 }
 
 /** Somebody who is signed in in this browser. */
@@ -141,8 +145,9 @@ export interface NewCredentialPage extends Step {
 /** A notice's link: what was done, and the button "This wasn't me" that posts to the page's own address. */
 export interface ObjectionPage {
   readonly token: string;
-  readonly about: 'recovery' | 'passkey-added';
-  readonly freshPasskey: boolean;
+  /** Without it, something that this version has no words for. */
+  readonly news?: { readonly kind: NewsKind; readonly values: NewsValues };
+  readonly undoes: readonly UndoWord[];
   readonly asked: Asked;
 }
 

@@ -5,7 +5,7 @@ import { deviceRoutes } from '../../src/journeys/device-grant/pages.js';
 import { homeRoutes } from '../../src/journeys/home/pages.js';
 import { interactionRoutes } from '../../src/journeys/interaction-routes.js';
 import type { Parts } from '../../src/journeys/journey.js';
-import { objectionRoutes } from '../../src/journeys/recovery/objection.js';
+import { objectionRoutes } from '../../src/journeys/notices/objection.js';
 import { personAt } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { peopleOnRecord } from '../support/ledger.js';

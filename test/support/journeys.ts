@@ -1,12 +1,12 @@
 import type { TestKeyhold } from './keyhold.js';
 import { codeIn } from './mailbox.js';
-import { newPerson, type Person } from './person.js';
+import { newPerson, type Person, type PersonOptions } from './person.js';
 import type { RelyingParty } from './relying-party.js';
 import { GOOD_PASSWORD } from './walk.js';
 
 /** Somebody at a browser without JavaScript. */
-export function personAt(keyhold: TestKeyhold): Person {
-  return newPerson({ origin: keyhold.origin });
+export function personAt(keyhold: TestKeyhold, more: Partial<PersonOptions> = {}): Person {
+  return newPerson({ origin: keyhold.origin, ...more });
 }
 
 /** Signs up with a password, from an app's request on, and comes back to the app or to its consent page. */

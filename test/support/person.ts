@@ -35,6 +35,8 @@ export interface PersonOptions {
   /** Where mail arrives, if not in the mailbox of development. */
   readonly mailbox?: Mailbox;
   readonly userAgent?: string;
+  /** What a proxy on the way adds. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Reaches hosts that only exist in this test. */
   readonly dispatcher?: Dispatcher;
   /** Addresses that begin so are arrived at and not asked: an app that is not running. */
@@ -135,6 +137,7 @@ async function request(
     redirect: 'manual',
     body: step.body ?? null,
     headers: {
+      ...options.headers,
       accept: 'text/html,application/xhtml+xml;q=0.9,*/*;q=0.8',
       'accept-language': options.language ?? 'en',
       'user-agent':

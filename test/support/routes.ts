@@ -5,7 +5,7 @@ import { mailboxRoutes } from '../../src/journeys/home/mailbox.js';
 import { homeRoutes } from '../../src/journeys/home/pages.js';
 import { interactionRoutes } from '../../src/journeys/interaction-routes.js';
 import type { Parts } from '../../src/journeys/journey.js';
-import { objectionRoutes } from '../../src/journeys/recovery/objection.js';
+import { objectionRoutes } from '../../src/journeys/notices/objection.js';
 
 /** A route as it is registered: `POST /interaction/:uid/password`. */
 export interface Route {

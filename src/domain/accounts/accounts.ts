@@ -15,11 +15,10 @@ import {
 export type { Account, AccountState } from './account.js';
 export { normaliseEmail } from './account.js';
 export {
-  beginObjection,
+  beginObjections,
   type FoundObjection,
   findObjection,
   OBJECTION_DAYS,
-  type ObjectionTo,
   sweepObjections,
   useObjection,
 } from './objections.js';

@@ -3,17 +3,15 @@ import type { JobDefinition } from '../../platform/jobs/jobs.js';
 import type { Db } from '../../platform/storage/db.js';
 import type { Work } from '../../platform/storage/work.js';
 
-/** What somebody can object to by the link of a notice. */
-export type ObjectionTo = 'recovery' | 'passkey-added';
-
 /** So long a notice's link works, by the database's clock. */
 export const OBJECTION_DAYS = 7;
 
 /** What a notice's link is about. */
 export interface FoundObjection {
   readonly accountId: string;
-  readonly about: ObjectionTo;
-  /** The passkey that came with it. */
+  /** A word of whoever began. */
+  readonly about: string;
+  /** The passkey that came with it; only of links that an earlier version sent. */
   readonly passkeyId: string | undefined;
   /** Sealed by whoever began. */
   readonly askedFrom: Buffer;
@@ -23,7 +21,7 @@ export interface FoundObjection {
 
 interface ObjectionRow {
   readonly account_id: string;
-  readonly about: ObjectionTo;
+  readonly about: string;
   readonly passkey_id: string | null;
   readonly asked_from: Buffer;
   readonly created_at: Date;
@@ -42,19 +40,22 @@ const present = (row: ObjectionRow): FoundObjection => ({
   state: row.state,
 });
 
-/** Leaves behind that an account's owner may object; gives the token for the notices' link. */
-export async function beginObjection(
+/** Leaves behind that an account's owner may object, by one link for each sealed part; gives the links' tokens in that order. */
+export async function beginObjections(
   work: Work,
-  to: Pick<FoundObjection, 'accountId' | 'about' | 'passkeyId' | 'askedFrom'>,
-): Promise<string> {
-  const token = randomToken();
+  to: Pick<FoundObjection, 'accountId' | 'about'>,
+  askedFrom: readonly Buffer[],
+): Promise<readonly string[]> {
+  if (askedFrom.length === 0) return [];
+  const tokens = askedFrom.map(() => randomToken());
   await work.tx.raw(
-    `INSERT INTO objections (account_id, digest, about, passkey_id, asked_from, created_at, expires_at)
-     VALUES (?, ?, ?, ?, ?, now(), now() + make_interval(days => ${OBJECTION_DAYS}))`,
-    [to.accountId, digest(token), to.about, to.passkeyId ?? null, to.askedFrom],
+    `INSERT INTO objections (account_id, digest, about, asked_from, created_at, expires_at)
+     SELECT :accountId, digest, :about, sealed, now(), now() + make_interval(days => ${OBJECTION_DAYS})
+     FROM unnest(CAST(:digests AS bytea[]), CAST(:askedFrom AS bytea[])) AS sent (digest, sealed)`,
+    { ...to, digests: tokens.map(digest), askedFrom: [...askedFrom] },
   );
   work.record({ type: 'objection.begun', accountId: to.accountId, detail: { about: to.about } });
-  return token;
+  return tokens;
 }
 
 /** What a notice's link is about; looking does not use it up, since mail scanners look. */

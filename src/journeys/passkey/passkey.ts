@@ -15,7 +15,7 @@ import type { Authentication } from '../../oidc/interaction.js';
 import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
 import { CHALLENGES, countTry } from '../limits.js';
-import { tellOwner } from '../recovery/notices.js';
+import { tellEveryone } from '../notices/tell.js';
 import { proveAgain, type Recovering, recover, recoveringOf } from '../recovery/recover.js';
 import { BY_CODE, BY_PASSKEY, BY_PASSWORD, goOn, turnAway, unavailable } from '../sign-in/going-on.js';
 import {
@@ -151,13 +151,8 @@ async function keep(turn: Turn, owner: Owner, checked: Verified): Promise<Authen
     if (!mayAct({ account, provedAt: authentication.at?.getTime() ?? 0 }))
       return refuse(turn, 'passkey_refused', 'problem.passkey_failed');
     await addPasskey(work, checked);
-    await tellOwner(work, turn, {
-      accountId,
-      name: 'passkey-added',
-      about: 'passkey-added',
-      passkeyId,
-      more: {},
-    });
+    const news = { accountId, kind: 'passkey_added', undo: { passkeyId } } as const;
+    await tellEveryone(work, { ...turn, app: turn.pending.app }, news);
   });
   return authentication;
 }

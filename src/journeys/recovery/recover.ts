@@ -5,12 +5,12 @@ import type { Authentication } from '../../oidc/interaction.js';
 import { endSessionsOf } from '../../oidc/session.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
 import { seeOther } from '../journey.js';
+import { type News, tellEveryone } from '../notices/tell.js';
 import type { Progress } from '../progress.js';
 import { BY_CODE, goOn, unavailable } from '../sign-in/going-on.js';
 import { showProblems } from '../sign-in/pages.js';
 import { passwordProblems } from '../sign-up/account.js';
 import { advance, type Turn } from '../turn.js';
-import { tellOwner } from './notices.js';
 
 /** Whose account is recovered in this request, by which proof. */
 export type Recovering = NonNullable<Progress['recovering']>;
@@ -44,13 +44,16 @@ export async function recover(
     await replace(work);
     await endSessionsOf(work, accountId, 'account-changed');
     await endProofs(work, accountId);
-    const passkeyId = credential.kind === 'passkey' ? credential.passkeyId : undefined;
-    const more = { withPasskey: credential.kind === 'passkey' };
-    await tellOwner(work, turn, { accountId, name: 'recovered', about: 'recovery', passkeyId, more });
+    await tellEveryone(work, { ...turn, app: turn.pending.app }, { accountId, ...newsOf(credential) });
     return before;
   }).catch(over);
   if (at === undefined) return undefined;
   return { accountId, at, ...BY_CODE };
+}
+
+function newsOf(credential: NewCredential): Pick<News, 'kind' | 'undo'> {
+  if (credential.kind === 'password') return { kind: 'recovered_with_password' };
+  return { kind: 'recovered_with_passkey', undo: { passkeyId: credential.passkeyId } };
 }
 
 /* Thrown within the work, so that nothing of it stays. */

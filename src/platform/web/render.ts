@@ -12,6 +12,8 @@ export interface PageFrame {
   readonly nonce?: string | undefined;
   /** The pending request; its pages live under `/interaction/:uid`. */
   readonly uid?: string | undefined;
+  /** The time zone of whoever reads it, as IANA names it; UTC without. */
+  readonly zone?: string | undefined;
   /** Where a GET shows this page: language links lead there. Without it and `uid` there are none. */
   readonly here?: string | undefined;
 }
@@ -26,6 +28,8 @@ interface Page extends PageFrame {
   /** An address a person may follow; anything but http, https or a path of ours becomes `#`. */
   link(address: string): string;
   time(at: Date): string;
+  /** The name of a country, by its two letters. */
+  country(code: string): string;
 }
 
 interface LanguageLink {
@@ -54,23 +58,25 @@ const VIEWS = fileURLToPath(new URL('../../../../views/', import.meta.url));
 export function openRenderer(words: Words, assets: Assets = openAssets()): Renderer {
   const templates = compileAll();
   const times = new Map(words.languages.map(language => [language, timeFormat(language)]));
+  const countries = new Map(words.languages.map(language => [language, countryNames(language)]));
   const say = (template: string, page: object): string => {
     const compiled = templates.get(template);
     if (compiled === undefined) throw new Error(`there is no template named ${template}`);
     return compiled(page);
   };
-  const speech = (language: string) => ({
+  const speech = (language: string, zone: string | undefined) => ({
     language,
     direction: words.direction(language),
     t: words.translator(language),
-    time: (at: Date) => (times.get(language) ?? timeFormat('en')).format(at),
+    time: (at: Date) => (inZone(language, zone) ?? times.get(language) ?? timeFormat('en')).format(at),
+    country: (code: string) => nameIn(countries.get(language) ?? countryNames('en'), code),
   });
   return {
     page: (template, page) => {
       const at = page.uid === undefined ? '' : `/interaction/${encodeURIComponent(page.uid)}`;
       const full: Page = {
         ...page,
-        ...speech(page.language),
+        ...speech(page.language, page.zone),
         at,
         languageLinks: languageLinks(words, page.language, page.here ?? at),
         asset: assets.url,
@@ -79,7 +85,8 @@ export function openRenderer(words: Words, assets: Assets = openAssets()): Rende
       return say(template, full);
     },
     mail: (template, language, page) => {
-      const full = { ...page, ...speech(language), link: safeLink };
+      const zone = 'zone' in page && typeof page.zone === 'string' ? page.zone : undefined;
+      const full = { ...page, ...speech(language, zone), link: safeLink };
       return {
         subject: say(`mail/${template}/subject`, full).trim(),
         text: `${say(`mail/${template}/text`, full).trim()}\n`,
@@ -130,14 +137,31 @@ function safeLink(address: string): string {
   return /^(https?:\/\/|\/(?![/\\]))/i.test(address) ? address : '#';
 }
 
-function timeFormat(language: string): Intl.DateTimeFormat {
+function countryNames(language: string): Intl.DisplayNames {
+  return new Intl.DisplayNames(language, { type: 'region' });
+}
+
+function nameIn(names: Intl.DisplayNames, code: string): string {
+  return /^[A-Z]{2}$/.test(code) ? (names.of(code) ?? code) : code;
+}
+
+/* Zones come from people: one that does not exist is none. */
+function inZone(language: string, zone: string | undefined): Intl.DateTimeFormat | undefined {
+  try {
+    return zone === undefined ? undefined : timeFormat(language, zone);
+  } catch {
+    return undefined;
+  }
+}
+
+function timeFormat(language: string, timeZone = 'UTC'): Intl.DateTimeFormat {
   const shape: Intl.DateTimeFormatOptions = {
     day: 'numeric',
     month: 'long',
     year: 'numeric',
     hour: 'numeric',
     minute: '2-digit',
-    timeZone: 'UTC',
+    timeZone,
     timeZoneName: 'short',
   };
   return new Intl.DateTimeFormat(language, shape);

@@ -154,8 +154,9 @@ export const pageSamples = {
     },
   },
   'objection/ask': {
-    recovery: { token: 'abc', about: 'recovery', freshPasskey: false, asked },
-    passkey: { token: 'abc', about: 'passkey-added', freshPasskey: true, asked },
+    recovery: { token: 'abc', news: { kind: 'recovered_with_password', values: {} }, undoes: [], asked },
+    passkey: { token: 'abc', news: { kind: 'passkey_added', values: {} }, undoes: ['passkey'], asked },
+    unknown: { token: 'abc', undoes: [], asked },
   },
   'objection/done': {
     usual: {},
@@ -261,13 +262,11 @@ export const mailSamples: MailModels = {
   },
   'sign-in-code': { issuerName: 'Keyhold', code: '4821 9037', minutes: 10, asked: { at: asked.at } },
   'account-exists': { issuerName: 'Keyhold', signInUrl: 'https://id.example/', asked },
-  'passkey-added': { issuerName: 'Keyhold', objectUrl: 'https://id.example/objection/abc', asked },
   'recovery-code': { issuerName: 'Keyhold', code: '12345678', minutes: 10, asked },
-  recovered: {
+  notice: {
     issuerName: 'Keyhold',
-    withPasskey: false,
+    news: { kind: 'passkey_added', values: {} },
     objectUrl: 'https://id.example/objection/abc',
-    asked,
+    asked: { ...asked, country: 'DE' },
   },
-  'account-frozen': { issuerName: 'Keyhold', asked },
 };

@@ -7,15 +7,14 @@ import {
   useObjection,
 } from '../../domain/accounts/accounts.js';
 import { endProofs } from '../../domain/contacts/contacts.js';
-import { removePasskey } from '../../domain/credentials/credentials.js';
 import { endSessionsOf } from '../../oidc/session.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
 import { readForm } from '../../platform/web/input.js';
-import { askedFrom } from '../../platform/web/origin.js';
-import { mail } from '../codes.js';
 import { type Parts, show } from '../journey.js';
 import type { Asked } from '../page-models.js';
-import { openDoneFrom, toEveryAddress } from './notices.js';
+import { type NewsKind, newsKind } from './kinds.js';
+import { type Doing, openToldOf, type ToldOf, tellEveryone } from './tell.js';
+import { type Objected, undoingsOf } from './undo.js';
 
 const SHAPE = /^[\w-]{43}$/;
 
@@ -35,15 +34,33 @@ async function showObjection(ctx: Koa.Context, parts: Parts): Promise<void> {
   const token = tokenOf(ctx);
   const found = await findObjection(parts.db, token);
   if (found?.state !== 'open') return ended(ctx, parts, found);
-  const { app, device, address } = openDoneFrom(parts.keyring, found.askedFrom);
+  const { kind, told, objected } = opened(parts, found);
+  const { app, device, address, country, values = {} } = told;
   const asked: Asked = {
     at: found.at,
     ...(app && { app }),
     ...(device && { device }),
+    ...(country && { country }),
     ...(address && { address }),
   };
-  const freshPasskey = found.passkeyId !== undefined;
-  show(ctx, parts, 'objection/ask', { token, about: found.about, freshPasskey, asked, here: ctx.path });
+  const undoes = undoingsOf(kind, objected).map(({ word }) => word);
+  const news = kind === undefined ? {} : { news: { kind, values } };
+  show(ctx, parts, 'objection/ask', { token, ...news, undoes, asked, here: ctx.path });
+}
+
+interface Opened {
+  readonly kind: NewsKind | undefined;
+  readonly told: ToldOf;
+  readonly objected: Objected;
+}
+
+function opened(
+  parts: Parts,
+  { accountId, about, passkeyId, askedFrom: sealed, at }: FoundObjection,
+): Opened {
+  const told = openToldOf(parts.keyring, sealed);
+  const undo = { ...(passkeyId !== undefined && { passkeyId }), ...told.undo };
+  return { kind: newsKind(about), told, objected: { accountId, undo, by: told.to, at } };
 }
 
 function ended(ctx: Koa.Context, parts: Parts, found: FoundObjection | undefined): void {
@@ -55,33 +72,24 @@ function ended(ctx: Koa.Context, parts: Parts, found: FoundObjection | undefined
 async function object(ctx: Koa.Context, parts: Parts): Promise<void> {
   await readForm(ctx, parts.csrf);
   const token = tokenOf(ctx);
-  const asked = askedFrom(ctx);
   const used = await openWork(parts.db, { kind: 'person' }, async work => {
     const objection = await useObjection(work, token);
-    if (objection) await freeze(work, parts, objection, asked);
+    if (objection) await freeze(work, { ctx, parts }, opened(parts, objection));
     return objection;
   });
   if (!used) return ended(ctx, parts, await findObjection(parts.db, token));
-  const app = await appOf(parts, openDoneFrom(parts.keyring, used.askedFrom).clientId);
+  const app = await appOf(parts, openToldOf(parts.keyring, used.askedFrom).clientId);
   show(ctx, parts, 'objection/done', app ? { app } : {});
   ctx.status = 200;
 }
 
-/* The passkey that came with what they disown is not theirs, or it would let that person in again once they recovered. */
-async function freeze(
-  work: Work,
-  parts: Parts,
-  { accountId, passkeyId }: FoundObjection,
-  from: Pick<Asked, 'device' | 'address'>,
-): Promise<void> {
+async function freeze(work: Work, doing: Doing, { kind, objected }: Opened): Promise<void> {
+  const { accountId } = objected;
   await freezeAccount(work, accountId);
-  if (passkeyId !== undefined) await removePasskey(work, accountId, passkeyId);
+  for (const undoing of undoingsOf(kind, objected)) await undoing.run(work, objected);
   await endSessionsOf(work, accountId, 'account-frozen');
   await endProofs(work, accountId);
-  const asked: Asked = { at: work.at, ...from };
-  await toEveryAddress(work, accountId, (to, language) =>
-    mail(work, parts, 'account-frozen', to, language, { asked }),
-  );
+  await tellEveryone(work, doing, { accountId, kind: 'account_frozen' });
 }
 
 /* Where the person came from, if it can be started from here: recovery begins with signing in there. */

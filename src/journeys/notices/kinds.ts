@@ -1,0 +1,26 @@
+/**
+ * What the owner of an account is told of when it happened. Each kind has its words in every language:
+ * `news.<kind>_subject`, `news.<kind>_title` and `news.<kind>_what`, which may name `issuer` and the values it comes with.
+ */
+export const NEWS = [
+  'account_frozen',
+  'passkey_added',
+  'recovered_with_passkey',
+  'recovered_with_password',
+] as const;
+
+/** A kind of news. */
+export type NewsKind = (typeof NEWS)[number];
+
+/** What is put into the words of a kind. */
+export type NewsValues = Readonly<Record<string, string | number>>;
+
+/** The kind of a notice that was sent; undefined when this version knows no such kind. */
+export function newsKind(about: string): NewsKind | undefined {
+  return NEWS.find(kind => kind === about);
+}
+
+/** Once an account is frozen there is nothing left to object to. */
+export function isObjectable(kind: NewsKind): boolean {
+  return kind !== 'account_frozen';
+}

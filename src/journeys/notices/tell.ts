@@ -1,0 +1,90 @@
+import type Koa from 'koa';
+import { beginObjections, findAccount } from '../../domain/accounts/accounts.js';
+import { listEmails } from '../../domain/contacts/contacts.js';
+import { listAttributes } from '../../domain/profiles/profiles.js';
+import type { Keyring } from '../../platform/crypto/keyring.js';
+import type { Work } from '../../platform/storage/work.js';
+import { askedFrom } from '../../platform/web/origin.js';
+import { mail } from '../codes.js';
+import type { Parts } from '../journey.js';
+import type { Asked } from '../page-models.js';
+import { isObjectable, type NewsKind, type NewsValues } from './kinds.js';
+
+/** The request that something was done in. */
+export interface Doing {
+  readonly ctx: Koa.Context;
+  readonly parts: Parts;
+  /** The app it was done for. */
+  readonly app?: { readonly name: string; readonly clientId: string } | undefined;
+}
+
+/** What was done just now. */
+export interface News {
+  readonly accountId: string;
+  readonly kind: NewsKind;
+  readonly values?: NewsValues;
+  /** What the undoing of this kind needs to know (`undo.ts`); sealed. */
+  readonly undo?: Readonly<Record<string, string>>;
+  /** Addresses that were the account's until now: their owner is told as well. */
+  readonly alsoTo?: readonly string[];
+}
+
+/** What a link "this wasn't me" carries, sealed. */
+export interface ToldOf {
+  readonly app?: string;
+  readonly clientId?: string;
+  readonly device?: string;
+  readonly address?: string;
+  readonly country?: string;
+  readonly values?: NewsValues;
+  readonly undo?: Readonly<Record<string, string>>;
+  /** The address that the link was mailed to. */
+  readonly to?: string;
+}
+
+const SEAL = 'objection';
+
+/** Opens what `tellEveryone` sealed. */
+export function openToldOf(keyring: Keyring, sealed: Buffer): ToldOf {
+  return JSON.parse(keyring.open(SEAL, sealed)) as ToldOf;
+}
+
+/**
+ * Tells an account's owner, at every proven address and in the transaction of the change, what was done just now: when, from
+ * where, by which browser, and with a link of each mailbox's own to say "this wasn't me". Call it after the change itself, and
+ * name addresses that were taken away by it in `alsoTo`.
+ */
+export async function tellEveryone(work: Work, doing: Doing, news: News): Promise<void> {
+  const { ctx, parts, app } = doing;
+  const { accountId, kind, values = {}, undo } = news;
+  const { language, zone, addresses } = await readersOf(work, news);
+  const from = askedFrom(ctx);
+  const country = await parts.places.countryOf(from.address);
+  const asked: Asked = { at: work.at, ...from, ...(country && { country }), ...(app && { app: app.name }) };
+  const { at, ...told } = { ...asked, values, undo, ...(app && { clientId: app.clientId }) };
+  const sealed = addresses.map(to => parts.keyring.seal(SEAL, JSON.stringify({ ...told, to })));
+  const tokens = isObjectable(kind) ? await beginObjections(work, { accountId, about: kind }, sealed) : [];
+  for (const [index, to] of addresses.entries()) {
+    const token = tokens[index];
+    const objectUrl = token === undefined ? undefined : `${parts.issuer.origin}/objection/${token}`;
+    const model = { news: { kind, values }, asked, ...(objectUrl && { objectUrl }), ...(zone && { zone }) };
+    mail(work, parts, 'notice', to, language, model);
+  }
+}
+
+interface Readers {
+  readonly language: string;
+  readonly zone: string | undefined;
+  readonly addresses: readonly string[];
+}
+
+async function readersOf({ tx }: Work, { accountId, alsoTo = [] }: News): Promise<Readers> {
+  const account = await findAccount(tx, accountId);
+  const { zoneinfo } = await listAttributes(tx, accountId);
+  const proven = (await listEmails(tx, accountId)).filter(({ verifiedAt }) => verifiedAt);
+  return {
+    language: account?.language ?? 'en',
+    zone: typeof zoneinfo === 'string' ? zoneinfo : undefined,
+    addresses: [...new Set([...proven.map(({ address }) => address), ...alsoTo])],
+  };
+}

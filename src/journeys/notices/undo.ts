@@ -1,0 +1,49 @@
+import { removePasskey } from '../../domain/credentials/credentials.js';
+import type { Work } from '../../platform/storage/work.js';
+import type { NewsKind } from './kinds.js';
+import type { ToldOf } from './tell.js';
+
+/** Somebody objected to what they were told of. */
+export interface Objected {
+  readonly accountId: string;
+  readonly undo: NonNullable<ToldOf['undo']>;
+  /** The address that the link was mailed to: whoever pressed it reads mail there, and proved nothing else. */
+  readonly by: string | undefined;
+  /** When that was done which they object to. */
+  readonly at: Date;
+}
+
+/** What an objection undoes, and the word of it (`objection.undo.<word>`) on the page that asks. */
+export interface Undoing {
+  readonly word: UndoWord;
+  /** Whether there is anything of that kind to undo; decides what the page says. */
+  concerns(objected: Objected): boolean;
+  run(work: Work, objected: Objected): Promise<void>;
+}
+
+/** What can be undone. */
+export type UndoWord = 'passkey';
+
+/* The passkey that came with what they disown is not theirs, or it would let that person in again once they recovered. */
+const newPasskey: Undoing = {
+  word: 'passkey',
+  concerns: ({ undo }) => undo['passkeyId'] !== undefined,
+  run: async (work, { accountId, undo }) => {
+    await removePasskey(work, accountId, String(undo['passkeyId']));
+  },
+};
+
+/** What is undone when somebody objects to news of a kind. A new kind that changes something brings its line. */
+const OF_KIND: Readonly<Partial<Record<NewsKind, Undoing>>> = {
+  passkey_added: newPasskey,
+  recovered_with_passkey: newPasskey,
+};
+
+/** What is undone by every objection, whatever it is to: for what whoever got in may have left behind. */
+const OF_EVERY: readonly Undoing[] = [];
+
+/** What an objection undoes. */
+export function undoingsOf(kind: NewsKind | undefined, objected: Objected): readonly Undoing[] {
+  const own = kind === undefined ? newPasskey : OF_KIND[kind];
+  return [...(own ? [own] : []), ...OF_EVERY].filter(undoing => undoing.concerns(objected));
+}
