@@ -13,7 +13,7 @@ import {
 } from './domain/clients/clients.js';
 import { sweepProofs } from './domain/contacts/contacts.js';
 import { openPasswordHasher, relyingPartyOf, sweepChallenges } from './domain/credentials/credentials.js';
-import { openProtection, sweepAttempts } from './domain/protection/protection.js';
+import { openProtection, openReplayNotes, sweepAttempts } from './domain/protection/protection.js';
 import { openResourceCache } from './domain/resources/resources.js';
 import { appRoutes } from './journeys/apps/pages.js';
 import { countDevices } from './journeys/device-grant/asking.js';
@@ -133,7 +133,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     provider.use(preparedMetadata());
     provider.use(exactPaths());
     provider.use(postedRequests());
-    provider.use(flushing(base.pool, keyring));
+    provider.use(flushing(base.pool, keyring, base.noteReplay));
     provider.use(unavailability(provider));
     provider.use(choosePeople(provider, base.csrf, issuer, subjectOf));
     provider.use(router.routes());
@@ -213,6 +213,7 @@ function openBase(config: Config, { log, metrics, traces }: Telemetry) {
     scheme: config.passwordHashScheme,
     bcryptCost: config.bcryptCost,
   });
+  const protection = openProtection(db, pool, { enabled: config.rateLimits });
   const words = openWords();
   const assets = openAssets();
   const renderer = openRenderer(words, assets);
@@ -233,7 +234,8 @@ function openBase(config: Config, { log, metrics, traces }: Telemetry) {
     csrf,
     load: openLoad({ limit: config.maxInFlight, page: busyPages(words, renderer), log }),
     pages: openPages(renderer, words, csrf, config.issuer),
-    protection: openProtection(db, pool, { enabled: config.rateLimits }),
+    protection,
+    noteReplay: openReplayNotes(protection),
     close: async () => {
       transport.close();
       await Promise.allSettled([clients.close(), resources.close(), outbound.close(), hasher.close()]);

@@ -1,6 +1,6 @@
 import type Koa from 'koa';
 import type { PasswordHasher, RelyingParty } from '../domain/credentials/credentials.js';
-import type { Protection } from '../domain/protection/protection.js';
+import type { NoteReplay, Protection } from '../domain/protection/protection.js';
 import type { DeviceCodes } from '../oidc/device-codes.js';
 import type { Interactions, PendingRequest } from '../oidc/interaction.js';
 import type { Engine } from '../oidc/provider.js';
@@ -8,10 +8,12 @@ import type { SubjectOf } from '../oidc/subjects.js';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import type { Places } from '../platform/places.js';
 import type { Db } from '../platform/storage/db.js';
+import { openWork } from '../platform/storage/work.js';
 import type { Csrf } from '../platform/web/csrf.js';
 import { allowFormTarget } from '../platform/web/headers.js';
 import type { Pages } from '../platform/web/pages.js';
 import type { Renderer } from '../platform/web/render.js';
+import { visitOf } from '../platform/web/surface.js';
 import type { PageModels } from './page-models.js';
 
 /** What every journey works with; `app.ts` opens each once. */
@@ -27,6 +29,7 @@ export interface Parts {
   readonly subjectOf: SubjectOf;
   readonly hasher: PasswordHasher;
   readonly protection: Protection;
+  readonly noteReplay: NoteReplay;
   readonly pages: Pages;
   readonly renderer: Renderer;
   readonly places: Places;
@@ -53,6 +56,17 @@ export async function pendingRequest(ctx: Koa.Context, parts: Parts): Promise<Pe
   ctx.state['clientId'] = pending.app.clientId;
   if (pending.redirectUri) allowFormTarget(ctx, pending.redirectUri);
   return pending;
+}
+
+/** Puts on record that something that is used once came again, or where it was not made for; also when a refusal follows. */
+export async function noteReplay(
+  ctx: Koa.Context,
+  parts: Pick<Parts, 'noteReplay' | 'db'>,
+  kind: string,
+  about: { readonly clientId?: string; readonly accountId?: string | undefined } = {},
+): Promise<void> {
+  const fact = await parts.noteReplay({ kind, address: visitOf(ctx).address, ...about });
+  if (fact) await openWork(parts.db, { kind: 'person' }, async work => work.record(fact));
 }
 
 /** The app that asks, as the pages of its request show it. */

@@ -1,5 +1,7 @@
 import type Koa from 'koa';
+import type { NoteReplay } from '../domain/protection/protection.js';
 import { Refusal } from '../platform/errors.js';
+import { noteRefusedReplay } from './noted-replays.js';
 import type { FlushConflict, RequestScope } from './request-scope.js';
 import { endReusedFamily } from './reuse.js';
 
@@ -30,7 +32,10 @@ const OAUTH_ERROR: Readonly<Record<string, OAuthError>> = {
   DpopProof: said(400, 'invalid_dpop_proof', 'DPoP proof was already used'),
 };
 
-const FAMILIES: ReadonlySet<string> = new Set(['AuthorizationCode', 'RefreshToken', 'DeviceCode']);
+/* A grant that is gone was revoked, and two devices that got the same code have done nothing. */
+const USED_ONCE: ReadonlySet<string> = new Set(
+  Object.keys(OAUTH_ERROR).filter(model => model !== 'Grant' && model !== 'UserCode'),
+);
 
 /** The endpoints that apps call themselves: they are answered as OAuth says, people with a page. */
 const BACK_CHANNEL: ReadonlySet<string> = new Set([
@@ -50,6 +55,7 @@ export async function answerConflict(
   ctx: Koa.Context,
   scope: RequestScope,
   conflict: FlushConflict,
+  note: NoteReplay,
 ): Promise<void> {
   const route = (ctx as unknown as EngineContext).oidc?.route ?? '';
   ctx.res.removeHeader('Set-Cookie');
@@ -60,12 +66,14 @@ export async function answerConflict(
     return;
   }
   const known = OAUTH_ERROR[conflict.model];
-  if (!known || !BACK_CHANNEL.has(route)) throw refusalOf(conflict, known);
-  /* A second use of a code or refresh token: the family dies as it would had it been found used. */
-  if (FAMILIES.has(conflict.model)) {
-    await endReusedFamily(ctx, scope, 'lost');
+  if (USED_ONCE.has(conflict.model)) {
+    /* A second use of a code or refresh token: the family dies as it would had it been found used. */
+    if (!(await endReusedFamily(ctx, scope, 'lost'))) {
+      await noteRefusedReplay(ctx, scope, note, conflict.model);
+    }
     await scope.flush();
   }
+  if (!known || !BACK_CHANNEL.has(route)) throw refusalOf(conflict, known);
   const { status, error, description } = known;
   ctx.status = route === 'userinfo' ? 401 : status;
   if (route === 'userinfo') {

@@ -9,12 +9,17 @@ export type Query = Readonly<Record<string, string | string[] | undefined>>;
 const KIND = 'PushedAuthorizationRequest';
 const URN = 'urn:ietf:params:oauth:request_uri:';
 
+/** The id of a pushed request that a `request_uri` names, if it looks like one of ours. */
+export function pushedId(uri: unknown): string | undefined {
+  if (typeof uri !== 'string' || !uri.startsWith(URN)) return undefined;
+  const id = uri.slice(URN.length);
+  return maybeOfKind(KIND, id) ? id : undefined;
+}
+
 /** What a request asks: its own parameters or, by its `request_uri`, the pushed ones (RFC 9126 §4), which reading uses not up. */
 export async function askedBy(query: Query): Promise<Query> {
-  const uri = query['request_uri'];
-  if (typeof uri !== 'string' || !uri.startsWith(URN)) return query;
-  const id = uri.slice(URN.length);
-  const pushed = maybeOfKind(KIND, id) ? await requestScope().find(KIND, id) : undefined;
+  const id = pushedId(query['request_uri']);
+  const pushed = id === undefined ? undefined : await requestScope().find(KIND, id);
   return pushed ? parametersOf(pushed) : query;
 }
 

@@ -24,12 +24,18 @@ export type ReuseSign = 'found' | 'lost';
 /**
  * Ends the family of a code or refresh token that its own app presented a second time (RFC 6749 §4.1.2, RFC 9700
  * §4.14.2), whatever else was wrong with the request: also an expired one, or one with a wrong verifier, has leaked.
+ * Says whether there was one to end.
  */
-export async function endReusedFamily(ctx: Koa.Context, scope: RequestScope, sign: ReuseSign): Promise<void> {
+export async function endReusedFamily(
+  ctx: Koa.Context,
+  scope: RequestScope,
+  sign: ReuseSign,
+): Promise<boolean> {
   const { route, client, params, entities } = (ctx as unknown as EngineContext).oidc ?? {};
   /* Any other error may come before the app was authenticated. */
   const refused = (ctx.body as { error?: unknown } | undefined)?.error === 'invalid_grant';
-  if (route !== 'token' || !client || (sign === 'found' && !refused)) return;
+  if (route !== 'token' || !client || (sign === 'found' && !refused)) return false;
+  let ended = false;
   for (const [parameter, kind] of ONE_TIME) {
     const value = params?.[parameter];
     if (typeof value !== 'string' || !maybeOfKind(kind, value)) continue;
@@ -43,5 +49,7 @@ export async function endReusedFamily(ctx: Koa.Context, scope: RequestScope, sig
     const accountId = String(used['accountId']);
     const fact = { type: 'grant.reuse_detected', accountId, clientId, detail: { kind } };
     scope.record(fact, { kind: 'client', id: clientId });
+    ended = true;
   }
+  return ended;
 }

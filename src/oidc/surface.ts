@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type Koa from 'koa';
 import type Provider from 'oidc-provider';
+import type { NoteReplay } from '../domain/protection/protection.js';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { Refusal } from '../platform/errors.js';
 import type { StatementPool } from '../platform/storage/db.js';
@@ -9,6 +10,7 @@ import { isUnavailable } from '../platform/web/problems.js';
 import { answerConflict } from './conflicts.js';
 import { paceDevice } from './device-codes.js';
 import { JWKS_MAX_AGE } from './keys.js';
+import { notePushedAgain } from './noted-replays.js';
 import { FlushConflict, openScope, withinScope } from './request-scope.js';
 import { endReusedFamily } from './reuse.js';
 
@@ -21,7 +23,7 @@ const malformed = (cause?: unknown) =>
  * Serves each request within a scope and flushes what it left before the answer goes out. A failed flush lets no cookie
  * and no body leave: the caller's error handling answers instead, a lost race with the error of the artefact.
  */
-export function flushing(pool: StatementPool, keyring: Keyring): Koa.Middleware {
+export function flushing(pool: StatementPool, keyring: Keyring, noteReplay: NoteReplay): Koa.Middleware {
   return async (ctx, next) => {
     if (/%00/.test(ctx.url)) throw malformed();
     const clientId = ctx.query['client_id'];
@@ -32,6 +34,7 @@ export function flushing(pool: StatementPool, keyring: Keyring): Koa.Middleware 
       await next();
       if (ctx.status >= 500) scope.discard();
       else await endReusedFamily(ctx, scope, 'found');
+      await notePushedAgain(ctx, scope, noteReplay);
       await paceDevice(ctx, pool);
       widenFormTarget(ctx);
       try {
@@ -39,7 +42,7 @@ export function flushing(pool: StatementPool, keyring: Keyring): Koa.Middleware 
       } catch (error) {
         if (UNSTORABLE.has(String((error as { code?: unknown }).code))) throw malformed(error);
         if (!(error instanceof FlushConflict)) throw error;
-        await answerConflict(ctx, scope, error);
+        await answerConflict(ctx, scope, error, noteReplay);
       }
     });
   };

@@ -167,7 +167,11 @@ test('a passkey signs up and in; another one, or a used challenge, does not', as
     await again.goto(here(again, String(body['location'])));
   });
   expect(again.page.heading).toBe('Back in the app');
-  expect(events.map(event => event.type)).toEqual(['passkey.used', 'session.authenticated']);
+  expect(events.map(event => event.type)).toEqual([
+    'passkey.used',
+    'session.authenticated',
+    'replay.refused',
+  ]);
 });
 
 test('C03: a passkey of an account that is suspended does not sign in', async () => {

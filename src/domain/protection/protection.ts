@@ -1,8 +1,10 @@
 import { digest } from '../../platform/crypto/tokens.js';
 import { type Db, type StatementPool, statement } from '../../platform/storage/db.js';
 
+export { type NoteReplay, openReplayNotes, type Replay } from './replays.js';
+
 /** The facts of this room; whoever counted records them, with the account it was about. */
-export const PROTECTION_FACTS = ['limit.reached'] as const;
+export const PROTECTION_FACTS = ['limit.reached', 'replay.refused'] as const;
 
 /** How often something may be tried by or against one subject within a window; afterwards it heals by itself. */
 export interface Limit {

@@ -10,7 +10,7 @@ import { endProofs } from '../../domain/contacts/contacts.js';
 import { endSessionsOf } from '../../oidc/session.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
 import { readForm } from '../../platform/web/input.js';
-import { type Parts, show } from '../journey.js';
+import { noteReplay, type Parts, show } from '../journey.js';
 import type { Asked } from '../page-models.js';
 import { type NewsKind, newsKind } from './kinds.js';
 import { type Doing, openToldOf, type ToldOf, tellEveryone } from './tell.js';
@@ -77,7 +77,11 @@ async function object(ctx: Koa.Context, parts: Parts): Promise<void> {
     if (objection) await freeze(work, { ctx, parts }, opened(parts, objection));
     return objection;
   });
-  if (!used) return ended(ctx, parts, await findObjection(parts.db, token));
+  if (!used) {
+    const found = await findObjection(parts.db, token);
+    await noteReplay(ctx, parts, 'objection', { accountId: found?.accountId });
+    return ended(ctx, parts, found);
+  }
   const app = await appOf(parts, openToldOf(parts.keyring, used.askedFrom).clientId);
   show(ctx, parts, 'objection/done', app ? { app } : {});
   ctx.status = 200;

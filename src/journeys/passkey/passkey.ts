@@ -14,6 +14,7 @@ import { mayAct } from '../../oidc/acting.js';
 import type { Authentication } from '../../oidc/interaction.js';
 import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
+import { noteReplay } from '../journey.js';
 import { CHALLENGES, countTry } from '../limits.js';
 import { tellEveryone } from '../notices/tell.js';
 import { proveAgain, type Recovering, recover, recoveringOf } from '../recovery/recover.js';
@@ -50,6 +51,7 @@ export async function signInByPasskey(turn: Turn): Promise<void> {
   const { ctx, parts, pending, sent } = turn;
   const answered = { rp: parts.rp, binding: pending.uid, response: sent['credential'] };
   const checked = await checkAuthentication(parts.db, answered);
+  await noteUsedChallenge(turn, checked);
   const account = checked.outcome === 'verified' && (await findAccount(parts.db, checked.passkey.accountId));
   if (account && !mayAct({ account })) {
     await turnAway(turn, 'passkey', account.id);
@@ -61,6 +63,15 @@ export async function signInByPasskey(turn: Turn): Promise<void> {
   }
   if (signedIn.reason === 'unknown_passkey') return refuse(turn, 'passkey_unknown', 'passkey.unknown');
   return refuse(turn, 'passkey_refused', 'problem.passkey_failed');
+}
+
+/* A challenge is good for one answer, in its own request: any other answer may be a stolen one. */
+async function noteUsedChallenge(
+  turn: Turn,
+  checked: { readonly outcome: string; readonly reason?: string },
+) {
+  if (checked.outcome !== 'refused' || checked.reason !== 'challenge') return;
+  await noteReplay(turn.ctx, turn.parts, 'passkey_challenge', { clientId: turn.pending.app.clientId });
 }
 
 interface Owner {
@@ -116,6 +127,7 @@ export async function createPasskey(turn: Turn): Promise<void> {
   const owner = ownerOf(turn);
   const answered = { rp: parts.rp, binding: pending.uid, response: sent['credential'] };
   const checked = await checkRegistration(parts.db, answered);
+  await noteUsedChallenge(turn, checked);
   if (checked.outcome === 'refused' || checked.passkey.accountId !== owner.accountId) {
     return refuse(turn, 'passkey_refused', 'problem.passkey_failed');
   }

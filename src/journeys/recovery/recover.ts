@@ -4,7 +4,7 @@ import { setPassword } from '../../domain/credentials/credentials.js';
 import type { Authentication } from '../../oidc/interaction.js';
 import { endSessionsOf } from '../../oidc/session.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
-import { seeOther } from '../journey.js';
+import { noteReplay, seeOther } from '../journey.js';
 import { type News, tellEveryone } from '../notices/tell.js';
 import type { Progress } from '../progress.js';
 import { BY_CODE, goOn, unavailable } from '../sign-in/going-on.js';
@@ -47,7 +47,11 @@ export async function recover(
     await tellEveryone(work, { ...turn, app: turn.pending.app }, { accountId, ...newsOf(credential) });
     return before;
   }).catch(over);
-  if (at === undefined) return undefined;
+  if (at === undefined) {
+    const { clientId } = turn.pending.app;
+    await noteReplay(turn.ctx, parts, 'recovery_proof', { accountId, clientId });
+    return undefined;
+  }
   return { accountId, at, ...BY_CODE };
 }
 

@@ -3,7 +3,7 @@ import { type ProofOutcome, type ProofPurpose, tryCode } from '../../domain/cont
 import { mayAct } from '../../oidc/acting.js';
 import { openWork } from '../../platform/storage/work.js';
 import { sendCode } from '../codes.js';
-import { seeOther } from '../journey.js';
+import { noteReplay, seeOther } from '../journey.js';
 import { CODES, countTry } from '../limits.js';
 import { afterRecoveryProof } from '../recovery/code.js';
 import { advance, type Turn, textOf, toStep } from '../turn.js';
@@ -60,7 +60,10 @@ async function afterCode(turn: Turn, outcome: ProofOutcome): Promise<void> {
     return showProblems(turn, [{ word: 'code_wrong', field: 'code', vars: { count: outcome.triesLeft } }]);
   }
   /* Sent twice at once: whatever the first of the two made due stays so. */
-  if (outcome.reason === 'used') return toStep(turn);
+  if (outcome.reason === 'used') {
+    await noteReplay(turn.ctx, turn.parts, 'email_code', { clientId: turn.pending.app.clientId });
+    return toStep(turn);
+  }
   const state = { expired: 'expired', 'too-many': 'ended' } as const;
   const codeState = outcome.reason in state ? state[outcome.reason as keyof typeof state] : 'over';
   advance(turn, { ...turn.progress, codeState, sentAgain: undefined });

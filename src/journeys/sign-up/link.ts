@@ -9,7 +9,7 @@ import {
 import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
 import { readForm } from '../../platform/web/input.js';
-import { badgeOf, type Parts, show } from '../journey.js';
+import { badgeOf, noteReplay, type Parts, show } from '../journey.js';
 import type { Asked } from '../page-models.js';
 import { afterProof } from '../sign-in/code.js';
 import { openTurn, type Turn } from '../turn.js';
@@ -76,7 +76,10 @@ export async function useLink(turn: Turn): Promise<void> {
   const linkToken = tokenOf(ctx);
   const used = { linkToken, binding: pending.uid, purpose: 'sign-up' } as const;
   const outcome = await openWork(parts.db, { kind: 'person' }, work => proveByLink(work, used));
-  if (outcome.outcome === 'ended') return ended(ctx, parts, await findProofByLink(parts.db, linkToken));
+  if (outcome.outcome === 'ended') {
+    await noteReplay(ctx, parts, 'email_link', { clientId: pending.app.clientId });
+    return ended(ctx, parts, await findProofByLink(parts.db, linkToken));
+  }
   await afterProof(turn, outcome.address);
 }
 
