@@ -365,8 +365,8 @@ test('a finished request, one that waited too long and one of another browser ea
 
 test('the language an app wishes is spoken, until the person chooses another', async () => {
   const ada = newPerson({ origin: keyhold.origin, language: 'en' });
-  await ada.goto(await house.authorizationUrl({ ui_locales: 'fr de' }));
-  expect(ada.page.heading).toBe('Anmelden');
+  await ada.goto(await house.authorizationUrl({ ui_locales: 'pt fr-CA de' }));
+  expect(ada.page.heading).toBe('Connexion');
   await ada.follow('English');
   expect(ada.page.heading).toBe('Sign in');
   await ada.goto(await house.authorizationUrl({ ui_locales: 'de' }));

@@ -28,6 +28,9 @@ interface Page extends PageFrame {
   /** An address a person may follow; anything but http, https or a path of ours becomes `#`. */
   link(address: string): string;
   time(at: Date): string;
+  date(at: Date): string;
+  number(value: number): string;
+  list(items: readonly string[]): string;
   /** The name of a country, by its two letters. */
   country(code: string): string;
 }
@@ -57,20 +60,24 @@ const VIEWS = fileURLToPath(new URL('../../../../views/', import.meta.url));
 /** Compiles every template once, so that a broken one fails at start and never in front of a person. */
 export function openRenderer(words: Words, assets: Assets = openAssets()): Renderer {
   const templates = compileAll();
-  const times = new Map(words.languages.map(language => [language, timeFormat(language)]));
-  const countries = new Map(words.languages.map(language => [language, countryNames(language)]));
   const say = (template: string, page: object): string => {
     const compiled = templates.get(template);
     if (compiled === undefined) throw new Error(`there is no template named ${template}`);
     return compiled(page);
   };
-  const speech = (language: string, zone: string | undefined) => ({
-    language,
-    direction: words.direction(language),
-    t: words.translator(language),
-    time: (at: Date) => (inZone(language, zone) ?? times.get(language) ?? timeFormat('en')).format(at),
-    country: (code: string) => nameIn(countries.get(language) ?? countryNames('en'), code),
-  });
+  const speech = (language: string, zone: string | undefined) => {
+    const values = words.values(language);
+    return {
+      language,
+      direction: words.direction(language),
+      t: words.translator(language),
+      time: (at: Date) => values.time(at, zone),
+      date: (at: Date) => values.date(at, zone),
+      number: values.number,
+      list: values.list,
+      country: values.country,
+    };
+  };
   return {
     page: (template, page) => {
       const at = page.uid === undefined ? '' : `/interaction/${encodeURIComponent(page.uid)}`;
@@ -135,34 +142,4 @@ function languageLinks(words: Words, current: string, here: string): LanguageLin
 
 function safeLink(address: string): string {
   return /^(https?:\/\/|\/(?![/\\]))/i.test(address) ? address : '#';
-}
-
-function countryNames(language: string): Intl.DisplayNames {
-  return new Intl.DisplayNames(language, { type: 'region' });
-}
-
-function nameIn(names: Intl.DisplayNames, code: string): string {
-  return /^[A-Z]{2}$/.test(code) ? (names.of(code) ?? code) : code;
-}
-
-/* Zones come from people: one that does not exist is none. */
-function inZone(language: string, zone: string | undefined): Intl.DateTimeFormat | undefined {
-  try {
-    return zone === undefined ? undefined : timeFormat(language, zone);
-  } catch {
-    return undefined;
-  }
-}
-
-function timeFormat(language: string, timeZone = 'UTC'): Intl.DateTimeFormat {
-  const shape: Intl.DateTimeFormatOptions = {
-    day: 'numeric',
-    month: 'long',
-    year: 'numeric',
-    hour: 'numeric',
-    minute: '2-digit',
-    timeZone,
-    timeZoneName: 'short',
-  };
-  return new Intl.DateTimeFormat(language, shape);
 }

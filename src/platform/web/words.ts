@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
-import { createInstance } from 'i18next';
-import { readLocales } from './locales.js';
+import { createInstance, type FormatterModule, type i18n } from 'i18next';
+import { directionOf, type InLanguage, inLanguage } from './in-language.js';
+import { readLocales, type Sentences } from './locales.js';
 
 /** Says a word of the locales in one language. */
 export type Translate = (key: string, vars?: Readonly<Record<string, unknown>>) => string;
@@ -18,11 +19,12 @@ export interface Words {
   choose(requested: RequestedLanguages): string;
   translator(language: string): Translate;
   direction(language: string): 'ltr' | 'rtl';
+  /** How that language writes values. */
+  values(language: string): InLanguage;
 }
 
 const LOCALES = fileURLToPath(new URL('../../../../locales/', import.meta.url));
 const SOURCE_LANGUAGE = 'en';
-const RIGHT_TO_LEFT = new Set(['ar', 'ckb', 'dv', 'fa', 'he', 'ps', 'sd', 'ug', 'ur', 'yi']);
 const LONGEST_LIST = 500;
 
 /** Reads every locale of a folder once; nothing is kept per request, whatever languages requests name. */
@@ -32,31 +34,49 @@ export function openWords(folder: string = LOCALES): Words {
   const languages = [...sentences.keys()].sort(
     (a, b) => Number(b === SOURCE_LANGUAGE) - Number(a === SOURCE_LANGUAGE) || (a < b ? -1 : 1),
   );
-  const engine = createInstance({
-    resources: Object.fromEntries(
-      [...sentences].map(([language, translation]) => [language, { translation }]),
-    ),
-    supportedLngs: languages,
-    fallbackLng: SOURCE_LANGUAGE,
-    lng: SOURCE_LANGUAGE,
-    initAsync: false,
-    nsSeparator: false,
-    // Views escape; doing it here as well would show people "&amp;".
-    interpolation: { escapeValue: false },
-  });
-  void engine.init();
+  const values = new Map(languages.map(language => [language, inLanguage(language)]));
+  const known = (language: string) => (values.has(language) ? language : SOURCE_LANGUAGE);
+  const valuesOf = (language: string) => values.get(known(language)) ?? inLanguage(SOURCE_LANGUAGE);
+  const engine = openEngine(sentences, valuesOf);
   const translators = new Map<string, Translate>();
   for (const language of languages) {
     const fixed = engine.getFixedT(language);
     translators.set(language, (key, vars) => String(vars === undefined ? fixed(key) : fixed(key, vars)));
   }
-  const known = (language: string) => (translators.has(language) ? language : SOURCE_LANGUAGE);
   return {
     languages,
     choose: requested => chooseLanguage(languages, requested),
     translator: language => translators.get(known(language)) ?? String,
-    direction: language => (RIGHT_TO_LEFT.has(language.split('-', 1)[0] ?? '') ? 'rtl' : 'ltr'),
+    direction: directionOf,
+    values: valuesOf,
   };
+}
+
+function openEngine(
+  sentences: ReadonlyMap<string, Sentences>,
+  values: (language: string) => InLanguage,
+): i18n {
+  const formatter: FormatterModule = {
+    type: 'formatter',
+    init: () => {},
+    add: () => {},
+    addCached: () => {},
+    format: (value, _format, language) => values(language ?? SOURCE_LANGUAGE).value(value),
+  };
+  const engine = createInstance().use(formatter);
+  void engine.init({
+    resources: Object.fromEntries(
+      [...sentences].map(([language, translation]) => [language, { translation }]),
+    ),
+    supportedLngs: [...sentences.keys()],
+    fallbackLng: SOURCE_LANGUAGE,
+    lng: SOURCE_LANGUAGE,
+    initAsync: false,
+    nsSeparator: false,
+    // Views escape; doing it here as well would show people "&amp;".
+    interpolation: { escapeValue: false, alwaysFormat: true },
+  });
+  return engine;
 }
 
 function chooseLanguage(languages: readonly string[], requested: RequestedLanguages): string {

@@ -133,7 +133,7 @@ test.each(pages)(
   (template, _name, model) => {
     for (const language of words.languages) {
       const $ = load(renderer.page(template, { ...frame, language, ...model }));
-      expect($('html').attr()).toMatchObject({ lang: language, dir: 'ltr' });
+      expect($('html').attr()).toMatchObject({ lang: language, dir: language === 'ar' ? 'rtl' : 'ltr' });
       expect($('h1')).toHaveLength(1);
       expect($('main').find('h1, h2').first().prop('tagName')).toBe('H1');
       expect($('title').text()).toMatch(/\S+ · Keyhold$/);
@@ -199,7 +199,7 @@ test('a lone problem is said once, at its field, and read out', () => {
 
 test('language links lead back to the page', () => {
   const $ = load(renderer.page('terms', { ...frame, here: '/terms?from=a&b', version: '1' }));
-  const links = ['/terms?from=a&b&ui_locales=en', '/terms?from=a&b&ui_locales=de'];
+  const links = words.languages.map(language => `/terms?from=a&b&ui_locales=${language}`);
   expect(attributes($, '.languages a', 'href')).toEqual(links);
 });
 

@@ -28,21 +28,44 @@ function variables(text: string): string[] {
   return [...new Set(text.match(/\{\{\w+\}\}/g))].sort();
 }
 
-test('English comes first and German is there', () => {
-  expect(words.languages.slice(0, 2)).toEqual(['en', 'de']);
+test('English comes first, and the others as in a dictionary', () => {
+  expect(words.languages).toEqual(['en', 'ar', 'de', 'es', 'fr']);
 });
 
-test('every language says everything, with the same variables and every plural it needs', () => {
-  for (const language of words.languages) {
-    expect(keys(language)).toEqual(keys('en'));
+/** Whether a plural form is for one number only, which it may then say in words ("two minutes" is one word in Arabic). */
+function isForOneNumber(rules: Intl.PluralRules, form: string): boolean {
+  const counts = Array.from({ length: 1_001 }, (_, count) => count);
+  return counts.filter(count => rules.select(count) === form).length === 1;
+}
+
+test.each(words.languages)(
+  '%s says everything, in exactly the plurals it needs, with the same values',
+  language => {
+    const rules = new Intl.PluralRules(language);
     const own = sentences(language);
-    const plurals = new Intl.PluralRules(language).resolvedOptions().pluralCategories;
+    const due = new Set<string>();
+    const wrong: string[] = [];
     for (const [key, english] of sentences('en')) {
-      const forms = PLURAL.test(key) ? plurals.map(form => key.replace(PLURAL, `_${form}`)) : [key];
+      const forms = PLURAL.test(key) ? rules.resolvedOptions().pluralCategories : [''];
       for (const form of forms) {
-        expect(`${form}: ${variables(own.get(form) ?? '')}`).toBe(`${form}: ${variables(english)}`);
+        const name = form === '' ? key : key.replace(PLURAL, `_${form}`);
+        due.add(name);
+        const said = own.get(name);
+        const without = isForOneNumber(rules, form) && !said?.includes('{{count}}') ? '{{count}}' : '';
+        const wanted = variables(english).filter(variable => variable !== without);
+        if (said === undefined || said.trim() === '') wrong.push(`${name} is missing`);
+        else if (`${variables(said)}` !== `${wanted}`)
+          wrong.push(`${name} has ${variables(said)} for ${wanted}`);
       }
     }
+    expect(wrong).toEqual([]);
+    expect([...own.keys()].filter(key => !due.has(key))).toEqual([]);
+  },
+);
+
+test('every language says the sentences of a room in the file of that room', () => {
+  for (const language of words.languages) {
+    expect(readdirSync(`locales/${language}`).sort()).toEqual(readdirSync('locales/en').sort());
   }
 });
 
@@ -90,10 +113,14 @@ test('two rooms of a language may share a group, and never a sentence', () => {
 test.each([
   [{}, 'en'],
   [{ uiLocales: 'de' }, 'de'],
-  [{ uiLocales: 'fr-CA de-AT en' }, 'de'],
+  [{ uiLocales: 'pt-BR de-AT en' }, 'de'],
+  [{ uiLocales: 'fr-CA' }, 'fr'],
+  [{ acceptLanguage: 'es-MX,es;q=0.9,en;q=0.8' }, 'es'],
+  [{ acceptLanguage: 'ar-EG' }, 'ar'],
+  [{ acceptLanguage: 'zh-Hant-TW, fr-CH;q=0.5, en;q=0.3' }, 'fr'],
   [{ uiLocales: 'xx', cookie: 'de', acceptLanguage: 'en' }, 'de'],
   [{ uiLocales: 'en', cookie: 'de' }, 'en'],
-  [{ acceptLanguage: 'fr, en;q=0.4, de-CH;q=0.9' }, 'de'],
+  [{ acceptLanguage: 'pt, en;q=0.4, de-CH;q=0.9' }, 'de'],
   [{ acceptLanguage: 'de;q=0, en' }, 'en'],
   [{ acceptLanguage: 'de;q=x, *' }, 'en'],
   [{ uiLocales: '__proto__ constructor ../../etc/passwd' }, 'en'],
@@ -115,6 +142,42 @@ test('a value is put in as it is: it cannot call for other words', () => {
   const t = words.translator('en');
   const app = '$t(frame.email) {{issuer}} <b>&';
   expect(t('consent.title', { app })).toBe(`${app} asks for access`);
+});
+
+test('a value of the other direction stands apart in a sentence, and cannot turn what follows', () => {
+  const values = { code: '4821 9037', issuer: 'Keyhold' };
+  const arabic = words.translator('ar')('mail.sign_in_code.subject', values);
+  expect(arabic).toBe('\u20684821 9037\u2069 هو رمزك لدى \u2068Keyhold\u2069');
+  const english = words.translator('en');
+  expect(english('consent.title', { app: 'متجر' })).toBe('\u2068متجر\u2069 asks for access');
+  expect(english('consent.title', { app: 'Shop\u202e\u2066' })).toBe('Shop asks for access');
+});
+
+test('numbers, moments and lists are said as the language writes them', () => {
+  const at = new Date('2026-03-09T23:04:00Z');
+  const said = (language: string) => {
+    const { time, date, number, list } = words.values(language);
+    return [time(at), date(at, 'Europe/Berlin'), number(12_345), list(['1', '2', '3'])];
+  };
+  expect(said('en')).toEqual(['March 9, 2026 at 11:04 PM UTC', 'March 10, 2026', '12,345', '1, 2, and 3']);
+  expect(said('de')).toEqual(['9. März 2026 um 23:04 UTC', '10. März 2026', '12.345', '1, 2 und 3']);
+  expect(said('fr')).toEqual(['9 mars 2026 à 23:04 UTC', '10 mars 2026', '12\u202f345', '1, 2 et 3']);
+  expect(said('es')).toEqual([
+    '9 de marzo de 2026 a las 23:04 UTC',
+    '10 de marzo de 2026',
+    '12.345',
+    '1, 2 y 3',
+  ]);
+  expect(said('ar')[1]).toBe('10 مارس 2026');
+  expect(words.values('en').time(at, 'Mars/Olympus')).toContain('UTC');
+});
+
+test('Arabic has six ways to count', () => {
+  const t = words.translator('ar');
+  const said = [0, 1, 2, 3, 11, 100].map(count => t('frame.wait_minutes', { count }));
+  expect(new Set(said).size).toBe(6);
+  expect(said[2]).toContain('دقيقتين');
+  expect(said[3]).toContain('3 دقائق');
 });
 
 test('German counts in German', () => {

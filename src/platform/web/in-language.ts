@@ -1,0 +1,76 @@
+/** Says values as a language writes them: numbers, moments, lists, and names of another direction. */
+export interface InLanguage {
+  value(value: unknown): string;
+  /** A moment to the minute, in the person's zone where it is known. */
+  time(at: Date, zone?: string): string;
+  /** A day, in the person's zone where it is known. */
+  date(at: Date, zone?: string): string;
+  number(value: number): string;
+  list(items: readonly string[]): string;
+  /** The name of a country, by its two letters. */
+  country(code: string): string;
+}
+
+const RIGHT_TO_LEFT = new Set(['ar', 'ckb', 'dv', 'fa', 'he', 'ps', 'sd', 'ug', 'ur', 'yi']);
+const LEFT_TO_RIGHT_ONLY =
+  /^[^\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]*$/u;
+const DIRECTING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const MOST_FORMATS = 500;
+
+/** The direction in which a language is written. */
+export function directionOf(language: string): 'ltr' | 'rtl' {
+  return RIGHT_TO_LEFT.has(language.split('-', 1)[0] ?? '') ? 'rtl' : 'ltr';
+}
+
+/** The ways of one language. Codes and addresses have Latin digits, so all numbers have: two sorts on one page confuse. */
+export function inLanguage(language: string): InLanguage {
+  const locale = `${language}-u-nu-latn`;
+  const numbers = new Intl.NumberFormat(locale);
+  const lists = new Intl.ListFormat(locale);
+  const countries = new Intl.DisplayNames(locale, { type: 'region' });
+  const direction = directionOf(language);
+  const day = { day: 'numeric', month: 'long', year: 'numeric' } as const;
+  const minute = { ...day, hour: 'numeric', minute: '2-digit', timeZoneName: 'short' } as const;
+  const times = formats(locale, minute);
+  const dates = formats(locale, day);
+  const value = (given: unknown): string => {
+    if (typeof given === 'number') return numbers.format(given);
+    const text = String(given).replace(DIRECTING, '');
+    return direction === 'rtl' || !LEFT_TO_RIGHT_ONLY.test(text) ? apart(text) : text;
+  };
+  return {
+    value,
+    time: (at, zone) => times(zone).format(at),
+    date: (at, zone) => dates(zone).format(at),
+    number: numbers.format,
+    list: items => lists.format(items.map(value)),
+    country: code => (/^[A-Z]{2}$/.test(code) ? (countries.of(code) ?? code) : code),
+  };
+}
+
+/** What `<bdi>` is in a page, within a sentence: the value neither turns what stands around it nor is turned by it. */
+function apart(text: string): string {
+  return text === '' ? '' : `\u2068${text}\u2069`;
+}
+
+/** One format for each zone, made when first asked for; a zone that does not exist is UTC. */
+function formats(locale: string, shape: Intl.DateTimeFormatOptions): (zone?: string) => Intl.DateTimeFormat {
+  const made = new Map<string, Intl.DateTimeFormat>();
+  const utc = new Intl.DateTimeFormat(locale, { ...shape, timeZone: 'UTC' });
+  return (zone = 'UTC') => {
+    const known = zone === 'UTC' ? utc : made.get(zone);
+    if (known !== undefined) return known;
+    if (made.size >= MOST_FORMATS) made.clear();
+    const format = inZone(locale, shape, zone) ?? utc;
+    made.set(zone, format);
+    return format;
+  };
+}
+
+function inZone(locale: string, shape: Intl.DateTimeFormatOptions, timeZone: string) {
+  try {
+    return new Intl.DateTimeFormat(locale, { ...shape, timeZone });
+  } catch {
+    return undefined;
+  }
+}
