@@ -13,6 +13,7 @@ import {
 } from './domain/clients/clients.js';
 import { sweepProofs } from './domain/contacts/contacts.js';
 import { openPasswordHasher, relyingPartyOf, sweepChallenges } from './domain/credentials/credentials.js';
+import { openLedger } from './domain/messages/messages.js';
 import { openProtection, openReplayNotes, sweepAttempts } from './domain/protection/protection.js';
 import { openResourceCache } from './domain/resources/resources.js';
 import { appRoutes } from './journeys/apps/pages.js';
@@ -306,7 +307,7 @@ function findResourceServer(resources: Base['resources']): FindResourceServer {
 function jobsOf(base: Base, provider: Parameters<typeof backchannelLogout>[0]): JobDefinition[] {
   const { laterDb: db, keyring, transport, outbound } = base;
   return [
-    sendMailJob(db, keyring, transport),
+    sendMailJob(db, keyring, transport, openLedger(db)),
     backchannelLogout(provider, db),
     advanceSigningKeys(db),
     sweepArtefacts(db),

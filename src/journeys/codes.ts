@@ -1,24 +1,62 @@
+import { v7 as uuidv7 } from 'uuid';
 import { beginProof, PROOF_MINUTES, type ProofPurpose } from '../domain/contacts/contacts.js';
+import { keepMessage } from '../domain/messages/messages.js';
 import { sealMail } from '../platform/mail/mail.js';
 import { openWork, type Work } from '../platform/storage/work.js';
 import { askedFrom } from '../platform/web/origin.js';
 import type { Parts } from './journey.js';
 import { countTry, MAILS } from './limits.js';
-import type { MailModels } from './mail-models.js';
+import { MAIL_KINDS, type MailModels } from './mail-models.js';
 import { stepUrl, type Turn } from './turn.js';
 
-/** Puts a mail into the queue, in the language of whoever asked; a decoy is as much work and is sent to nobody. */
+/** To whom a mail goes. */
+export interface Recipient {
+  readonly to: string;
+  readonly language: string;
+  /** Whose messages it belongs to; undefined where the address is nobody's yet. */
+  readonly accountId: string | undefined;
+  /** As much work, and sent to nobody. */
+  readonly decoy?: boolean;
+}
+
+/** Puts a mail into the queue, and on record among its owner's messages, in one statement with all that the work leaves. */
 export function mail<Name extends keyof MailModels>(
   work: Work,
   parts: Parts,
   name: Name,
-  to: string,
-  language: string,
+  { to, language, accountId, decoy }: Recipient,
   model: Omit<MailModels[Name], 'issuerName'>,
-  decoy = false,
 ): void {
-  const rendered = parts.renderer.mail(name, language, { issuerName: parts.rp.name, ...model });
-  work.enqueue(sealMail(parts.keyring, { to, ...rendered }, decoy));
+  const { version, ...rendered } = parts.renderer.mail(name, language, {
+    issuerName: parts.rp.name,
+    ...model,
+  });
+  const id = uuidv7();
+  work.enqueue(sealMail(parts.keyring, { to, ...rendered }, { id, accountId, ...(decoy && { decoy }) }));
+  if (accountId === undefined || decoy) return;
+  const subject = withoutCode(rendered.subject, model);
+  keepMessage(work, parts.keyring, {
+    id,
+    accountId,
+    channel: 'email',
+    kind: MAIL_KINDS[name],
+    template: templateOf(name, model),
+    templateVersion: version,
+    language,
+    to,
+    subject,
+  });
+}
+
+/* Notices share one template, and each kind says something else. */
+function templateOf(name: string, model: object): string {
+  const news: unknown = 'news' in model ? model.news : undefined;
+  return typeof news === 'object' && news && 'kind' in news ? `${name}/${String(news.kind)}` : name;
+}
+
+/* The record says what was sent, and nobody gets in by reading it. */
+function withoutCode(subject: string, model: object): string {
+  return 'code' in model ? subject.replaceAll(String(model.code), '••••••••') : subject;
 }
 
 /** For what a code is sent, to which address, and whose address that is. */
@@ -51,7 +89,8 @@ export async function sendCode(turn: Turn, { purpose, email, accountId }: CodeRe
     const send: <Name extends keyof MailModels>(
       name: Name,
       model: Omit<MailModels[Name], 'issuerName'>,
-    ) => void = (name, model) => mail(work, parts, name, email, locale, model, decoy);
+    ) => void = (name, model) =>
+      mail(work, parts, name, { to: email, language: locale, accountId, decoy }, model);
     if (purpose === 'sign-up') {
       const { origin } = parts.issuer;
       if (exists) send('account-exists', { signInUrl: `${origin}/`, asked });

@@ -1,3 +1,4 @@
+import type { MessageKind } from '../domain/messages/messages.js';
 import type { NewsKind, NewsValues } from './notices/kinds.js';
 import type { Asked } from './page-models.js';
 
@@ -38,3 +39,12 @@ export interface MailModels {
     readonly zone?: string;
   };
 }
+
+/** Why each mail goes out. */
+export const MAIL_KINDS: Readonly<Record<keyof MailModels, MessageKind>> = {
+  'sign-up-code': 'code',
+  'sign-in-code': 'code',
+  'recovery-code': 'code',
+  'account-exists': 'security',
+  notice: 'security',
+};

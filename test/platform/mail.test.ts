@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { openLedger } from '../../src/domain/messages/messages.js';
 import { openKeyring } from '../../src/platform/crypto/keyring.js';
 import { type Jobs, openJobs } from '../../src/platform/jobs/jobs.js';
 import {
@@ -47,7 +48,7 @@ async function enqueue(letter: Mail): Promise<void> {
 async function startJobs(transport: Transport): Promise<Jobs> {
   const jobs = await openJobs({
     url: database.url,
-    jobs: [sendMailJob(database.db, keyring, transport)],
+    jobs: [sendMailJob(database.db, keyring, transport, openLedger(database.db))],
     log: QUIET,
   });
   closing.push(() => transport.close(), jobs.stop);

@@ -68,7 +68,7 @@ export async function tellEveryone(work: Work, doing: Doing, news: News): Promis
     const token = tokens[index];
     const objectUrl = token === undefined ? undefined : `${parts.issuer.origin}/objection/${token}`;
     const model = { news: { kind, values }, asked, ...(objectUrl && { objectUrl }), ...(zone && { zone }) };
-    mail(work, parts, 'notice', to, language, model);
+    mail(work, parts, 'notice', { to, language, accountId }, model);
   }
 }
 

@@ -1,4 +1,5 @@
 import { createTransport } from 'nodemailer';
+import { NotTakenOver } from '../jobs/delivery.js';
 import type { Db } from '../storage/db.js';
 import type { Letter } from './letter.js';
 import { putIntoMailbox } from './mailbox.js';
@@ -78,7 +79,7 @@ function openSmtp(smtpUrl: string, settings: TransportSettings): Transport {
       try {
         await mailer.sendMail({ ...messageOf(letter, settings.mailFrom), ...(signal ? { signal } : {}) });
       } catch (error) {
-        throw new Error(`mail ${letter.id} was not taken over: ${reasonOf(error)}`);
+        throw new NotTakenOver(`mail ${letter.id} was not taken over`, reasonOf(error), isFinal(error));
       }
     },
     close: () => mailer.close(),
@@ -101,6 +102,12 @@ function messageOf(letter: Letter, from: string) {
 /** The domain of `Keyhold <no-reply@id.example>` or `no-reply@id.example`. */
 function domainOf(from: string): string {
   return /@([A-Za-z0-9.-]+)>?\s*$/.exec(from)?.[1] ?? 'localhost';
+}
+
+/* RFC 5321 §4.2.1: 5yz says that the same would come to nothing again; of whoever may not send here it says nothing. */
+function isFinal(error: unknown): boolean {
+  const { code, responseCode } = error as { code?: unknown; responseCode?: unknown };
+  return code !== 'EAUTH' && typeof responseCode === 'number' && responseCode >= 500;
 }
 
 /** The code and the status of a failure; the server's sentence may hold the address, so it stays out of logs and tables. */

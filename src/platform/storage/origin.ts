@@ -50,24 +50,66 @@ export interface SubjectKeyRow {
   readonly sealed: Buffer;
 }
 
+type ReadKeys = (accountIds: readonly string[]) => Promise<readonly SubjectKeyRow[]>;
+
+/* The sealed keys of those who are concerned; what no row brought along is read, once in a request. */
+async function keysFor(ids: ReadonlySet<string>, readKeys: ReadKeys): Promise<Visiting['keys']> {
+  const keys: Visiting['keys'] = visiting.getStore()?.keys ?? new Map();
+  const unknown = [...ids].filter(id => !keys.has(id));
+  if (unknown.length > 0) {
+    const rows = await readKeys(unknown);
+    for (const id of unknown) keys.set(id, rows.find(row => row.account_id === id)?.sealed);
+  }
+  return keys;
+}
+
+/** Something about an account that must be unreadable once the account's key is destroyed. */
+export interface Personal {
+  readonly keyring: Keyring;
+  readonly accountId: string;
+  /** Whatever it is kept with: it opens nowhere else. */
+  readonly context: string;
+  readonly plain: string;
+}
+
+/** Seals each under the key of its account, as JSON takes `bytea`; null for an account that has no key (any more). */
+export async function sealPersonal(
+  all: readonly { readonly personal: Personal }[],
+  readKeys: ReadKeys,
+): Promise<readonly (string | null)[]> {
+  const keys = await keysFor(new Set(all.map(({ personal }) => personal.accountId)), readKeys);
+  return all.map(({ personal: { keyring, accountId, context, plain } }) => {
+    const sealed = keys.get(accountId);
+    if (!sealed) return null;
+    return `\\x${sealUnder(subjectKey(keyring, accountId, sealed), plain, context).toString('hex')}`;
+  });
+}
+
+/** Opens what `sealPersonal` sealed; undefined when the key is gone or is not that one. */
+export function openPersonal(
+  of: Omit<Personal, 'plain'> & { readonly sealed: Buffer; readonly key: Buffer },
+): string | undefined {
+  try {
+    return openUnder(subjectKey(of.keyring, of.accountId, of.key), of.sealed, of.context);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Seals into events of persons where their request came from. A key that no row brought along is read once; who has none
  * (any more) leaves no personal parts.
  */
 export async function sealOrigins(
   events: readonly EventRow[],
-  readKeys: (accountIds: readonly string[]) => Promise<readonly SubjectKeyRow[]>,
+  readKeys: ReadKeys,
 ): Promise<readonly EventRow[]> {
   const visit = visiting.getStore();
   if (!visit) return events;
-  const { keyring, keys } = visit;
+  const { keyring } = visit;
   const subjects = new Set(events.filter(isPersonal).map(({ account_id }) => account_id));
-  const unknown = [...subjects].filter(id => !keys.has(id));
-  if (unknown.length > 0) {
-    const rows = await readKeys(unknown);
-    for (const id of unknown) keys.set(id, rows.find(row => row.account_id === id)?.sealed);
-  }
   if (subjects.size === 0) return events;
+  const keys = await keysFor(subjects, readKeys);
   const plain = JSON.stringify(visit.origin());
   return events.map(event => {
     const sealed = isPersonal(event) ? keys.get(event.account_id) : undefined;
@@ -86,10 +128,6 @@ export function openOrigin(
   keyring: Keyring,
   event: { readonly id: string; readonly accountId: string; readonly sealed: Buffer; readonly key: Buffer },
 ): Origin | undefined {
-  try {
-    const key = subjectKey(keyring, event.accountId, event.key);
-    return JSON.parse(openUnder(key, event.sealed, event.id)) as Origin;
-  } catch {
-    return undefined;
-  }
+  const plain = openPersonal({ ...event, keyring, context: event.id });
+  return plain === undefined ? undefined : (JSON.parse(plain) as Origin);
 }

@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Db, Tx } from './db.js';
-import { type SubjectKeyRow, sealOrigins } from './origin.js';
+import { type Personal, type SubjectKeyRow, sealOrigins, sealPersonal } from './origin.js';
 
 /** Who does it. `id` is an account id, a client id or an operator's account id. */
 export interface Actor {
@@ -25,13 +25,23 @@ export interface Job {
   readonly runAt?: Date;
 }
 
-/** One transaction, one actor, one instant, and the facts and jobs it leaves. */
+/** A row that a room leaves with the last statement of a work, where it costs no round trip of its own. */
+export interface LeftRow {
+  /** The room's own `INSERT`, reading all rows that were left for it as `jsonb_to_recordset(?::jsonb)`. */
+  readonly into: string;
+  readonly row: Readonly<Record<string, unknown>>;
+  /** What is personal about it: sealed under the account's key into the row's `sealed`. */
+  readonly personal: Personal;
+}
+
+/** One transaction, one actor, one instant, and the facts, rows and jobs it leaves. */
 export interface Work {
   readonly tx: Tx;
   readonly actor: Actor;
   readonly at: Date;
   record(fact: Fact): void;
   enqueue(job: Job): void;
+  leave(left: LeftRow): void;
 }
 
 /** What a fact becomes in the append-only `events` table. */
@@ -68,35 +78,52 @@ export function jobSpec(job: Job): object {
   return { identifier: job.name, payload: job.payload, run_at: job.runAt?.toISOString(), maxAttempts: 12 };
 }
 
-/** The one statement that leaves facts ($1) and jobs ($2), each a JSON array, behind. */
-export const LEAVE_SQL = `
-  WITH written AS (
+const EVENTS_SQL = `
     INSERT INTO events (id, at, type, actor_kind, actor_id, account_id, client_id, detail, sealed)
     SELECT id, at, type, actor_kind, actor_id, account_id, client_id, detail, sealed
     FROM jsonb_to_recordset(?::jsonb) AS f(id uuid, at timestamptz, type text, actor_kind text, actor_id text,
-      account_id uuid, client_id text, detail jsonb, sealed bytea)
-  )
-  SELECT keyhold_add_jobs(?::jsonb)`;
+      account_id uuid, client_id text, detail jsonb, sealed bytea)`;
 
-/** Runs `act` in one transaction; what it recorded and enqueued is written just before the commit, or not at all. */
+/** Runs `act` in one transaction; what it recorded, left and enqueued is written just before the commit, or not at all. */
 export async function openWork<T>(db: Db, actor: Actor, act: (work: Work) => Promise<T>): Promise<T> {
   const at = new Date();
   return db.transaction(async tx => {
     const facts: EventRow[] = [];
     const jobs: object[] = [];
+    const left: LeftRow[] = [];
     const result = await act({
       tx,
       actor,
       at,
       record: fact => void facts.push(eventRow(fact, actor, at)),
       enqueue: job => void jobs.push(jobSpec(job)),
+      leave: row => void left.push(row),
     });
-    if (facts.length > 0 || jobs.length > 0) {
-      const events = await sealOrigins(facts, ids => keysOf(tx, ids));
-      await tx.raw(LEAVE_SQL, [JSON.stringify(events), JSON.stringify(jobs)]);
-    }
+    await leaveAll(tx, facts, left, jobs);
     return result;
   });
+}
+
+/* One statement for all of it. */
+async function leaveAll(
+  tx: Tx,
+  facts: readonly EventRow[],
+  left: readonly LeftRow[],
+  jobs: readonly object[],
+): Promise<void> {
+  if (facts.length + left.length + jobs.length === 0) return;
+  const readKeys = (ids: readonly string[]) => keysOf(tx, ids);
+  const events = await sealOrigins(facts, readKeys);
+  const sealed = await sealPersonal(left, readKeys);
+  const rows = new Map<string, object[]>();
+  if (events.length > 0) rows.set(EVENTS_SQL, [...events]);
+  left.forEach(({ into, row }, at) => {
+    rows.set(into, [...(rows.get(into) ?? []), { ...row, sealed: sealed[at] }]);
+  });
+  const parts = [...rows.keys()].map((into, at) => `left${at} AS (${into})`);
+  const bindings = [...rows.values(), jobs].map(each => JSON.stringify(each));
+  const before = parts.length > 0 ? `WITH ${parts.join(',\n')}\n` : '';
+  await tx.raw(`${before}SELECT keyhold_add_jobs(?::jsonb)`, bindings);
 }
 
 function keysOf(tx: Tx, accountIds: readonly string[]): Promise<SubjectKeyRow[]> {

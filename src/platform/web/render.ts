@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import ejs, { type TemplateFunction } from 'ejs';
+import { digest } from '../crypto/tokens.js';
 import { type Assets, openAssets } from './assets.js';
 import type { Translate, Words } from './words.js';
 
@@ -44,6 +45,8 @@ interface LanguageLink {
 
 /** A mail, ready to be handed to a transport. */
 export interface RenderedMail {
+  /** Another one whenever its template or its words in this language are. */
+  readonly version: string;
   readonly subject: string;
   readonly text: string;
   readonly html: string;
@@ -59,7 +62,15 @@ const VIEWS = fileURLToPath(new URL('../../../../views/', import.meta.url));
 
 /** Compiles every template once, so that a broken one fails at start and never in front of a person. */
 export function openRenderer(words: Words, assets: Assets = openAssets()): Renderer {
-  const templates = compileAll();
+  const { templates, sources } = compileAll();
+  const versions = new Map<string, string>();
+  const versionOf = (template: string, language: string): string => {
+    const name = `${template} ${language}`;
+    const version =
+      versions.get(name) ?? mailVersion(sources, template, keys => words.spokenBy(language, keys));
+    versions.set(name, version);
+    return version;
+  };
   const say = (template: string, page: object): string => {
     const compiled = templates.get(template);
     if (compiled === undefined) throw new Error(`there is no template named ${template}`);
@@ -95,6 +106,7 @@ export function openRenderer(words: Words, assets: Assets = openAssets()): Rende
       const zone = 'zone' in page && typeof page.zone === 'string' ? page.zone : undefined;
       const full = { ...page, ...speech(language, zone), link: safeLink };
       return {
+        version: versionOf(template, language),
         subject: say(`mail/${template}/subject`, full).trim(),
         text: `${say(`mail/${template}/text`, full).trim()}\n`,
         html: say(`mail/${template}/html`, full),
@@ -103,15 +115,23 @@ export function openRenderer(words: Words, assets: Assets = openAssets()): Rende
   };
 }
 
-function compileAll(): Map<string, TemplateFunction> {
+interface Compiled {
+  readonly templates: ReadonlyMap<string, TemplateFunction>;
+  readonly sources: ReadonlyMap<string, string>;
+}
+
+function compileAll(): Compiled {
   const templates = new Map<string, TemplateFunction>();
+  const sources = new Map<string, string>();
   for (const file of readdirSync(VIEWS, { recursive: true, encoding: 'utf8' })) {
     if (!file.endsWith('.ejs')) continue;
     const name = file.slice(0, -'.ejs'.length).replaceAll('\\', '/');
+    const source = readFileSync(VIEWS + file, 'utf8');
+    if (name.startsWith('mail/')) sources.set(name, source);
     const plain = /^mail\/.*\/(subject|text)$/.test(name);
     templates.set(
       name,
-      ejs.compile(readFileSync(VIEWS + file, 'utf8'), {
+      ejs.compile(source, {
         filename: VIEWS + file,
         root: VIEWS,
         cache: true,
@@ -122,7 +142,21 @@ function compileAll(): Map<string, TemplateFunction> {
       }),
     );
   }
-  return templates;
+  return { templates, sources };
+}
+
+/* What it says: the template with the frames of all mails, and the words that they name. */
+function mailVersion(
+  sources: Compiled['sources'],
+  template: string,
+  spokenBy: (keys: readonly string[]) => readonly string[],
+): string {
+  const own = [...sources].filter(
+    ([name]) => name.startsWith(`mail/${template}/`) || name.startsWith('mail/frame/'),
+  );
+  const texts = own.map(([, source]) => source).sort();
+  const keys = texts.flatMap(text => [...text.matchAll(/\bt\('([^']+)'/g)].map(found => found[1] ?? ''));
+  return digest(JSON.stringify([texts, spokenBy(keys)])).toString('hex', 0, 4);
 }
 
 /** A value in a mail's text or subject stays on its line: nobody's name may start a paragraph or a header. */

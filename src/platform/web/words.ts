@@ -21,6 +21,8 @@ export interface Words {
   direction(language: string): 'ltr' | 'rtl';
   /** How that language writes values. */
   values(language: string): InLanguage;
+  /** All that a template may say that names these keys; one that ends in a dot names all beneath. */
+  spokenBy(language: string, keys: readonly string[]): readonly string[];
 }
 
 const LOCALES = fileURLToPath(new URL('../../../../locales/', import.meta.url));
@@ -49,7 +51,22 @@ export function openWords(folder: string = LOCALES): Words {
     translator: language => translators.get(known(language)) ?? String,
     direction: directionOf,
     values: valuesOf,
+    spokenBy: (language, keys) =>
+      flat(sentences.get(known(language)) ?? {})
+        .filter(([name]) => keys.some(key => isNamed(name, key)))
+        .map(([, sentence]) => sentence),
   };
+}
+
+function flat(sentences: object, at = ''): readonly (readonly [name: string, sentence: string])[] {
+  return Object.entries(sentences).flatMap(([key, value]) =>
+    typeof value === 'string' ? [[at + key, value] as const] : flat(value, `${at}${key}.`),
+  );
+}
+
+/* Plural forms are told apart by what follows an underscore. */
+function isNamed(name: string, key: string): boolean {
+  return name === key || name.startsWith(key.endsWith('.') ? key : `${key}_`);
 }
 
 function openEngine(

@@ -1,0 +1,125 @@
+import type { Delivery, Outgoing } from '../../platform/jobs/delivery.js';
+import type { Db, Tx } from '../../platform/storage/db.js';
+import type { Channel, Message, MessageFilter, MessageKind, MessageState } from './message.js';
+
+/** How messages are left with the last statement of a work. */
+export const INTO_MESSAGES = `
+  INSERT INTO messages (account_id, id, channel, kind, template, template_version, language, topic, opt_in, sealed,
+    queued_at, state_at)
+  SELECT account_id, id, channel, kind, template, template_version, language, topic, opt_in, sealed, queued_at, queued_at
+  FROM jsonb_to_recordset(?::jsonb) AS m(account_id uuid, id uuid, channel text, kind text, template text,
+    template_version text, language text, topic text, opt_in uuid, sealed bytea, queued_at timestamptz)`;
+
+/** A message as it is kept. */
+export interface KeptMessage extends Omit<Message, 'to' | 'subject'> {
+  readonly sealed: Buffer | null;
+  readonly key: Buffer | null;
+}
+
+interface MessageRow {
+  readonly id: string;
+  readonly channel: Channel;
+  readonly kind: MessageKind;
+  readonly template: string;
+  readonly template_version: string;
+  readonly language: string;
+  readonly topic: string | null;
+  readonly opt_in: string | null;
+  readonly queued_at: Date;
+  readonly state: MessageState;
+  readonly state_at: Date;
+  readonly reason: string | null;
+  readonly sealed: Buffer | null;
+  readonly key: Buffer | null;
+}
+
+const COLUMNS = `m.id, m.channel, m.kind, m.template, m.template_version, m.language, m.topic, m.opt_in, m.queued_at,
+  m.state, m.state_at, m.reason, m.sealed`;
+
+/* Each has an index of its own, so that a page of few among many is as quick as one of all. */
+const WHERE: Readonly<Record<MessageFilter, string>> = {
+  security: `m.kind = 'security'`,
+  code: `m.kind = 'code'`,
+  account: `m.kind = 'account'`,
+  topic: `m.kind = 'topic'`,
+  undelivered: `m.state IN ('failed', 'refused', 'withheld')`,
+};
+
+/** Which messages of an account are read. */
+export interface Listed {
+  readonly accountId: string;
+  readonly only?: MessageFilter | undefined;
+  /** The id of the last one that was read. */
+  readonly before?: string | undefined;
+  readonly limit: number;
+}
+
+/** The messages of an account, newest first. */
+export async function listMessages(
+  db: Db,
+  { accountId, only, before, limit }: Listed,
+): Promise<readonly KeptMessage[]> {
+  const filtered = only === undefined ? '' : `AND ${WHERE[only]}`;
+  const { rows } = await db.raw<{ rows: MessageRow[] }>(
+    `SELECT ${COLUMNS}, (SELECT k.sealed FROM subject_keys k WHERE k.account_id = m.account_id) AS key
+     FROM messages m WHERE m.account_id = :accountId ${filtered}
+       AND m.id < coalesce(CAST(:before AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+     ORDER BY m.id DESC LIMIT :limit`,
+    { accountId, before: before ?? null, limit },
+  );
+  return rows.map(row => ({
+    id: row.id,
+    channel: row.channel,
+    kind: row.kind,
+    template: row.template,
+    templateVersion: row.template_version,
+    language: row.language,
+    topic: row.topic ?? undefined,
+    optIn: row.opt_in ?? undefined,
+    queuedAt: row.queued_at,
+    state: row.state,
+    stateAt: row.state_at,
+    reason: row.reason ?? undefined,
+    sealed: row.sealed,
+    key: row.key,
+  }));
+}
+
+/** Where a message is on its way; whether there is an opt-in for it now, for one of a topic. */
+export interface OnItsWay {
+  readonly state: MessageState;
+  readonly topic: string | undefined;
+  readonly wanted: boolean;
+}
+
+/** An opt-in counts while it is not withdrawn, its topic is there, and its wording is not one that is asked for again. */
+export const LIVE = (optIn: string) => `${optIn}.withdrawn_at IS NULL AND EXISTS (SELECT FROM topics t
+  WHERE t.topic = ${optIn}.topic AND t.retired_at IS NULL AND ${optIn}.channel = ANY (t.channels)
+    AND ${optIn}.version >= t.counts_from)`;
+
+/** A message on its way; undefined when there is none (any more). */
+export async function findOnItsWay(db: Db, accountId: string, id: string): Promise<OnItsWay | undefined> {
+  const { rows } = await db.raw<{ rows: { state: MessageState; topic: string | null; wanted: boolean }[] }>(
+    `SELECT m.state, m.topic, m.topic IS NULL OR EXISTS (SELECT FROM opt_ins o WHERE o.account_id = m.account_id
+       AND o.topic = m.topic AND o.channel = m.channel AND ${LIVE('o')}) AS wanted
+     FROM messages m WHERE m.account_id = ? AND m.id = ?`,
+    [accountId, id],
+  );
+  const [row] = rows;
+  return row && { ...row, topic: row.topic ?? undefined };
+}
+
+/** Notes what became of a message; one that was sent stays so. Says whether that changed anything. */
+export async function updateDelivery(
+  tx: Tx,
+  { id, accountId }: Outgoing,
+  delivery: Delivery | { readonly state: 'withheld'; readonly tries: number; readonly reason: string },
+): Promise<boolean> {
+  const reason = delivery.state === 'sent' ? null : delivery.reason;
+  const { rowCount } = await tx.raw<{ rowCount: number }>(
+    `UPDATE messages SET state = ?, state_at = now(), reason = ?, tries = ?
+     WHERE account_id = ?::uuid AND id = ? AND state <> 'sent'`,
+    [delivery.state, reason, delivery.tries, accountId ?? null, id],
+  );
+  return rowCount === 1;
+}
