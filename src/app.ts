@@ -11,7 +11,7 @@ import {
   toProviderMetadata,
   verifyClientSecret,
 } from './domain/clients/clients.js';
-import { sweepProofs } from './domain/contacts/contacts.js';
+import { sweepContactChanges, sweepProofs } from './domain/contacts/contacts.js';
 import { openPasswordHasher, relyingPartyOf, sweepChallenges } from './domain/credentials/credentials.js';
 import { openLedger } from './domain/messages/messages.js';
 import { openProtection, openReplayNotes, sweepAttempts } from './domain/protection/protection.js';
@@ -312,6 +312,7 @@ function jobsOf(base: Base, provider: Parameters<typeof backchannelLogout>[0]): 
     advanceSigningKeys(db),
     sweepArtefacts(db),
     sweepProofs(db),
+    sweepContactChanges(db),
     sweepObjections(db),
     sweepChallenges(db),
     {

@@ -14,6 +14,7 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   '@simplewebauthn/server': /^domain\/credentials\//,
   ejs: /^platform\/web\//,
   'mmdb-lib': /^platform\/places\.ts/,
+  'libphonenumber-js/min': /^domain\/contacts\//,
   'prom-client': /^platform\/telemetry\/metrics\.ts/,
   '@opentelemetry/api': /^platform\/telemetry\/traces\.ts/,
   '@opentelemetry/sdk-trace-node': /^platform\/telemetry\/traces\.ts/,

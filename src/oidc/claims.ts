@@ -35,12 +35,13 @@ export const ENGINE_CLAIMS = {
 
 /** All that could be told of an account; the engine releases only what was asked and allowed. */
 export function claimsOf(snapshot: AccountSnapshot): Record<string, unknown> & { sub: string } {
-  const profile = { ...snapshot.profile };
+  const { phone_number: _, ...profile } = { ...snapshot.profile };
   return {
     ...profile,
     locale: profile['locale'] ?? snapshot.language,
     updated_at: snapshot.updated_at,
     ...(snapshot.email && { email: snapshot.email.address, email_verified: snapshot.email.verified }),
+    ...(snapshot.phone && { phone_number: snapshot.phone, phone_number_verified: true }),
     sub: snapshot.account_id,
   };
 }

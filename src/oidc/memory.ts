@@ -12,6 +12,8 @@ export interface AccountSnapshot {
   readonly updated_at: number;
   readonly profile: Readonly<Record<string, unknown>> | null;
   readonly email: { readonly address: string; readonly verified: boolean } | null;
+  /** The primary phone number, E.164; primary is only what was proved. */
+  readonly phone: string | null;
   /** Milliseconds: what was proved before this moment proves nothing any more. */
   readonly proofs_from: number | null;
   /** Seconds: whoever authenticated before that is signed out. */

@@ -12,6 +12,7 @@ const TABLES = [
   'accounts',
   'identifiers',
   'email_addresses',
+  'phone_numbers',
   'passwords',
   'passkeys',
   'profile_attributes',

@@ -6,7 +6,10 @@ import { type Account, type AccountState, nextSecond } from './account.js';
 import {
   deleteSubjectKey,
   insertAccount,
+  insertIdentifier,
   insertSubjectKey,
+  removeIdentifier,
+  lockAccount as takeLock,
   turnState,
   updateProofsFrom,
   updateState,
@@ -60,6 +63,31 @@ export async function openAccount(
   await insertSubjectKey(work.tx, id, newSubjectKey(keyring, id));
   work.record({ type: 'account.opened', accountId: id });
   return account;
+}
+
+/** The account as it stays until the work is over: whoever else changes what belongs to it waits. */
+export function lockAccount(work: Work, id: string): Promise<Account | undefined> {
+  return takeLock(work.tx, id);
+}
+
+/** Lets an account be found by a proved identifier as well; false when it is another account's. */
+export function claimIdentifier(
+  work: Work,
+  accountId: string,
+  kind: 'email',
+  value: string,
+): Promise<boolean> {
+  return insertIdentifier(work.tx, { kind, value, accountId, at: work.at });
+}
+
+/** Lets an account be found by an identifier no more; it is anybody's who proves it. */
+export function releaseIdentifier(
+  work: Work,
+  accountId: string,
+  kind: 'email',
+  value: string,
+): Promise<void> {
+  return removeIdentifier(work.tx, { kind, value, accountId });
 }
 
 /** Suspends, closes or reactivates an account; from the commit on every step of every flow asks for it. */

@@ -55,6 +55,39 @@ export async function findByIdentifier(db: Db, kind: 'email', value: string): Pr
   return row && present(row as AccountRow);
 }
 
+/** The account of an id, which nobody else changes or locks until the transaction is over. */
+export async function lockAccount(tx: Tx, id: string): Promise<Account | undefined> {
+  const row = await withKeys(tx).where({ 'accounts.id': id }).forNoKeyUpdate('accounts').first();
+  return row && present(row as AccountRow);
+}
+
+/** Lets an identifier lead to an account; false when it leads to another one, also one that was as quick. */
+export async function insertIdentifier(
+  tx: Tx,
+  identifier: {
+    readonly kind: 'email';
+    readonly value: string;
+    readonly accountId: string;
+    readonly at: Date;
+  },
+): Promise<boolean> {
+  const { rows } = await tx.raw<{ rows: object[] }>(
+    `INSERT INTO identifiers AS held (kind, value, account_id, added_at) VALUES (:kind, :value, :accountId, :at)
+     ON CONFLICT (kind, value) DO UPDATE SET added_at = held.added_at WHERE held.account_id = excluded.account_id
+     RETURNING 1 AS held`,
+    identifier,
+  );
+  return rows.length === 1;
+}
+
+/** Lets an identifier lead to an account no more. */
+export async function removeIdentifier(
+  tx: Tx,
+  { kind, value, accountId }: { readonly kind: 'email'; readonly value: string; readonly accountId: string },
+): Promise<void> {
+  await tx('identifiers').where({ kind, value, account_id: accountId }).delete();
+}
+
 /** Keeps the key of an account for what is personal about it. */
 export async function insertSubjectKey(tx: Tx, accountId: string, sealed: Buffer): Promise<void> {
   await tx('subject_keys').insert({ account_id: accountId, sealed });

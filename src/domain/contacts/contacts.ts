@@ -1,184 +1,71 @@
-import { randomBytes } from 'node:crypto';
-import { v7 as uuidv7 } from 'uuid';
-import type { Keyring } from '../../platform/crypto/keyring.js';
-import { digest, randomToken } from '../../platform/crypto/tokens.js';
-import type { Db } from '../../platform/storage/db.js';
-import type { Work } from '../../platform/storage/work.js';
-import {
-  codeOfLink,
-  type EmailAddress,
-  type LinkedProof,
-  PROOF_TRIES,
-  type ProofOutcome,
-  type ProofPurpose,
-  tidyCode,
-} from './contact.js';
-import * as store from './store.js';
-
 export {
+  addProvedContact,
+  addVerifiedEmail,
+  type Changed,
+  type ContactRequest,
+  makePrimary,
+  removeContact,
+} from './addresses.js';
+export {
+  type FoundChange,
+  findChangeByLink,
+  listOpenChanges,
+  type Undone,
+  undoByLink,
+  undoChange,
+  undoChangesSince,
+} from './changes.js';
+export {
+  type ChangeWhat,
+  type Contact,
+  type ContactChange,
+  type ContactKind,
   type EmailAddress,
+  keptBecause,
   type LinkedProof,
+  MOST_CONTACTS,
   PROOF_MINUTES,
   PROOF_TRIES,
   type ProofEnd,
   type ProofOutcome,
   type ProofPurpose,
+  primaryOf,
+  type ReadPhone,
+  readPhone,
+  UNDO_DAYS,
 } from './contact.js';
-export { sweepProofs } from './jobs.js';
+export { sweepContactChanges, sweepProofs } from './jobs.js';
+export {
+  type BegunProof,
+  beginProof,
+  denyProof,
+  endProofs,
+  findProofByLink,
+  findProofOf,
+  type ProofRequest,
+  proveByLink,
+  spendProof,
+  tryCode,
+} from './proofs.js';
+export { listContacts, listEmails, listNoticeEmails } from './store.js';
 
-/** What this room records; a fact names the proof and the account, never the address. */
+/** What this room records; a fact names the proof, the change and the account, never the address. */
 export const CONTACT_FACTS = [
   'email_proof.sent',
   'email_proof.proved',
   'email_proof.failed',
   'email_proof.ended',
   'email_proof.denied',
+  'phone_proof.sent',
+  'phone_proof.proved',
+  'phone_proof.failed',
+  'phone_proof.ended',
+  'phone_proof.denied',
   'email_address.added',
+  'email_address.made_primary',
+  'email_address.removed',
+  'phone_number.added',
+  'phone_number.made_primary',
+  'phone_number.removed',
+  'contact_change.undone',
 ] as const;
-
-/** What a proof is begun with. */
-export interface ProofRequest {
-  readonly purpose: ProofPurpose;
-  /** Normalised by the accounts room. */
-  readonly address: string;
-  readonly accountId?: string | undefined;
-  /** The pending request of the browser that begins: only there it can be finished. */
-  readonly binding: string;
-  /** The kind of browser and the address it asks from, as the link's page will show it. */
-  readonly askedFrom: string;
-  readonly locale: string;
-  /** Nothing will match, and everything answers as if something could. */
-  readonly decoy: boolean;
-}
-
-/** What the mail carries. */
-export interface BegunProof {
-  readonly id: string;
-  readonly code: string;
-  readonly linkToken: string;
-}
-
-/** Begins to prove that somebody reads mail at an address; the earlier proof of this browser and purpose ends. */
-export async function beginProof(work: Work, keyring: Keyring, asked: ProofRequest): Promise<BegunProof> {
-  const { binding, purpose, accountId, decoy } = asked;
-  const id = uuidv7();
-  const linkToken = randomToken();
-  const code = codeOfLink(linkToken);
-  const replaced = await store.insertProof(work.tx, {
-    ...asked,
-    id,
-    accountId,
-    codeDigest: decoy ? randomBytes(32) : digestOfCode(keyring, purpose, binding, code),
-    linkDigest: decoy ? randomBytes(32) : digest(linkToken),
-  });
-  if (replaced) {
-    const detail = { proof: replaced.id, reason: 'replaced' };
-    work.record({ type: 'email_proof.ended', ...who(replaced.accountId), detail });
-  }
-  work.record({ type: 'email_proof.sent', ...who(accountId), detail: { proof: id, purpose } });
-  return { id, code, linkToken };
-}
-
-/** Tries a code as typed in the browser that began: once right, five times wrong, for ten minutes. */
-export async function tryCode(
-  work: Work,
-  keyring: Keyring,
-  tried: { readonly binding: string; readonly purpose: ProofPurpose; readonly code: string },
-): Promise<ProofOutcome> {
-  const { binding, purpose } = tried;
-  const codeDigest = digestOfCode(keyring, purpose, binding, tidyCode(tried.code));
-  const proof = await store.tryProofByCode(work.tx, { binding, purpose, codeDigest });
-  if (!proof) return endedOutcome(await store.findProofState(work.tx, binding, purpose));
-  if (proof.proved) return provedOutcome(work, proof, 'code');
-  const triesLeft = PROOF_TRIES - proof.attempts;
-  const subject = who(proof.accountId ?? undefined);
-  work.record({ type: 'email_proof.failed', ...subject, detail: { proof: proof.id, purpose, triesLeft } });
-  if (triesLeft > 0) return { outcome: 'wrong', triesLeft };
-  work.record({ type: 'email_proof.ended', ...subject, detail: { proof: proof.id, reason: 'too-many' } });
-  return { outcome: 'ended', reason: 'too-many' };
-}
-
-/** What a mailed link is about; looking does not use it up, since mail scanners look. */
-export async function findProofByLink(db: Db, linkToken: string): Promise<LinkedProof | undefined> {
-  const proof = await store.findProof(db, digest(linkToken));
-  return proof && { ...proof, code: codeOfLink(linkToken) };
-}
-
-/** Uses a mailed link, in the browser that began and for what it was mailed for. */
-export async function proveByLink(
-  work: Work,
-  used: { readonly linkToken: string; readonly binding: string; readonly purpose: ProofPurpose },
-): Promise<Exclude<ProofOutcome, { outcome: 'wrong' }>> {
-  const { binding, purpose } = used;
-  const linkDigest = digest(used.linkToken);
-  const proof = await store.useProofByLink(work.tx, { linkDigest, binding, purpose });
-  if (proof) return provedOutcome(work, proof, 'link');
-  const found = await store.findProof(work.tx, linkDigest);
-  const ours = found !== undefined && found.binding === binding && found.purpose === purpose;
-  return endedOutcome(ours ? found.state : undefined);
-}
-
-/** "Not me": ends the proof of a mailed link, from any browser; false when it was over already. */
-export async function denyProof(work: Work, linkToken: string): Promise<boolean> {
-  const proof = await store.denyProofByLink(work.tx, digest(linkToken));
-  if (!proof) return false;
-  const { id, purpose, accountId } = proof;
-  work.record({ type: 'email_proof.denied', ...who(accountId ?? undefined), detail: { proof: id, purpose } });
-  return true;
-}
-
-/** Spends what was proved on what it was proved for: once, and for as long as the code itself would have worked. */
-export function spendProof(
-  work: Work,
-  spent: { readonly id: string; readonly purpose: ProofPurpose; readonly accountId: string },
-): Promise<boolean> {
-  return store.spendProof(work.tx, spent);
-}
-
-/** Ends whatever is under way to prove that an account is one's own, in whichever browser. */
-export async function endProofs(work: Work, accountId: string): Promise<void> {
-  for (const { id } of await store.endProofsOf(work.tx, accountId)) {
-    work.record({ type: 'email_proof.ended', accountId, detail: { proof: id, reason: 'account-changed' } });
-  }
-}
-
-/** Puts a proved address on an account; the first becomes its primary one. */
-export async function addVerifiedEmail(work: Work, accountId: string, address: string): Promise<void> {
-  if (await store.insertVerifiedEmail(work.tx, accountId, address)) {
-    work.record({ type: 'email_address.added', accountId });
-  }
-}
-
-/** The e-mail addresses of an account, the primary one first. */
-export function listEmails(db: Db, accountId: string): Promise<readonly EmailAddress[]> {
-  return store.listEmailAddresses(db, accountId);
-}
-
-function provedOutcome(
-  work: Work,
-  { id, purpose, address, accountId }: store.TriedProof,
-  by: 'code' | 'link',
-): Extract<ProofOutcome, { outcome: 'proved' }> {
-  work.record({
-    type: 'email_proof.proved',
-    ...who(accountId ?? undefined),
-    detail: { proof: id, purpose, by },
-  });
-  return { outcome: 'proved', id, address, accountId: accountId ?? undefined };
-}
-
-/** A proof that is open and was not taken all the same was begun at this very instant: as good as none. */
-function endedOutcome(
-  state: store.FoundProof['state'] | undefined,
-): Extract<ProofOutcome, { outcome: 'ended' }> {
-  return { outcome: 'ended', reason: state === undefined || state === 'open' ? 'none' : state };
-}
-
-/** Eight digits are guessed in no time from a plain digest, so it takes the installation's key; and fits one browser only. */
-function digestOfCode(keyring: Keyring, purpose: ProofPurpose, binding: string, code: string): Buffer {
-  return keyring.mac('email-code', JSON.stringify([purpose, binding, code]));
-}
-
-function who(accountId: string | undefined): { readonly accountId?: string } {
-  return accountId === undefined ? {} : { accountId };
-}

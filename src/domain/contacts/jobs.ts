@@ -1,7 +1,8 @@
 import type { JobDefinition } from '../../platform/jobs/jobs.js';
 import type { Db } from '../../platform/storage/db.js';
 import { openWork } from '../../platform/storage/work.js';
-import { removeOldProofs } from './store.js';
+import { removeOldProofs } from './proof-store.js';
+import { removeOldChanges } from './store.js';
 
 const BATCH = 1_000;
 const BATCHES = 30;
@@ -16,6 +17,18 @@ export function sweepProofs(db: Db): JobDefinition {
         const removed = await openWork(db, { kind: 'system' }, work => removeOldProofs(work.tx, BATCH));
         if (removed < BATCH) return;
       }
+    },
+  };
+}
+
+/** Removes what cannot be undone any more, and with it the addresses that somebody had. */
+export function sweepContactChanges(db: Db): JobDefinition {
+  return {
+    name: 'sweep-contact-changes',
+    every: '37 3 * * *',
+    run: async (_payload, { signal }) => {
+      const sweep = () => openWork(db, { kind: 'system' }, work => removeOldChanges(work.tx, BATCH));
+      while (!signal.aborted && (await sweep()) === BATCH);
     },
   };
 }

@@ -1,190 +1,55 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
-import {
-  type EmailAddress,
-  PROOF_MINUTES,
-  PROOF_TRIES,
-  type ProofEnd,
-  type ProofPurpose,
-} from './contact.js';
+import type { ChangeWhat, Contact, ContactChange, ContactKind, EmailAddress } from './contact.js';
 
-/** A proof as it is begun. */
-export interface NewProof {
-  readonly id: string;
-  readonly purpose: ProofPurpose;
+/** Where each kind is kept, and under which name. */
+const KEPT = {
+  email: { table: 'email_addresses', column: 'address' },
+  phone: { table: 'phone_numbers', column: 'number' },
+} as const;
+
+interface ContactRow {
+  readonly kind: ContactKind;
   readonly address: string;
-  readonly accountId: string | undefined;
-  readonly binding: string;
-  readonly codeDigest: Buffer;
-  readonly linkDigest: Buffer;
-  readonly decoy: boolean;
-  readonly askedFrom: string;
-  readonly locale: string;
+  readonly verified_at: Date | null;
+  readonly is_primary: boolean;
+  readonly added_at: Date;
 }
 
-/** A proof that a newer one put an end to. */
-export interface ReplacedProof {
-  readonly id: string;
-  readonly accountId: string | undefined;
+const LISTED = `SELECT 'email' AS kind, address, verified_at, is_primary, added_at FROM email_addresses
+    WHERE account_id = :accountId
+  UNION ALL SELECT 'phone', number, verified_at, is_primary, added_at FROM phone_numbers WHERE account_id = :accountId
+  ORDER BY kind, is_primary DESC, added_at, address LIMIT 100`;
+
+/** The e-mail addresses and then the phone numbers of an account, the primary one of each kind first. */
+export async function listContacts(db: Db, accountId: string): Promise<readonly Contact[]> {
+  const { rows } = await db.raw<{ rows: ContactRow[] }>(LISTED, { accountId });
+  return rows.map(row => ({
+    kind: row.kind,
+    address: row.address,
+    verifiedAt: row.verified_at ?? undefined,
+    isPrimary: row.is_primary,
+    addedAt: row.added_at,
+  }));
 }
 
-/** A proof after an attempt. */
-export interface TriedProof {
-  readonly id: string;
-  readonly purpose: ProofPurpose;
-  readonly address: string;
-  readonly accountId: string | null;
-  readonly attempts: number;
-  readonly proved: boolean;
+/** The e-mail addresses of an account, the primary one first. */
+export async function listEmails(db: Db, accountId: string): Promise<readonly EmailAddress[]> {
+  return (await listContacts(db, accountId)).filter(({ kind }) => kind === 'email');
 }
 
-/** A proof as a link finds it. */
-export interface FoundProof {
-  readonly id: string;
-  readonly purpose: ProofPurpose;
-  readonly binding: string;
-  readonly address: string;
-  readonly askedFrom: string;
-  readonly askedAt: Date;
-  readonly state: 'open' | Exclude<ProofEnd, 'none'>;
-}
-
-const OPEN = 'used_at IS NULL AND ended_at IS NULL';
-const TRIED = 'id, purpose, address, account_id AS "accountId", attempts, used_at IS NOT NULL AS proved';
-const STATE = `CASE WHEN used_at IS NOT NULL THEN 'used' WHEN ended_at IS NOT NULL THEN ended_reason
-  WHEN expires_at <= now() THEN 'expired' ELSE 'open' END`;
-
-/**
- * Ends the open proof of this browser and purpose and opens another; gives the ended one. The two halves are one
- * statement, and a proof begun at the same instant is overwritten, so that there is never more than one open.
- */
-export async function insertProof(tx: Tx, proof: NewProof): Promise<ReplacedProof | undefined> {
-  const { rows } = await tx.raw(
-    `WITH replaced AS (
-       UPDATE email_proofs SET ended_at = now(), ended_reason = 'replaced'
-       WHERE binding = :binding AND purpose = :purpose AND ${OPEN} RETURNING id, account_id
-     )
-     INSERT INTO email_proofs (id, purpose, address, account_id, binding, code_digest, link_digest, decoy, asked_from,
-       locale, created_at, expires_at)
-     SELECT CAST(:id AS uuid), :purpose, :address, CAST(:accountId AS uuid), :binding, CAST(:codeDigest AS bytea), CAST(:linkDigest AS bytea),
-       CAST(:decoy AS boolean), :askedFrom, :locale, now(), now() + make_interval(mins => ${PROOF_MINUTES})
-     FROM (SELECT count(*) FROM replaced) AS first
-     ON CONFLICT (binding, purpose) WHERE ${OPEN} DO UPDATE SET id = excluded.id, address = excluded.address,
-       account_id = excluded.account_id, code_digest = excluded.code_digest, link_digest = excluded.link_digest,
-       decoy = excluded.decoy, asked_from = excluded.asked_from, locale = excluded.locale, attempts = 0,
-       created_at = excluded.created_at, expires_at = excluded.expires_at
-     RETURNING (SELECT id FROM replaced) AS id, (SELECT account_id FROM replaced) AS "accountId"`,
-    { ...proof, accountId: proof.accountId ?? null },
-  );
-  const { id, accountId } = rows[0] as { id: string | null; accountId: string | null };
-  return id === null ? undefined : { id, accountId: accountId ?? undefined };
-}
-
-/** Counts a try of a code and uses or ends the proof, at once: tries in parallel queue up for the row and count one by one. */
-export async function tryProofByCode(
-  tx: Tx,
-  tried: { readonly binding: string; readonly purpose: ProofPurpose; readonly codeDigest: Buffer },
-): Promise<TriedProof | undefined> {
-  const right = 'code_digest = :codeDigest AND NOT decoy';
-  const spent = `NOT (${right}) AND attempts + 1 >= ${PROOF_TRIES}`;
-  const { rows } = await tx.raw(
-    `UPDATE email_proofs SET
-       attempts = attempts + CASE WHEN ${right} THEN 0 ELSE 1 END,
-       used_at = CASE WHEN ${right} THEN now() END,
-       ended_at = CASE WHEN ${spent} THEN now() END,
-       ended_reason = CASE WHEN ${spent} THEN 'too-many' END
-     WHERE binding = :binding AND purpose = :purpose AND ${OPEN} AND expires_at > now()
-     RETURNING ${TRIED}`,
-    { ...tried },
-  );
-  return rows[0] as TriedProof | undefined;
-}
-
-/** Uses a proof by its link, in the browser that began it. */
-export async function useProofByLink(
-  tx: Tx,
-  used: { readonly linkDigest: Buffer; readonly binding: string; readonly purpose: ProofPurpose },
-): Promise<TriedProof | undefined> {
-  const { rows } = await tx.raw(
-    `UPDATE email_proofs SET used_at = now()
-     WHERE link_digest = :linkDigest AND binding = :binding AND purpose = :purpose AND NOT decoy AND ${OPEN}
-       AND expires_at > now()
-     RETURNING ${TRIED}`,
-    { ...used },
-  );
-  return rows[0] as TriedProof | undefined;
-}
-
-/** Ends an open proof by its link. */
-export async function denyProofByLink(tx: Tx, linkDigest: Buffer): Promise<TriedProof | undefined> {
-  const { rows } = await tx.raw(
-    `UPDATE email_proofs SET ended_at = now(), ended_reason = 'denied'
-     WHERE link_digest = ? AND ${OPEN} RETURNING ${TRIED}`,
-    [linkDigest],
-  );
-  return rows[0] as TriedProof | undefined;
-}
-
-/** The state of the latest proof of a browser and purpose. */
-export async function findProofState(
-  db: Db,
-  binding: string,
-  purpose: ProofPurpose,
-): Promise<FoundProof['state'] | undefined> {
-  const { rows } = await db.raw(
-    `SELECT ${STATE} AS state FROM email_proofs WHERE binding = ? AND purpose = ?
-     ORDER BY (${OPEN}) DESC, created_at DESC LIMIT 1`,
-    [binding, purpose],
-  );
-  return (rows[0] as { state: FoundProof['state'] } | undefined)?.state;
-}
-
-/** Spends a used proof, once, while it is fresh. */
-export async function spendProof(
-  tx: Tx,
-  spent: { readonly id: string; readonly purpose: ProofPurpose; readonly accountId: string },
-): Promise<boolean> {
-  const result = await tx.raw(
-    `UPDATE email_proofs SET spent_at = now() WHERE id = :id AND purpose = :purpose AND account_id = :accountId
-       AND spent_at IS NULL AND used_at > now() - make_interval(mins => ${PROOF_MINUTES})`,
-    { ...spent },
-  );
-  return result.rowCount === 1;
-}
-
-/** Ends the open proofs of an account and spends the used ones; gives the open ones. */
-export async function endProofsOf(tx: Tx, accountId: string): Promise<readonly { readonly id: string }[]> {
-  const { rows } = await tx.raw(
-    `WITH spent AS (UPDATE email_proofs SET spent_at = now()
-       WHERE account_id = :accountId AND used_at IS NOT NULL AND spent_at IS NULL)
-     UPDATE email_proofs SET ended_at = now(), ended_reason = 'account-changed'
-     WHERE account_id = :accountId AND ${OPEN} AND expires_at > now() RETURNING id`,
+/** Where an account's notices go: its proved addresses, and those taken away within the days in which that can be undone. */
+export async function listNoticeEmails(db: Db, accountId: string): Promise<readonly string[]> {
+  const { rows } = await db.raw<{ rows: { address: string }[] }>(
+    `SELECT address FROM email_addresses WHERE account_id = :accountId AND verified_at IS NOT NULL
+     UNION SELECT address FROM contact_changes WHERE account_id = :accountId AND kind = 'email' AND what = 'removed'
+       AND undone_at IS NULL AND undo_until > now()
+     ORDER BY address LIMIT 100`,
     { accountId },
   );
-  return rows as { id: string }[];
+  return rows.map(({ address }) => address);
 }
 
-/** The proof of a link, if there (still) is one. */
-export async function findProof(db: Db, linkDigest: Buffer): Promise<FoundProof | undefined> {
-  const { rows } = await db.raw(
-    `SELECT id, purpose, binding, address, asked_from AS "askedFrom", created_at AS "askedAt", ${STATE} AS state
-     FROM email_proofs WHERE link_digest = ?`,
-    [linkDigest],
-  );
-  return rows[0] as FoundProof | undefined;
-}
-
-/** Removes up to `limit` proofs that ended an hour ago or longer; gives how many. */
-export async function removeOldProofs(tx: Tx, limit: number): Promise<number> {
-  const result = await tx.raw(
-    `DELETE FROM email_proofs WHERE id IN (
-       SELECT id FROM email_proofs WHERE expires_at < now() - interval '1 hour'
-       ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
-    [limit],
-  );
-  return result.rowCount as number;
-}
-
-/** Adds a verified address, or verifies one that is there; the first of an account is its primary. True when it changed. */
+/** Adds the proved address of somebody who signs up; the first of an account is its primary. True when it changed. */
 export async function insertVerifiedEmail(tx: Tx, accountId: string, address: string): Promise<boolean> {
   const { rows } = await tx.raw(
     `INSERT INTO email_addresses AS held (account_id, address, verified_at, is_primary, added_at)
@@ -198,15 +63,165 @@ export async function insertVerifiedEmail(tx: Tx, accountId: string, address: st
   return rows.length > 0;
 }
 
-/** The addresses of an account, the primary one first. */
-export async function listEmailAddresses(db: Db, accountId: string): Promise<readonly EmailAddress[]> {
-  const { rows } = await db.raw(
-    `SELECT address, verified_at AS "verifiedAt", is_primary AS "isPrimary", added_at AS "addedAt"
-     FROM email_addresses WHERE account_id = ? ORDER BY is_primary DESC, added_at, address`,
-    [accountId],
+/** Adds an address, or proves one that is there. True when that changed anything. */
+export async function insertContact(tx: Tx, accountId: string, contact: Contact): Promise<boolean> {
+  const { table, column } = KEPT[contact.kind];
+  const { rowCount } = await tx.raw<{ rowCount: number }>(
+    `INSERT INTO ${table} AS held (account_id, ${column}, verified_at, is_primary, added_at)
+     VALUES (:accountId, :address, :verifiedAt, :isPrimary, :addedAt)
+     ON CONFLICT (account_id, ${column}) DO UPDATE SET verified_at = excluded.verified_at,
+       is_primary = held.is_primary OR excluded.is_primary WHERE held.verified_at IS NULL`,
+    { ...contact, accountId, verifiedAt: contact.verifiedAt ?? null },
   );
-  return (rows as (Omit<EmailAddress, 'verifiedAt'> & { verifiedAt: Date | null })[]).map(row => ({
-    ...row,
-    verifiedAt: row.verifiedAt ?? undefined,
-  }));
+  return rowCount === 1;
+}
+
+/** Takes an address away; says whether it was there. */
+export async function removeContact(
+  tx: Tx,
+  accountId: string,
+  { kind, address }: Pick<Contact, 'kind' | 'address'>,
+): Promise<boolean> {
+  const { table, column } = KEPT[kind];
+  return (
+    (await tx(table)
+      .where({ account_id: accountId, [column]: address })
+      .delete()) === 1
+  );
+}
+
+/** Makes a proved address the only primary one of its kind; says whether it is one now. */
+export async function updatePrimary(
+  tx: Tx,
+  accountId: string,
+  { kind, address }: Pick<Contact, 'kind' | 'address'>,
+): Promise<boolean> {
+  const { table, column } = KEPT[kind];
+  /* Two statements, since the index that allows one primary looks at each row by itself. */
+  await tx(table)
+    .where({ account_id: accountId, is_primary: true })
+    .whereNot({ [column]: address })
+    .update({ is_primary: false });
+  const updated = await tx(table)
+    .where({ account_id: accountId, [column]: address })
+    .whereNotNull('verified_at')
+    .update({ is_primary: true });
+  return updated === 1;
+}
+
+interface ChangeRow {
+  readonly id: string;
+  readonly account_id: string;
+  readonly kind: ContactKind;
+  readonly what: ChangeWhat;
+  readonly address: string;
+  readonly before: readonly Readonly<Record<string, unknown>>[];
+  readonly asked_from: Buffer;
+  readonly made_at: Date;
+  readonly undo_until: Date;
+  readonly undone_at: Date | null;
+}
+
+const COLUMNS = 'id, account_id, kind, what, address, before, asked_from, made_at, undo_until, undone_at';
+
+function present(row: ChangeRow): ContactChange {
+  return {
+    id: row.id,
+    accountId: row.account_id,
+    kind: row.kind,
+    what: row.what,
+    address: row.address,
+    before: row.before.map(each => ({
+      kind: each['kind'] as ContactKind,
+      address: String(each['address']),
+      verifiedAt: typeof each['verifiedAt'] === 'string' ? new Date(each['verifiedAt']) : undefined,
+      isPrimary: each['isPrimary'] === true,
+      addedAt: new Date(String(each['addedAt'])),
+    })),
+    askedFrom: row.asked_from,
+    madeAt: row.made_at,
+    undoUntil: row.undo_until,
+    undoneAt: row.undone_at ?? undefined,
+  };
+}
+
+/** Keeps a change with how it was before. */
+export async function insertChange(
+  tx: Tx,
+  change: Omit<ContactChange, 'undoneAt'>,
+  undoDigest: Buffer,
+): Promise<void> {
+  await tx('contact_changes').insert({
+    account_id: change.accountId,
+    id: change.id,
+    kind: change.kind,
+    what: change.what,
+    address: change.address,
+    before: JSON.stringify(change.before),
+    undo_digest: undoDigest,
+    asked_from: change.askedFrom,
+    made_at: change.madeAt,
+    undo_until: change.undoUntil,
+  });
+}
+
+/** The change of a link. */
+export async function findChange(db: Db, undoDigest: Buffer): Promise<ContactChange | undefined> {
+  const { rows } = await db.raw<{ rows: ChangeRow[] }>(
+    `SELECT ${COLUMNS} FROM contact_changes WHERE undo_digest = ?`,
+    [undoDigest],
+  );
+  return rows[0] && present(rows[0]);
+}
+
+/** A change of an account by its id. */
+export async function findChangeOf(
+  db: Db,
+  accountId: string,
+  id: string,
+): Promise<ContactChange | undefined> {
+  const { rows } = await db.raw<{ rows: ChangeRow[] }>(
+    `SELECT ${COLUMNS} FROM contact_changes WHERE account_id = ? AND id = ?`,
+    [accountId, id],
+  );
+  return rows[0] && present(rows[0]);
+}
+
+/** What can still be undone at an instant, newest first. */
+export async function listChanges(db: Db, accountId: string, at: Date): Promise<readonly ContactChange[]> {
+  const { rows } = await db.raw<{ rows: ChangeRow[] }>(
+    `SELECT ${COLUMNS} FROM contact_changes WHERE account_id = ? AND undone_at IS NULL AND undo_until > ?
+     ORDER BY made_at DESC, id DESC LIMIT 100`,
+    [accountId, at],
+  );
+  return rows.map(present);
+}
+
+/** Uses up a change that can be undone, and with it all that was changed after it; undefined when it is over. */
+export async function useChange(
+  tx: Tx,
+  used: { readonly accountId: string; readonly id: string; readonly at: Date },
+): Promise<ContactChange | undefined> {
+  const { rows } = await tx.raw<{ rows: ChangeRow[] }>(
+    `WITH undone AS (
+       UPDATE contact_changes SET undone_at = :at
+       WHERE account_id = :accountId AND id = :id AND undone_at IS NULL AND undo_until > :at RETURNING ${COLUMNS}
+     ), later AS (
+       UPDATE contact_changes c SET undone_at = :at FROM undone u
+       WHERE c.account_id = :accountId AND c.undone_at IS NULL AND (c.made_at, c.id) > (u.made_at, u.id)
+     )
+     SELECT ${COLUMNS} FROM undone`,
+    { ...used },
+  );
+  return rows[0] && present(rows[0]);
+}
+
+/** Removes up to `limit` changes that cannot be undone any more since a week; gives how many. */
+export async function removeOldChanges(tx: Tx, limit: number): Promise<number> {
+  const { rowCount } = await tx.raw<{ rowCount: number }>(
+    `DELETE FROM contact_changes WHERE (account_id, id) IN (SELECT account_id, id FROM contact_changes
+       WHERE undo_until < now() - interval '7 days' ORDER BY undo_until LIMIT ? FOR UPDATE SKIP LOCKED)`,
+    [limit],
+  );
+  return rowCount;
 }

@@ -12,7 +12,6 @@ export const PROFILE_ATTRIBUTES = [
   'birthdate',
   'zoneinfo',
   'address',
-  'phone_number',
 ] as const;
 export type ProfileAttribute = (typeof PROFILE_ATTRIBUTES)[number];
 

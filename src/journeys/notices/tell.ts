@@ -1,6 +1,6 @@
 import type Koa from 'koa';
 import { beginObjections, findAccount } from '../../domain/accounts/accounts.js';
-import { listEmails } from '../../domain/contacts/contacts.js';
+import { listNoticeEmails } from '../../domain/contacts/contacts.js';
 import { listAttributes } from '../../domain/profiles/profiles.js';
 import type { Keyring } from '../../platform/crypto/keyring.js';
 import type { Work } from '../../platform/storage/work.js';
@@ -81,10 +81,10 @@ interface Readers {
 async function readersOf({ tx }: Work, { accountId, alsoTo = [] }: News): Promise<Readers> {
   const account = await findAccount(tx, accountId);
   const { zoneinfo } = await listAttributes(tx, accountId);
-  const proven = (await listEmails(tx, accountId)).filter(({ verifiedAt }) => verifiedAt);
+  const proven = await listNoticeEmails(tx, accountId);
   return {
     language: account?.language ?? 'en',
     zone: typeof zoneinfo === 'string' ? zoneinfo : undefined,
-    addresses: [...new Set([...proven.map(({ address }) => address), ...alsoTo])],
+    addresses: [...new Set([...proven, ...alsoTo])],
   };
 }

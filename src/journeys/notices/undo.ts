@@ -1,3 +1,4 @@
+import { undoChangesSince } from '../../domain/contacts/contacts.js';
 import { removePasskey } from '../../domain/credentials/credentials.js';
 import type { Work } from '../../platform/storage/work.js';
 import type { NewsKind } from './kinds.js';
@@ -22,7 +23,7 @@ export interface Undoing {
 }
 
 /** What can be undone. */
-export type UndoWord = 'passkey';
+export type UndoWord = 'passkey' | 'addresses';
 
 /* The passkey that came with what they disown is not theirs, or it would let that person in again once they recovered. */
 const newPasskey: Undoing = {
@@ -33,6 +34,15 @@ const newPasskey: Undoing = {
   },
 };
 
+/* What whoever got in changed about the addresses goes with them, if whoever presses may undo it: a thief who added an address may not. */
+const addresses: Undoing = {
+  word: 'addresses',
+  concerns: ({ by }) => by !== undefined,
+  run: async (work, { accountId, by = '', at, undo }) => {
+    await undoChangesSince(work, accountId, { since: new Date(undo['madeAt'] ?? at), by });
+  },
+};
+
 /** What is undone when somebody objects to news of a kind. A new kind that changes something brings its line. */
 const OF_KIND: Readonly<Partial<Record<NewsKind, Undoing>>> = {
   passkey_added: newPasskey,
@@ -40,7 +50,7 @@ const OF_KIND: Readonly<Partial<Record<NewsKind, Undoing>>> = {
 };
 
 /** What is undone by every objection, whatever it is to: for what whoever got in may have left behind. */
-const OF_EVERY: readonly Undoing[] = [];
+const OF_EVERY: readonly Undoing[] = [addresses];
 
 /** What an objection undoes. */
 export function undoingsOf(kind: NewsKind | undefined, objected: Objected): readonly Undoing[] {
