@@ -30,7 +30,7 @@ import { countSignIns, namesOf, observeJobs, traceOutbound, watchQueues } from '
 import { mayAct } from './oidc/acting.js';
 import type { ClientRegistry } from './oidc/clients.js';
 import { openDeviceCodes } from './oidc/device-codes.js';
-import { exactPaths } from './oidc/exact-paths.js';
+import { exactPaths, pastRoutes } from './oidc/exact-paths.js';
 import { noteRefusals } from './oidc/facts.js';
 import type { FindResourceServer } from './oidc/features.js';
 import { openInteractions } from './oidc/interaction.js';
@@ -137,7 +137,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     provider.use(flushing(base.pool, keyring, base.noteReplay));
     provider.use(unavailability(provider));
     provider.use(choosePeople(provider, base.csrf, issuer, subjectOf));
-    provider.use(router.routes());
+    provider.use(pastRoutes(router.routes() as Parameters<typeof pastRoutes>[0]));
     return { provider, listener: provider.callback() };
   };
 

@@ -7,7 +7,7 @@ import type { Engine } from '../oidc/provider.js';
 import type { SubjectOf } from '../oidc/subjects.js';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import type { Places } from '../platform/places.js';
-import type { Db } from '../platform/storage/db.js';
+import type { Db, StatementPool } from '../platform/storage/db.js';
 import { openWork } from '../platform/storage/work.js';
 import type { Csrf } from '../platform/web/csrf.js';
 import { allowFormTarget } from '../platform/web/headers.js';
@@ -22,6 +22,8 @@ export interface Parts {
   readonly production: boolean;
   readonly emailCodeSignIn: boolean;
   readonly db: Db;
+  /** For statements that many requests wait for: named, and planned once. */
+  readonly pool: StatementPool;
   readonly keyring: Keyring;
   readonly provider: Engine;
   readonly interactions: Interactions;

@@ -103,12 +103,14 @@ export async function countTry(turn: Turn, allowance: Allowance, target?: Target
 }
 
 /** Somebody signed in: their browser is known from now on, and wrong passwords before a proof of theirs are forgotten. */
-export async function welcome(turn: Turn, accountId: string, forgets: boolean): Promise<void> {
+export function welcome(turn: Turn, accountId: string, forgets: boolean): void {
   const { email = '' } = turn.progress;
   const limits = limitsOf(turn, PASSWORDS, { email, account: { id: accountId } });
   const forget = forgets ? limits.filter(({ per }) => per !== 'network') : [];
   const before = knownBrowser(turn);
-  await turn.parts.protection.welcome({ accountId, before, browser: renameBrowser(turn), forget });
+  const arrival = { accountId, before, browser: renameBrowser(turn), forget };
+  const clause = turn.parts.protection.welcome(arrival);
+  if (clause) turn.parts.interactions.along(clause);
 }
 
 /** Takes tries back that came to nothing because we were busy: the secret was not looked at. */

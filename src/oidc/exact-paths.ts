@@ -4,6 +4,8 @@ import { Refusal } from '../platform/errors.js';
 /* In any case, percent-encoded letters included. */
 const PROTOCOL =
   /^\/(authorize|end-session|device|device_authorization|par|token|userinfo|introspect|revoke|jwks)(\/|$)/;
+/* Those of them that no page of ours shares. */
+const ENGINE_ONLY = /^\/(authorize|device_authorization|par|token|userinfo|introspect|revoke|jwks)(\/|$)/;
 const WITH_ID = /^(\/(authorize|device))\/[\w-]+$/;
 
 /**
@@ -28,4 +30,9 @@ function folded(path: string): string {
   } catch {
     return path.toLowerCase();
   }
+}
+
+/** Leads what only the engine answers past our own routes, which are many. */
+export function pastRoutes(routes: Koa.Middleware): Koa.Middleware {
+  return (ctx, next) => (ENGINE_ONLY.test(ctx.path) ? next() : routes(ctx, next));
 }

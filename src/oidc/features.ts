@@ -23,6 +23,8 @@ export function features(
 ): NonNullable<Configuration['features']> {
   return {
     devInteractions: { enabled: false },
+    /* Keys that sign by our own hand: `signing-key.ts`. */
+    externalSigningSupport: { enabled: true, ack: 'experimental-01' },
     /* OpenID Connect Core §5.3 */
     userinfo: { enabled: true },
     jwtUserinfo: { enabled: true },

@@ -1,6 +1,12 @@
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { digest } from '../platform/crypto/tokens.js';
-import { type NamedStatement, statement } from '../platform/storage/db.js';
+import {
+  type Bind,
+  type Clause,
+  type NamedStatement,
+  openBinder,
+  statement,
+} from '../platform/storage/db.js';
 import { type EventRow, jobSpec } from '../platform/storage/work.js';
 import {
   artefactOf,
@@ -42,26 +48,18 @@ export type Write =
   | { readonly act: 'end-session'; readonly uid: string; readonly reason: string }
   | { readonly act: 'end-grants'; readonly ids: readonly string[] }
   | { readonly act: 'settle-device'; readonly reference: string; readonly how: 'claimed' | 'denied' }
-  | { readonly act: 'progress'; readonly id: string; readonly progress: Payload };
+  | { readonly act: 'progress'; readonly id: string; readonly progress: Payload }
+  | { readonly act: 'along'; readonly clause: Clause };
 
 interface Draft {
   readonly parts: string[];
   readonly requires: string[];
   readonly values: unknown[];
-  bind(value: unknown, type: string): string;
+  readonly bind: Bind;
 }
 
 function openDraft(): Draft {
-  const values: unknown[] = [];
-  return {
-    parts: [],
-    requires: [],
-    values,
-    bind: (value, type) => {
-      values.push(value);
-      return `$${values.length}::${type}`;
-    },
-  };
+  return { parts: [], requires: [], ...openBinder() };
 }
 
 function keyOf(model: string, id: string): Buffer | string {
@@ -254,6 +252,9 @@ function write(draft: Draft, part: string, entry: Write, keyring: Keyring): void
     case 'progress':
       draft.parts.push(`${part} AS (UPDATE interactions SET progress = ${draft.bind(JSON.stringify(entry.progress), 'jsonb')}
         WHERE ${match(draft, 'Interaction', entry.id)})`);
+      return;
+    case 'along':
+      draft.parts.push(...entry.clause(draft.bind));
       return;
   }
 }

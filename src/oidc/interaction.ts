@@ -2,6 +2,7 @@ import type Koa from 'koa';
 import type Provider from 'oidc-provider';
 import { errors, type Interaction } from 'oidc-provider';
 import { Refusal } from '../platform/errors.js';
+import type { Clause } from '../platform/storage/db.js';
 import type { Actor, Fact } from '../platform/storage/work.js';
 import type { Payload } from './artefacts.js';
 import { type AccountSnapshot, requestScope } from './request-scope.js';
@@ -57,6 +58,8 @@ export interface Interactions {
   choose(ctx: Koa.Context, accountId: string): Promise<string>;
   refuse(ctx: Koa.Context, error: string, description: string): Promise<string>;
   account(pending: PendingRequest): Promise<AccountSnapshot | undefined>;
+  /** Writes what another room leaves in the very statement of this request's flush. */
+  along(clause: Clause): void;
   /** Records a fact with this request's flush, e.g. a failed try. */
   record(fact: Fact, actor: Actor): void;
 }
@@ -99,6 +102,7 @@ export function openInteractions(provider: Provider): Interactions {
         { mergeWithLastSubmission: false },
       ),
     account: async pending => (pending.accountId ? requestScope().account(pending.accountId) : undefined),
+    along: clause => requestScope().writes.along(clause),
     record: (fact, actor) => requestScope().record(fact, actor),
   };
 }

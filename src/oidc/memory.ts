@@ -2,7 +2,7 @@ import type { Keyring } from '../platform/crypto/keyring.js';
 import { learnSubjectKey } from '../platform/storage/origin.js';
 import type { ActingAccount } from './acting.js';
 import { artefactOf, type Payload, payloadOf } from './artefacts.js';
-import { type KnownSession, sessionOf } from './session-row.js';
+import { BY_REFERENCE, type KnownSession, sessionOf } from './session-row.js';
 
 /** What an account's snapshot says. */
 export interface AccountSnapshot {
@@ -108,7 +108,7 @@ export function learn(memory: Memory, row: ReadRow, keyring: Keyring, clientId: 
   const found = session ? sessionOf(session, keyring) : undefined;
   if (session && found) {
     memory.sessions.set(String(session.uid), found);
-    memory.uids.set(String(found.payload.jti), String(session.uid));
+    if (found.payload.jti !== BY_REFERENCE) memory.uids.set(String(found.payload.jti), String(session.uid));
   }
   if (grant) {
     const id = String(grant['id']);

@@ -1,8 +1,9 @@
+import type { Clause } from '../platform/storage/db.js';
 import type { Payload } from './artefacts.js';
 import { copyOf } from './copy.js';
 import type { Write } from './flush-statement.js';
 import { artefactKey, type Memory } from './memory.js';
-import { sameSession } from './session-row.js';
+import { BY_REFERENCE, sameSession } from './session-row.js';
 
 /** The writes of one request, in order, until they are taken for the flush. */
 export interface PendingWrites {
@@ -10,6 +11,8 @@ export interface PendingWrites {
   putSession(payload: Payload): void;
   setProgress(interactionId: string, progress: Payload): void;
   consume(model: string, id: string): void;
+  /** What another room writes in the same statement. */
+  along(clause: Clause): void;
   /** Somebody says whether a device is theirs. */
   settleDevice(reference: string, how: 'claimed' | 'denied'): void;
   remove(model: string, id: string): void;
@@ -39,6 +42,8 @@ export function openPendingWrites(memory: Memory): PendingWrites {
     },
     putSession: payload => {
       const uid = String(payload['uid']);
+      if (payload['jti'] === BY_REFERENCE)
+        throw new Error('a session that was read by reference is not saved');
       const before = memory.sessions.get(uid);
       const isNew = !before || inserted.has(artefactKey('Session', uid));
       drop(write => concernsSession(write, uid));
@@ -57,6 +62,7 @@ export function openPendingWrites(memory: Memory): PendingWrites {
       writes.push({ act: 'progress', id, progress });
     },
     consume: (model, id) => void writes.push({ act: 'consume', model, id }),
+    along: clause => void writes.push({ act: 'along', clause }),
     settleDevice: (reference, how) => void writes.push({ act: 'settle-device', reference, how }),
     remove: (model, id) => {
       const key = artefactKey(model, id);

@@ -14,6 +14,7 @@ import { loadExistingGrant } from './grants.js';
 import { ENGINE_LIFETIMES } from './lifetimes.js';
 import { interactionPolicyOf, PROMPTS, STRENGTHS } from './policy.js';
 import { mustBeBrief, useProofsOnce } from './replays.js';
+import { SigningKey } from './signing-key.js';
 import type { SubjectOf } from './subjects.js';
 import { markTokens } from './token-ids.js';
 
@@ -25,7 +26,7 @@ export interface ProviderParts {
   readonly issuer: URL;
   readonly keyring: Keyring;
   readonly subjectOf: SubjectOf;
-  readonly jwks: readonly JWK[];
+  readonly jwks: readonly (JWK & { readonly kid: string })[];
   readonly clients: ClientRegistry;
   readonly findResourceServer: FindResourceServer;
   readonly mayDeviceAsk: MayDeviceAsk;
@@ -42,7 +43,7 @@ export function openProvider(parts: ProviderParts): Provider {
 
   const configuration: Configuration = {
     adapter: openAdapter(parts.clients.metadata, keyring),
-    jwks: { keys: [...parts.jwks] } as NonNullable<Configuration['jwks']>,
+    jwks: { keys: parts.jwks.map(jwk => new SigningKey(jwk)) },
     features: features(pages, parts.findResourceServer, () => new errors.InvalidTarget()),
     ttl: ENGINE_LIFETIMES,
     claims: ENGINE_CLAIMS,

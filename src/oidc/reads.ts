@@ -6,8 +6,23 @@ import { ARTEFACTS } from './artefacts.js';
  */
 
 const ACCOUNT = 'LEFT JOIN account_snapshots a ON a.account_id =';
-const SELECT_TOKEN =
-  'SELECT to_jsonb(t) AS artefact, to_jsonb(g) AS "grant", to_jsonb(s) AS session, to_jsonb(a) AS account';
+/* What a token asks of its session; nobody will present the session's id, so it is not unsealed for that. */
+const BY_REFERENCE = [
+  'uid',
+  'account_id',
+  'acr',
+  'amr',
+  'login_ts',
+  'transient',
+  'authorizations',
+  'issued_at',
+  'expires_at',
+  'version',
+]
+  .map(column => `'${column}', s.${column}`)
+  .join(', ');
+const SELECT_TOKEN = `SELECT to_json(t) AS artefact, to_json(g) AS "grant",
+    CASE WHEN s.uid IS NOT NULL THEN json_build_object(${BY_REFERENCE}) END AS session, to_json(a) AS account`;
 
 /** A code or token by digest ($1), for slotted kinds in one of the slots $2: with its grant, session and account. */
 export function tokenRead(model: string): string {
@@ -15,7 +30,7 @@ export function tokenRead(model: string): string {
   if (!artefact) throw new Error(`no table for ${model}`);
   const found = `WHERE t.digest = $1${artefact.slotted ? ' AND t.slot = ANY ($2::smallint[])' : ''}`;
   if (!artefact.columns.some(({ field }) => field === 'grantId')) {
-    return `SELECT to_jsonb(t) AS artefact FROM ${artefact.table} t ${found}`;
+    return `SELECT to_json(t) AS artefact FROM ${artefact.table} t ${found}`;
   }
   return `${SELECT_TOKEN} FROM ${artefact.table} t
     LEFT JOIN grants g ON g.id = t.grant_id
@@ -26,7 +41,7 @@ export function tokenRead(model: string): string {
 
 /** A session by digest of its id ($1), with what client $2 will need of it. */
 export const SESSION_READ = `
-  SELECT to_jsonb(s) AS session, to_jsonb(g) AS "grant", to_jsonb(a) AS account, to_jsonb(c) AS consent
+  SELECT to_json(s) AS session, to_json(g) AS "grant", to_json(a) AS account, to_json(c) AS consent
   FROM sessions s
   LEFT JOIN grants g ON g.id = s.authorizations -> $2::text ->> 'grantId'
   ${ACCOUNT} s.account_id
@@ -39,8 +54,8 @@ export const SESSION_BY_UID_READ = SESSION_READ.replace('s.id_digest = $1', 's.u
 const PENDING = 'FROM interactions i';
 const ANSWERED = `coalesce(i.result -> 'login' ->> 'accountId', i.result -> 'select_account' ->> 'accountId')::uuid`;
 const PERSON = `coalesce(${ANSWERED}, (i.session ->> 'accountId')::uuid)`;
-const SELECT_PENDING = `SELECT to_jsonb(i) AS artefact, to_jsonb(s) AS session, to_jsonb(g) AS "grant",
-  to_jsonb(a) AS account, to_jsonb(c) AS consent`;
+const SELECT_PENDING = `SELECT to_json(i) AS artefact, to_json(s) AS session, to_json(g) AS "grant",
+  to_json(a) AS account, to_json(c) AS consent`;
 const OF_PERSON = `
   LEFT JOIN grants g ON g.id = s.authorizations -> (i.params ->> 'client_id') ->> 'grantId'
   ${ACCOUNT} ${PERSON}
@@ -69,14 +84,14 @@ export const RESUME_READ = `${SELECT_PENDING},
   ORDER BY s.login_ts DESC LIMIT 1`;
 
 /** An account's snapshot ($1). */
-export const ACCOUNT_READ = 'SELECT to_jsonb(a) AS account FROM account_snapshots a WHERE a.account_id = $1';
+export const ACCOUNT_READ = 'SELECT to_json(a) AS account FROM account_snapshots a WHERE a.account_id = $1';
 
 /** A grant ($1). */
-export const GRANT_READ = 'SELECT to_jsonb(g) AS "grant" FROM grants g WHERE g.id = $1';
+export const GRANT_READ = 'SELECT to_json(g) AS "grant" FROM grants g WHERE g.id = $1';
 
 /** What somebody ($1) allowed an app ($2). */
 export const CONSENT_READ =
-  'SELECT to_jsonb(c) AS consent FROM consent_snapshots c WHERE c.account_id = $1 AND c.client_id = $2';
+  'SELECT to_json(c) AS consent FROM consent_snapshots c WHERE c.account_id = $1 AND c.client_id = $2';
 
 /* The sessions of a browser ($1), and while it was renamed a moment ago ($3: silent requests only) under its former name. */
 const OF_BROWSER = `(SELECT * FROM sessions WHERE browser = $1
@@ -84,7 +99,7 @@ const OF_BROWSER = `(SELECT * FROM sessions WHERE browser = $1
 
 /** Everybody who is signed in in browser $1, each with what client $2 will need of them. */
 export const PEOPLE_READ = `
-  SELECT to_jsonb(s) AS session, to_jsonb(g) AS "grant", to_jsonb(a) AS account, to_jsonb(c) AS consent
+  SELECT to_json(s) AS session, to_json(g) AS "grant", to_json(a) AS account, to_json(c) AS consent
   FROM ${OF_BROWSER} s
   LEFT JOIN grants g ON g.id = s.authorizations -> $2::text ->> 'grantId'
   ${ACCOUNT} s.account_id

@@ -20,10 +20,14 @@ const FIELDS: readonly (readonly [field: string, column: string])[] = [
   ['exp', 'expires_at'],
 ];
 
+/** Stands for the id of a session that was read along with a token: it is looked at, never saved, and no id has this form. */
+export const BY_REFERENCE = '(by reference)';
+
 /** The engine's payload of a session row that came as JSON; none when it was sealed under a secret that is lost. */
 export function sessionOf(row: Payload, keyring: Keyring): KnownSession | undefined {
-  const sealed = Buffer.from(String(row['id_sealed']).slice(2), 'hex');
-  const id = opened(keyring, sealed);
+  const sealed = row['id_sealed'];
+  const id =
+    sealed === undefined ? BY_REFERENCE : opened(keyring, Buffer.from(String(sealed).slice(2), 'hex'));
   if (id === undefined) return undefined;
   const payload: Payload = { jti: id, uid: row['uid'] };
   for (const [field, column] of FIELDS) {

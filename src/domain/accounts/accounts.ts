@@ -25,7 +25,7 @@ export {
   sweepObjections,
   useObjection,
 } from './objections.js';
-export { findAccount, findByIdentifier } from './store.js';
+export { type AccountRow, findAccount, findByIdentifier, presentAccount } from './store.js';
 
 /** The facts this room records. */
 export const ACCOUNT_FACTS = [

@@ -3,7 +3,8 @@ import { learnSubjectKey } from '../../platform/storage/origin.js';
 import type { Account, AccountState } from './account.js';
 import { identifierTaken } from './account.js';
 
-interface AccountRow {
+/** A row of the view `identified_accounts`, or of the same columns. */
+export interface AccountRow {
   readonly id: string;
   readonly state: AccountState;
   readonly language: string;
@@ -23,7 +24,8 @@ const COLUMNS = [
   'subject_keys.sealed as subject_key',
 ] as const;
 
-function present(row: AccountRow): Account {
+/** The account of a row; its key is known from then on. */
+export function presentAccount(row: AccountRow): Account {
   learnSubjectKey(row.id, row.subject_key);
   return {
     id: row.id,
@@ -43,7 +45,7 @@ const withKeys = (db: Db) =>
 /** The account of an id. */
 export async function findAccount(db: Db, id: string): Promise<Account | undefined> {
   const row = await withKeys(db).where({ 'accounts.id': id }).first();
-  return row && present(row as AccountRow);
+  return row && presentAccount(row as AccountRow);
 }
 
 /** The account that an identifier leads to. */
@@ -52,7 +54,7 @@ export async function findByIdentifier(db: Db, kind: 'email', value: string): Pr
     .join('identifiers', 'identifiers.account_id', 'accounts.id')
     .where({ 'identifiers.kind': kind, 'identifiers.value': value })
     .first();
-  return row && present(row as AccountRow);
+  return row && presentAccount(row as AccountRow);
 }
 
 /** The account of an id, which nobody else changes or locks until the transaction is over. */

@@ -1,4 +1,5 @@
-import type { Db, Tx } from '../../platform/storage/db.js';
+import { type Db, type StatementPool, statement, type Tx } from '../../platform/storage/db.js';
+import { type Account, type AccountRow, presentAccount } from '../accounts/accounts.js';
 import type { Passkey } from './passkey.js';
 
 /** What is stored of a password. */
@@ -18,6 +19,26 @@ export async function findPassword(db: Db, accountId: string): Promise<StoredPas
       'last_used_at',
     );
   return row && { hash: row.hash, changedAt: row.changed_at, lastUsedAt: row.last_used_at };
+}
+
+const CLAIMED_SQL = `
+  SELECT a.id, a.state, a.language, a.opened_at, a.proofs_from, a.signed_out_before, a.subject_key,
+    p.hash, p.changed_at, p.last_used_at
+  FROM identified_accounts a LEFT JOIN passwords p ON p.account_id = a.id
+  WHERE a.kind = 'email' AND a.value = $1`;
+
+/** Whom an e-mail address leads to, and the password that proves it: one read, whether there is anybody or not. */
+export async function findClaimed(
+  hot: StatementPool,
+  email: string,
+): Promise<{ readonly account?: Account; readonly password?: StoredPassword }> {
+  type Row = AccountRow & { hash: string | null; changed_at: Date; last_used_at: Date | null };
+  const { rows } = await hot.query<Row>(statement(CLAIMED_SQL, [email]));
+  const [row] = rows;
+  if (!row) return {};
+  const account = presentAccount(row);
+  if (row.hash === null) return { account };
+  return { account, password: { hash: row.hash, changedAt: row.changed_at, lastUsedAt: row.last_used_at } };
 }
 
 /** Keeps a password; says whether it is the first of its account. */

@@ -1,5 +1,5 @@
 import { digest } from '../../platform/crypto/tokens.js';
-import { type Db, type StatementPool, statement } from '../../platform/storage/db.js';
+import { type Clause, type Db, type StatementPool, statement } from '../../platform/storage/db.js';
 
 export { type NoteReplay, openReplayNotes, type Replay } from './replays.js';
 
@@ -43,9 +43,10 @@ export interface Protection {
   takeBack(limits: readonly Limit[]): Promise<void>;
   /**
    * Knows a browser from now on by its new name, for the account that has just signed in with it and for those it was
-   * known to under the former one; tries that came before the proof are forgotten.
+   * known to under the former one; tries that came before the proof are forgotten. Rides with the statement that
+   * records the sign-in; nothing where limits are off.
    */
-  welcome(arrival: Arrival): Promise<void>;
+  welcome(arrival: Arrival): Clause | undefined;
 }
 
 /** Somebody signed in with a browser. */
@@ -85,13 +86,27 @@ const TAKE_BACK_SQL = `
     SELECT subject FROM attempts WHERE subject = ANY (?::text[]) AND count > 0 ORDER BY subject FOR UPDATE)
   UPDATE attempts a SET count = a.count - 1 FROM counted c WHERE a.subject = c.subject`;
 
-const WELCOME_SQL = `
-  WITH forgotten AS (DELETE FROM attempts WHERE subject = ANY ($1::text[])),
-    renamed AS (UPDATE known_browsers SET browser = $3::bytea
-      WHERE browser = $4::bytea AND account_id <> $2::uuid),
-    former AS (DELETE FROM known_browsers WHERE browser = $4::bytea AND account_id = $2::uuid)
-  INSERT INTO known_browsers (account_id, browser, signed_in_at, expires_at)
-  VALUES ($2::uuid, $3::bytea, $5::timestamptz, now() + interval '${KNOWN_DAYS} days')`;
+function welcomeClause({ accountId, before, browser, forget }: Arrival): Clause {
+  return bind => {
+    const [account, name] = [bind(accountId, 'uuid'), bind(browser, 'bytea')];
+    const parts = [
+      `arrival AS (INSERT INTO known_browsers (account_id, browser, signed_in_at, expires_at)
+        VALUES (${account}, ${name}, ${bind(new Date(), 'timestamptz')}, now() + interval '${KNOWN_DAYS} days'))`,
+    ];
+    if (forget.length > 0) {
+      const subjects = bind(forget.map(keyOf), 'text[]');
+      parts.push(`forgotten AS (DELETE FROM attempts WHERE subject = ANY (${subjects}))`);
+    }
+    if (before) {
+      const former = bind(before, 'bytea');
+      parts.push(
+        `renamed AS (UPDATE known_browsers SET browser = ${name} WHERE browser = ${former} AND account_id <> ${account})`,
+        `departed AS (DELETE FROM known_browsers WHERE browser = ${former} AND account_id = ${account})`,
+      );
+    }
+    return parts;
+  };
+}
 
 interface Counted {
   readonly subject: string;
@@ -138,11 +153,7 @@ export function openProtection(
     takeBack: async limits => {
       if (enabled) await takeBack(limits.map(keyOf));
     },
-    welcome: async ({ accountId, before, browser, forget }) => {
-      if (!enabled) return;
-      const keys = forget.map(keyOf);
-      await hot.query(statement(WELCOME_SQL, [keys, accountId, browser, before ?? null, new Date()]));
-    },
+    welcome: arrival => (enabled ? welcomeClause(arrival) : undefined),
   };
 }
 

@@ -42,6 +42,6 @@ export async function goOn(turn: Turn, authentication: Authentication): Promise<
   const { ctx, parts, pending } = turn;
   const { name } = pending.prompt;
   const answered = name === 'create' || name === 'select_account' ? { [name]: {} } : {};
-  await welcome(turn, authentication.accountId, authentication.acr !== BY_PASSKEY.acr);
+  welcome(turn, authentication.accountId, authentication.acr !== BY_PASSKEY.acr);
   return parts.interactions.signIn(ctx, authentication, answered);
 }

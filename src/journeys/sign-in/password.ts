@@ -1,6 +1,6 @@
-import { type Account, findAccount, findByIdentifier } from '../../domain/accounts/accounts.js';
+import { type Account, findAccount } from '../../domain/accounts/accounts.js';
 import {
-  findPassword,
+  findClaimed,
   isPasswordTooLong,
   listPasskeys,
   notePasswordUse,
@@ -14,7 +14,6 @@ import { advance, type Turn } from '../turn.js';
 import { BY_PASSWORD, failedSignIn, goOn, turnAway, unavailable } from './going-on.js';
 import { showProblems } from './pages.js';
 
-const NOBODY = '00000000-0000-0000-0000-000000000000';
 const LATER_COOKIE = 'keyhold_passkey_later';
 const MONTH = 30 * 86_400_000;
 
@@ -24,9 +23,8 @@ export async function submitPassword(turn: Turn): Promise<void> {
   const { email = '' } = progress;
   const password = typeof sent['password'] === 'string' ? sent['password'] : '';
   if (password === '') return showProblems(turn, [{ word: 'password_missing', field: 'password' }]);
-  const account = await findByIdentifier(parts.db, 'email', email);
+  const { account, password: stored } = await findClaimed(parts.pool, email);
   const counted = await countTry(turn, PASSWORDS, { email, account });
-  const stored = await findPassword(parts.db, account?.id ?? NOBODY);
   const right = await unlessBusy(turn, counted, () => checked(parts, password, stored));
   if (!account || !right || !mayAct({ account })) return refuse(turn, account);
   if (stored && right.stale) await rehash(parts, account.id, password, stored);

@@ -16,16 +16,33 @@ export interface NamedStatement {
   readonly values: unknown[];
 }
 
-const names = new Map<string, string>();
+/* The text too: the driver compares it at each use, and the very same string is compared at a glance. */
+const shapes = new Map<string, Omit<NamedStatement, 'values'>>();
 
 /** A statement whose name follows from its text, so that each shape is planned once for a connection. */
 export function statement(text: string, values: unknown[]): NamedStatement {
-  let name = names.get(text);
-  if (!name) {
-    name = `kh_${createHash('sha256').update(text).digest('hex').slice(0, 24)}`;
-    names.set(text, name);
+  let shape = shapes.get(text);
+  if (!shape) {
+    shape = { name: `kh_${createHash('sha256').update(text).digest('hex').slice(0, 24)}`, text };
+    shapes.set(text, shape);
   }
-  return { name, text, values };
+  return { ...shape, values };
+}
+
+/** Binds a value of a Postgres type and gives the place that stands for it. */
+export type Bind = (value: unknown, type: string) => string;
+
+/** Parts of a statement that another statement takes along: common table expressions, with names of their own. */
+export type Clause = (bind: Bind) => readonly string[];
+
+/** Values and the places that stand for them, in the order in which they are bound. */
+export function openBinder(): { readonly values: unknown[]; readonly bind: Bind } {
+  const values: unknown[] = [];
+  const bind: Bind = (value, type) => {
+    values.push(value);
+    return `$${values.length}::${type}`;
+  };
+  return { values, bind };
 }
 
 /** How large the pools are and how long anything may wait, in milliseconds. */

@@ -9,48 +9,50 @@ import { visitOf } from './surface.js';
  */
 export function securityHeaders(issuer: URL): Koa.Middleware {
   const https = issuer.protocol === 'https:';
-  const rest = helmet({
-    contentSecurityPolicy: false,
-    crossOriginEmbedderPolicy: false,
-    crossOriginOpenerPolicy: { policy: 'same-origin' },
-    crossOriginResourcePolicy: { policy: 'same-origin' },
-    frameguard: { action: 'deny' },
-    referrerPolicy: { policy: 'no-referrer' },
-    strictTransportSecurity: https ? { maxAge: 31_536_000, includeSubDomains: false } : false,
-  });
-  return async (ctx, next) => {
-    await apply(rest, ctx.req, ctx.res);
-    const { nonce } = visitOf(ctx);
-    ctx.set(
-      'Content-Security-Policy',
-      [
-        `default-src 'none'`,
-        `script-src 'self' 'nonce-${nonce}'`,
-        `style-src 'self' 'nonce-${nonce}'`,
-        `img-src 'self' data:`,
-        `connect-src 'self'`,
-        `manifest-src 'self'`,
-        `form-action 'self'`,
-        `frame-ancestors 'none'`,
-        `base-uri 'none'`,
-      ].join(';'),
-    );
-    ctx.set(
+  const fixed = [
+    ...headersOf(
+      helmet({
+        contentSecurityPolicy: false,
+        crossOriginEmbedderPolicy: false,
+        crossOriginOpenerPolicy: { policy: 'same-origin' },
+        crossOriginResourcePolicy: { policy: 'same-origin' },
+        frameguard: { action: 'deny' },
+        referrerPolicy: { policy: 'no-referrer' },
+        strictTransportSecurity: https ? { maxAge: 31_536_000, includeSubDomains: false } : false,
+      }),
+    ),
+    [
       'Permissions-Policy',
       'camera=(), microphone=(), geolocation=(), payment=(), usb=(), ' +
         'publickey-credentials-get=(self), publickey-credentials-create=(self)',
+    ],
+    ['Cache-Control', 'no-store'],
+  ] as const;
+  return async (ctx, next) => {
+    for (const [name, value] of fixed) ctx.res.setHeader(name, value);
+    const { nonce } = visitOf(ctx);
+    ctx.res.setHeader(
+      'Content-Security-Policy',
+      `default-src 'none';script-src 'self' 'nonce-${nonce}';style-src 'self' 'nonce-${nonce}';` +
+        "img-src 'self' data:;connect-src 'self';manifest-src 'self';form-action 'self';frame-ancestors 'none';base-uri 'none'",
     );
-    ctx.set('Cache-Control', 'no-store');
     await next();
   };
 }
 
 type RawMiddleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void;
 
-function apply(middleware: RawMiddleware, req: IncomingMessage, res: ServerResponse): Promise<void> {
-  return new Promise((resolve, reject) => {
-    middleware(req, res, error => (error ? reject(error) : resolve()));
+/* The same for every answer, so they are asked for once. */
+function headersOf(middleware: RawMiddleware): readonly (readonly [string, string])[] {
+  const headers = new Map<string, string>();
+  const answer = {
+    setHeader: (name: string, value: unknown) => void headers.set(name, String(value)),
+    removeHeader: (name: string) => void headers.delete(name),
+  };
+  middleware({} as IncomingMessage, answer as unknown as ServerResponse, error => {
+    if (error) throw error;
   });
+  return [...headers];
 }
 
 /** Lets a form of this page end in a redirect to `uri`, which the caller has validated. */
