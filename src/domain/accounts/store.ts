@@ -60,7 +60,7 @@ export async function findByIdentifier(db: Db, kind: 'email', value: string): Pr
 /** The account of an id, which nobody else changes or locks until the transaction is over. */
 export async function lockAccount(tx: Tx, id: string): Promise<Account | undefined> {
   const row = await withKeys(tx).where({ 'accounts.id': id }).forNoKeyUpdate('accounts').first();
-  return row && present(row as AccountRow);
+  return row && presentAccount(row as AccountRow);
 }
 
 /** Lets an identifier lead to an account; false when it leads to another one, also one that was as quick. */
