@@ -46,7 +46,7 @@ export interface AppBadge {
 export interface Asked {
   readonly at: Date;
   readonly app?: string;
-  /** "Firefox on Windows". */
+  /** "Firefox · Windows". */
   readonly device?: string;
   readonly address?: string;
   /** The country the address is in, in two letters. */

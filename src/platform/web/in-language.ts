@@ -9,6 +9,8 @@ export interface InLanguage {
   list(items: readonly string[]): string;
   /** The name of a country, by its two letters. */
   country(code: string): string;
+  /** A code or an address on a line of its own in a text without markup: it begins at its left. */
+  line(value: string): string;
 }
 
 const RIGHT_TO_LEFT = new Set(['ar', 'ckb', 'dv', 'fa', 'he', 'ps', 'sd', 'ug', 'ur', 'yi']);
@@ -45,12 +47,14 @@ export function inLanguage(language: string): InLanguage {
     number: numbers.format,
     list: items => lists.format(items.map(value)),
     country: code => (/^[A-Z]{2}$/.test(code) ? (countries.of(code) ?? code) : code),
+    line: text => (direction === 'rtl' ? `\u200e${text}` : text),
   };
 }
 
 /** What `<bdi>` is in a page, within a sentence: the value neither turns what stands around it nor is turned by it. */
 function apart(text: string): string {
-  return text === '' ? '' : `\u2068${text}\u2069`;
+  // FSI takes the direction of what is around it where a value has letters of neither ("4821 9037" would be turned).
+  return text === '' ? '' : `${LEFT_TO_RIGHT_ONLY.test(text) ? '\u2066' : '\u2068'}${text}\u2069`;
 }
 
 /** One format for each zone, made when first asked for; a zone that does not exist is UTC. */

@@ -17,7 +17,23 @@ function readLanguage(folder: string): Sentences {
   for (const room of rooms.sort()) {
     lay(JSON.parse(readFileSync(`${folder}/${room}`, 'utf8')), all, `${folder}/${room}`);
   }
-  return all;
+  return folder.endsWith('/fr') ? everySentence(all, frenchSpaces) : all;
+}
+
+function everySentence(sentences: Sentences, change: (sentence: string) => string): Sentences {
+  const changed = Object.entries(sentences).map(([key, value]) => [
+    key,
+    typeof value === 'string' ? change(value) : everySentence(value, change),
+  ]);
+  return Object.fromEntries(changed);
+}
+
+/** French spaces its signs, and a line must not break there: whoever writes the words types a plain space. */
+function frenchSpaces(sentence: string): string {
+  return sentence
+    .replace(/ (?=[?!;])/g, '\u202f')
+    .replace(/ (?=[:»])|(?<=«) /g, '\u00a0')
+    .replace(/(?<=\p{L})'(?=\p{L})/gu, '’');
 }
 
 /** Two rooms may share a group, and never a sentence: which of the two was meant nobody could tell. */

@@ -58,6 +58,7 @@ export interface Renderer {
   mail(template: string, language: string, page: object): RenderedMail;
 }
 
+const BY_NAME = new Intl.Collator('en');
 const VIEWS = fileURLToPath(new URL('../../../../views/', import.meta.url));
 
 /** Compiles every template once, so that a broken one fails at start and never in front of a person. */
@@ -87,6 +88,7 @@ export function openRenderer(words: Words, assets: Assets = openAssets()): Rende
       number: values.number,
       list: values.list,
       country: values.country,
+      line: values.line,
     };
   };
   return {
@@ -166,12 +168,14 @@ function plainText(value: unknown): string {
 
 function languageLinks(words: Words, current: string, here: string): LanguageLink[] {
   if (here === '' || words.languages.length < 2) return [];
-  return words.languages.map(code => ({
+  const links = words.languages.map(code => ({
     code,
     name: words.translator(code)('language.name'),
     href: `${here}${here.includes('?') ? '&' : '?'}ui_locales=${code}`,
     current: code === current,
   }));
+  // By their own names and in one order on every page, so that a language is found where it was.
+  return links.sort((a, b) => BY_NAME.compare(a.name, b.name));
 }
 
 function safeLink(address: string): string {

@@ -7,7 +7,7 @@ const email = 'ada.lovelace@example.com';
 const asked: Asked = {
   at: new Date('2026-03-09T17:04:00Z'),
   app: 'Photo Album',
-  device: 'Firefox on Windows',
+  device: 'Firefox · Windows',
   address: '203.0.113.7',
 };
 const longApp = {

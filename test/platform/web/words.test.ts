@@ -63,6 +63,34 @@ test.each(words.languages)(
   },
 );
 
+/** What is the same word in English and in another language. */
+const SAME = [
+  'App',
+  'Apps',
+  'Browser',
+  'Client',
+  'Code',
+  'Description',
+  'Error',
+  'Version {{version}}',
+  'Website',
+];
+
+test.each(words.languages.slice(1))('%s says nothing in English', language => {
+  const own = sentences(language);
+  const english = [...sentences('en')].filter(([key, said]) => own.get(key) === said && !SAME.includes(said));
+  expect(english).toEqual([]);
+});
+
+test('Arabic is in Arabic letters, Spanish opens what it asks, French spaces its signs', () => {
+  const wrong = (language: string, sign: RegExp) =>
+    [...sentences(language)].filter(([, said]) => sign.test(said));
+  expect(wrong('ar', /^\P{Script=Arabic}*$/u)).toEqual([]);
+  expect(wrong('es', /^[^¿]*\?|^[^¡]*!/)).toEqual([]);
+  expect(wrong('fr', /[^\u202f][?!;]|[^\u00a0/]:(?!\/\/)|«[^\u00a0]|[^\u00a0]»|'/)).toEqual([]);
+  expect(words.translator('fr')('identifier.new_here')).toBe('Première visite\u202f?');
+});
+
 test('every language says the sentences of a room in the file of that room', () => {
   for (const language of words.languages) {
     expect(readdirSync(`locales/${language}`).sort()).toEqual(readdirSync('locales/en').sort());
@@ -147,7 +175,7 @@ test('a value is put in as it is: it cannot call for other words', () => {
 test('a value of the other direction stands apart in a sentence, and cannot turn what follows', () => {
   const values = { code: '4821 9037', issuer: 'Keyhold' };
   const arabic = words.translator('ar')('mail.sign_in_code.subject', values);
-  expect(arabic).toBe('\u20684821 9037\u2069 هو رمزك لدى \u2068Keyhold\u2069');
+  expect(arabic).toBe('\u20664821 9037\u2069 هو رمزك لدى \u2066Keyhold\u2069');
   const english = words.translator('en');
   expect(english('consent.title', { app: 'متجر' })).toBe('\u2068متجر\u2069 asks for access');
   expect(english('consent.title', { app: 'Shop\u202e\u2066' })).toBe('Shop asks for access');
