@@ -14,6 +14,7 @@ import {
 import { sweepContactChanges, sweepProofs } from './domain/contacts/contacts.js';
 import { openPasswordHasher, relyingPartyOf, sweepChallenges } from './domain/credentials/credentials.js';
 import { openLedger } from './domain/messages/messages.js';
+import { openSchema } from './domain/profiles/profiles.js';
 import { openProtection, openReplayNotes, sweepAttempts } from './domain/protection/protection.js';
 import { openResourceCache } from './domain/resources/resources.js';
 import { appRoutes } from './journeys/apps/pages.js';
@@ -28,6 +29,7 @@ import { objectionRoutes } from './journeys/notices/objection.js';
 import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
 import { countSignIns, namesOf, observeJobs, traceOutbound, watchQueues } from './observe.js';
 import { mayAct } from './oidc/acting.js';
+import { openClaims } from './oidc/claims.js';
 import type { ClientRegistry } from './oidc/clients.js';
 import { openDeviceCodes } from './oidc/device-codes.js';
 import { exactPaths, pastRoutes } from './oidc/exact-paths.js';
@@ -85,12 +87,14 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
   const subjectOf = openSubjects(keyring);
 
   const assemble = async () => {
+    const profile = await openSchema(db);
     const provider = openProvider({
       issuer,
       keyring,
       subjectOf,
       jwks: await loadSigningKeys(db, keyring),
       clients: registryOf(base.clients),
+      claims: openClaims(profile, issuer),
       findResourceServer: findResourceServer(base.resources),
       mayDeviceAsk: countDevices(base.protection),
       fetch: base.outbound.fetch as typeof globalThis.fetch,
@@ -111,6 +115,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       devices: openDeviceCodes(provider, base.pool, keyring),
       subjectOf,
       rp: relyingPartyOf(issuer, NAME),
+      profile,
     };
     const router = new Router();
     interactionRoutes(router, parts);

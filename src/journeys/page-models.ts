@@ -166,30 +166,8 @@ export interface PasskeyOfferPage extends Step {
   readonly email: string;
 }
 
-/** A sentence under `ask.*` in the locales: what a scope or claim lets an application do. */
-export type AskWord =
-  | 'openid'
-  | 'profile'
-  | 'email'
-  | 'address'
-  | 'phone'
-  | 'offline_access'
-  | 'name'
-  | 'given_name'
-  | 'family_name'
-  | 'middle_name'
-  | 'nickname'
-  | 'preferred_username'
-  | 'picture'
-  | 'website'
-  | 'gender'
-  | 'birthdate'
-  | 'zoneinfo'
-  | 'locale'
-  | 'phone_number'
-  | 'email_verified'
-  | 'phone_number_verified'
-  | 'updated_at';
+/** A sentence under `ask.*` in the locales: what a scope lets an application do. */
+export type AskWord = 'openid' | 'profile' | 'email' | 'address' | 'phone' | 'offline_access';
 
 /** One line of the consent page. */
 export interface Ask {

@@ -1,4 +1,6 @@
 import { giveConsent } from '../../domain/consents/consents.js';
+import type { ProfileSchema } from '../../domain/profiles/profiles.js';
+import { sayIn } from '../../domain/purposes/purposes.js';
 import { openWork } from '../../platform/storage/work.js';
 import { badgeOf, seeOther, show } from '../journey.js';
 import type { Ask, AskWord, Problem } from '../page-models.js';
@@ -18,7 +20,7 @@ export async function showConsent(turn: Turn, problems: readonly Problem[] = [])
     problems,
     email,
     verified: app.verified || app.firstParty,
-    ...linesOf(asksOf(pending), known),
+    ...linesOf(asksOf(pending, parts.profile), known, parts.profile, parts.pages.language(ctx)),
     destination: URL.parse(pending.redirectUri)?.host || pending.redirectUri,
     links: {
       ...(app.site && { site: app.site }),
@@ -28,9 +30,20 @@ export async function showConsent(turn: Turn, problems: readonly Problem[] = [])
   });
 }
 
-function linesOf(wanted: Wanted, known: Readonly<Record<string, unknown>>) {
-  const claim = (name: string) => line('claim', name, known);
-  const scopes = wanted.scopes.map(scope => line('scope', scope, known));
+function linesOf(
+  wanted: Wanted,
+  known: Readonly<Record<string, unknown>>,
+  schema: ProfileSchema,
+  language: string,
+) {
+  const claim = (name: string): Ask => ({
+    value: `claim:${name}`,
+    text: wordsOf(schema, name, language),
+    ...now(known[name]),
+  });
+  const scopes = wanted.scopes.map(
+    (scope): Ask => ({ value: `scope:${scope}`, ...scopeWords(scope), ...now(known[scope]) }),
+  );
   return {
     required: [...scopes, ...resourceLines(wanted), ...wanted.required.map(claim)],
     optional: wanted.optional.map(claim),
@@ -45,44 +58,32 @@ const resourceLines = (wanted: Wanted): Ask[] =>
     })),
   );
 
-const WORDS: ReadonlySet<string> = new Set<AskWord>([
+const SCOPES: readonly string[] = [
   'openid',
   'profile',
   'email',
   'address',
   'phone',
   'offline_access',
-  'name',
-  'given_name',
-  'family_name',
-  'middle_name',
-  'nickname',
-  'preferred_username',
-  'picture',
-  'website',
-  'gender',
-  'birthdate',
-  'zoneinfo',
-  'locale',
-  'phone_number',
-  'email_verified',
-  'phone_number_verified',
-  'updated_at',
-]);
+] satisfies readonly AskWord[];
 
-function line(kind: 'scope' | 'claim', name: string, known: Readonly<Record<string, unknown>>): Ask {
-  const value = known[name];
-  const now = typeof value === 'string' ? { now: value } : {};
-  const spoken = WORDS.has(name) ? { word: name as AskWord } : { text: name.replaceAll('_', ' ') };
-  return { value: `${kind}:${name}`, ...spoken, ...now };
+function scopeWords(scope: string): Pick<Ask, 'word' | 'text'> {
+  return SCOPES.includes(scope) ? { word: scope as AskWord } : { text: scope.replaceAll('_', ' ') };
 }
+
+function wordsOf(schema: ProfileSchema, name: string, language: string): string {
+  const attribute = schema.attributes.find(each => each.name === name);
+  return attribute ? sayIn(attribute.ask ?? attribute.label, language) : name;
+}
+
+const now = (value: unknown) => (typeof value === 'string' ? { now: value } : {});
 
 /** "Allow": what is on record is our consent; the engine's Grant is made from it when the request goes on. */
 export async function submitConsent({ ctx, parts, pending, sent }: Turn): Promise<void> {
   const { accountId } = pending;
   if (!accountId) throw new Error('nobody is there to consent');
   const ticked = new Set([sent['allow']].flat());
-  const wanted = asksOf(pending);
+  const wanted = asksOf(pending, parts.profile);
   const resources = Object.entries(wanted.resources).map(([indicator, scopes]) => [
     indicator,
     scopes.join(' '),
