@@ -14,9 +14,8 @@ import {
 import { sweepContactChanges, sweepProofs } from './domain/contacts/contacts.js';
 import { openPasswordHasher, relyingPartyOf, sweepChallenges } from './domain/credentials/credentials.js';
 import { openLedger } from './domain/messages/messages.js';
-import { openSchema } from './domain/profiles/profiles.js';
 import { openProtection, openReplayNotes, sweepAttempts } from './domain/protection/protection.js';
-import { openResourceCache } from './domain/resources/resources.js';
+import { accountResource, openResourceCache } from './domain/resources/resources.js';
 import { appRoutes } from './journeys/apps/pages.js';
 import { countDevices } from './journeys/device-grant/asking.js';
 import { devicePages } from './journeys/device-grant/outcome.js';
@@ -25,11 +24,12 @@ import { mailboxRoutes } from './journeys/home/mailbox.js';
 import { homeRoutes } from './journeys/home/pages.js';
 import { interactionRoutes } from './journeys/interaction-routes.js';
 import type { Parts } from './journeys/journey.js';
+import { accountRoutes } from './journeys/manage/routes.js';
 import { objectionRoutes } from './journeys/notices/objection.js';
 import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
 import { countSignIns, namesOf, observeJobs, traceOutbound, watchQueues } from './observe.js';
+import { ACCOUNT_APP, accountAppMetadata } from './oidc/account-app.js';
 import { mayAct } from './oidc/acting.js';
-import { openClaims } from './oidc/claims.js';
 import type { ClientRegistry } from './oidc/clients.js';
 import { openDeviceCodes } from './oidc/device-codes.js';
 import { exactPaths, pastRoutes } from './oidc/exact-paths.js';
@@ -87,15 +87,13 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
   const subjectOf = openSubjects(keyring);
 
   const assemble = async () => {
-    const profile = await openSchema(db);
     const provider = openProvider({
       issuer,
       keyring,
       subjectOf,
       jwks: await loadSigningKeys(db, keyring),
-      clients: registryOf(base.clients),
-      claims: openClaims(profile, issuer),
-      findResourceServer: findResourceServer(base.resources),
+      clients: registryOf(base.clients, issuer),
+      findResourceServer: findResourceServer(base.resources, issuer),
       mayDeviceAsk: countDevices(base.protection),
       fetch: base.outbound.fetch as typeof globalThis.fetch,
       pages: {
@@ -115,7 +113,6 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       devices: openDeviceCodes(provider, base.pool, keyring),
       subjectOf,
       rp: relyingPartyOf(issuer, NAME),
-      profile,
     };
     const router = new Router();
     interactionRoutes(router, parts);
@@ -123,6 +120,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     appRoutes(router, parts);
     homeRoutes(router, parts, tryUrl);
     objectionRoutes(router, parts);
+    accountRoutes(router, parts);
     if (!config.production) mailboxRoutes(router, parts);
 
     pinToIssuer(provider, issuer);
@@ -259,11 +257,13 @@ function busyPages(words: Words, renderer: Renderer): (acceptLanguage: string | 
   return acceptLanguage => pages.get(words.choose({ acceptLanguage })) ?? '';
 }
 
-function registryOf(clients: Base['clients']): ClientRegistry {
+function registryOf(clients: Base['clients'], issuer: URL): ClientRegistry {
+  const accountApp = accountAppMetadata(issuer, NAME);
   /* The same for the same client: the engine checks and keeps what it makes of it once (`rememberClients`). */
   const known = new WeakMap<object, Readonly<Record<string, unknown>>>();
   return {
     metadata: async id => {
+      if (id === ACCOUNT_APP) return accountApp;
       const client = await clients.find(id);
       if (!client || !mayAct({ client })) return undefined;
       let metadata = known.get(client);
@@ -294,9 +294,11 @@ function splitScope(scope: string): { readonly scope: string; readonly resource_
   };
 }
 
-function findResourceServer(resources: Base['resources']): FindResourceServer {
+function findResourceServer(resources: Base['resources'], issuer: URL): FindResourceServer {
+  const accountApi = accountResource(issuer);
   return async identifier => {
-    const server = await resources.find(identifier);
+    const isOurs = identifier === accountApi.identifier;
+    const server = isOurs ? accountApi : await resources.find(identifier);
     return (
       server && {
         identifier,

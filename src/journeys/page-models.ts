@@ -1,4 +1,5 @@
 import type { PageFrame } from '../platform/web/render.js';
+import type { OverviewPages } from './manage/overview/models.js';
 import type { NewsKind, NewsValues } from './notices/kinds.js';
 import type { UndoWord } from './notices/undo.js';
 
@@ -166,8 +167,35 @@ export interface PasskeyOfferPage extends Step {
   readonly email: string;
 }
 
-/** A sentence under `ask.*` in the locales: what a scope lets an application do. */
-export type AskWord = 'openid' | 'profile' | 'email' | 'address' | 'phone' | 'offline_access';
+/** The sentences of the account API's scopes: `account:profile:read` is `account_profile_read`. */
+export type AccountAskWord =
+  `account_${'overview_read' | `${'profile' | 'contacts' | 'preferences'}_${'read' | 'write'}` | 'history_read' | 'messages_read'}`;
+
+/** A sentence under `ask.*` in the locales: what a scope or claim lets an application do. */
+export type AskWord =
+  | AccountAskWord
+  | 'openid'
+  | 'profile'
+  | 'email'
+  | 'address'
+  | 'phone'
+  | 'offline_access'
+  | 'name'
+  | 'given_name'
+  | 'family_name'
+  | 'middle_name'
+  | 'nickname'
+  | 'preferred_username'
+  | 'picture'
+  | 'website'
+  | 'gender'
+  | 'birthdate'
+  | 'zoneinfo'
+  | 'locale'
+  | 'phone_number'
+  | 'email_verified'
+  | 'phone_number_verified'
+  | 'updated_at';
 
 /** One line of the consent page. */
 export interface Ask {
@@ -324,7 +352,7 @@ export interface MailboxMailPage {
 }
 
 /** What each template is given, besides the frame. */
-export interface PageModels {
+export interface PageModels extends OverviewPages {
   readonly home: HomePage;
   readonly apps: AppsPage;
   readonly 'choose-account': ChooseAccountPage;

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { ACCOUNT_PAGES, API_OPERATIONS } from '../../src/journeys/manage/routes.js';
 import { personAt } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
@@ -42,10 +43,18 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'GET /userinfo': { secret: 'an access token', bits: 256 },
   'POST /userinfo': { secret: 'an access token', bits: 256 },
   'POST /end-session/confirm': { secret: "the form's own token", bits: 126 },
+  'GET /account/callback': { secret: 'a code, and the state sealed for this browser', bits: 256 },
+  ...Object.fromEntries(
+    API_OPERATIONS.map(({ method, path }) => [`${method} ${path}`, { secret: 'an access token', bits: 256 }]),
+  ),
 };
 
 /** Looks at nothing but whose browser it is, by a cookie and a form token of 256 bits. */
 const NO_SECRET = [
+  ...ACCOUNT_PAGES.filter(({ method }) => method === 'GET').map(({ path }) => `GET ${path}`),
+  'GET /account/switch',
+  'GET /api/me/openapi.json',
+  'GET /.well-known/oauth-protected-resource/api/me',
   'GET /',
   'GET /authorize',
   'GET /apps',

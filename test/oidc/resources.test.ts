@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import * as openid from 'openid-client';
 import {
+  ACCOUNT_SCOPES,
   listResourceScopes,
   registerResourceServer,
   removeResourceServer,
@@ -80,5 +81,5 @@ test('C40: a scope the robot is not registered for, an unknown API and a removed
     error: 'invalid_target',
   });
   await openWork(keyhold.db, { kind: 'operator' }, work => removeResourceServer(work, `${API}/opaque`));
-  expect(await listResourceScopes(keyhold.db)).toEqual(['orders:read', 'orders:write']);
+  expect(await listResourceScopes(keyhold.db)).toEqual([...ACCOUNT_SCOPES, 'orders:read', 'orders:write']);
 });

@@ -5,6 +5,7 @@ import { mailboxRoutes } from '../../src/journeys/home/mailbox.js';
 import { homeRoutes } from '../../src/journeys/home/pages.js';
 import { interactionRoutes } from '../../src/journeys/interaction-routes.js';
 import type { Parts } from '../../src/journeys/journey.js';
+import { accountRoutes } from '../../src/journeys/manage/routes.js';
 import { objectionRoutes } from '../../src/journeys/notices/objection.js';
 
 /** A route as it is registered: `POST /interaction/:uid/password`. */
@@ -22,7 +23,10 @@ export function ownRoutes(): readonly Route[] {
   homeRoutes(router, {} as Parts, undefined);
   objectionRoutes(router, {} as Parts);
   mailboxRoutes(router, {} as Parts);
-  return router.stack.flatMap(({ path, methods }) =>
+  accountRoutes(router, {} as Parts);
+  /* What answers wherever nothing else does is no route of its own. */
+  const named = router.stack.filter(({ path }) => !String(path).includes('*'));
+  return named.flatMap(({ path, methods }) =>
     methods.filter(method => method !== 'HEAD').map(method => ({ method, path: String(path) })),
   );
 }

@@ -43,7 +43,7 @@ export {
 } from './passkey.js';
 export { isPasswordTooLong, PASSWORD_MAXIMUM, PASSWORD_MINIMUM, type PasswordReason } from './password.js';
 export { openPasswordHasher, type PasswordHasher, type PasswordHasherOptions } from './password-hash.js';
-export { findClaimed, findPassword, listPasskeys, type StoredPassword } from './store.js';
+export { findClaimed, findPassword, findWaysIn, listPasskeys, type StoredPassword } from './store.js';
 
 /** Every fact that this room leaves. */
 export const CREDENTIAL_FACTS = [

@@ -41,6 +41,19 @@ export async function findClaimed(
   return { account, password: { hash: row.hash, changedAt: row.changed_at, lastUsedAt: row.last_used_at } };
 }
 
+/** Which ways to sign in an account has, in one look. */
+export async function findWaysIn(
+  db: Db,
+  accountId: string,
+): Promise<{ readonly password: boolean; readonly passkeys: number }> {
+  const { rows } = await db.raw<{ rows: { password: boolean; passkeys: number }[] }>(
+    `SELECT EXISTS (SELECT FROM passwords WHERE account_id = :accountId) AS password,
+       (SELECT count(*)::int FROM passkeys WHERE account_id = :accountId) AS passkeys`,
+    { accountId },
+  );
+  return rows[0] ?? { password: false, passkeys: 0 };
+}
+
 /** Keeps a password; says whether it is the first of its account. */
 export async function upsertPassword(
   tx: Tx,

@@ -3,12 +3,17 @@ import { Refusal } from '../../platform/errors.js';
 import type { Db } from '../../platform/storage/db.js';
 import { openListener } from '../../platform/storage/listen.js';
 import type { Work } from '../../platform/storage/work.js';
+import { ACCOUNT_SCOPES } from './account-api.js';
+
+export { ACCOUNT_SCOPES, type AccountScope, accountApiOf, accountResource } from './account-api.js';
 
 /** The facts this room records. */
 export const RESOURCE_FACTS = ['resource_server.registered', 'resource_server.removed'] as const;
 
 const SCOPE = /^[\x21\x23-\x5B\x5D-\x7E]{1,128}$/;
-const RESERVED = new Set(['openid', 'offline_access', 'profile', 'email', 'address', 'phone']);
+const OPENID = new Set(['openid', 'offline_access', 'profile', 'email', 'address', 'phone']);
+/* An app is registered for a scope by its name alone: it must mean one API. */
+const OURS: ReadonlySet<string> = new Set(ACCOUNT_SCOPES);
 
 const isIdentifier = (text: string) => {
   const url = URL.parse(text);
@@ -30,7 +35,8 @@ export const resourceServerSchema = z.strictObject({
       z
         .string()
         .regex(SCOPE)
-        .refine(scope => !RESERVED.has(scope), 'is a scope of OpenID Connect'),
+        .refine(scope => !OPENID.has(scope), 'is a scope of OpenID Connect')
+        .refine(scope => !OURS.has(scope), 'is a scope of the account API'),
     )
     .min(1)
     .max(200),
@@ -76,9 +82,10 @@ export async function listResourceServers(db: Db): Promise<readonly ResourceServ
     .limit(1000);
 }
 
-/** Every scope that some API knows: what a client may be registered for beside the scopes of OpenID Connect. */
+/** Every scope that some API knows, ours included: what a client may be registered for beside those of OpenID Connect. */
 export async function listResourceScopes(db: Db): Promise<readonly string[]> {
-  return [...new Set((await listResourceServers(db)).flatMap(server => server.scopes))].sort();
+  const registered = (await listResourceServers(db)).flatMap(server => server.scopes);
+  return [...new Set([...ACCOUNT_SCOPES, ...registered])].sort();
 }
 
 /** The APIs held in memory: there are few, and tokens for them must not cost a question each. */

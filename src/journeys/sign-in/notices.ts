@@ -6,7 +6,8 @@ export function noticeOf({ pending, progress }: Turn): StepNotice | undefined {
   const { prompt, accountId } = pending;
   const because = (...reasons: string[]) => reasons.some(reason => prompt.reasons.includes(reason));
   if (progress.accountExists) return 'account_exists';
-  if (accountId && because('id_token_hint', 'id_token_hint_answer')) return 'someone_else';
+  if (accountId && because('id_token_hint', 'id_token_hint_answer', 'claims_id_token_sub_value'))
+    return 'someone_else';
   if (because('essential_strength')) return 'passkey_needed';
   if (because('wished_strength')) return 'passkey_wished';
   if (accountId && because('login_prompt', 'max_age')) return 'again';

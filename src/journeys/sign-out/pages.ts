@@ -65,6 +65,7 @@ const AGAIN: Readonly<Record<string, true>> = { csrf: true, browser_full: true }
 /* A post that failed changed nothing: its step can be shown again. A page that failed can be asked for again. */
 function retryUrlOf(ctx: Koa.Context): string | undefined {
   if (ctx.method === 'GET') return /^\/(?![/\\])/.test(ctx.url) ? ctx.url : undefined;
+  if (typeof ctx.state['formUrl'] === 'string') return ctx.state['formUrl'];
   return /^\/interaction\/[\w-]+(?=\/)|^\/sign-out$/.exec(ctx.path)?.[0];
 }
 

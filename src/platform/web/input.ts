@@ -21,7 +21,16 @@ export async function readForm(ctx: Koa.Context, csrf: Csrf): Promise<Readonly<R
 /** The JSON object a page's own script posted, after the CSRF token in `X-CSRF-Token` was checked. */
 export async function readJson(ctx: Koa.Context, csrf: Csrf): Promise<Readonly<Record<string, unknown>>> {
   csrf.check(ctx, ctx.get('X-CSRF-Token'));
-  if (!ctx.is('application/json')) {
+  return jsonOf(ctx);
+}
+
+/** The JSON object an app sent to an API, where its token alone says who it is. */
+export function readApiBody(ctx: Koa.Context): Promise<Readonly<Record<string, unknown>>> {
+  return jsonOf(ctx);
+}
+
+async function jsonOf(ctx: Koa.Context): Promise<Readonly<Record<string, unknown>>> {
+  if (!ctx.is('application/json', 'application/merge-patch+json')) {
     throw new Refusal('invalid', 'unsupported_media_type', 'Send this as application/json.');
   }
   const body: unknown = await bodyOf(() => parse.json(ctx, { limit: JSON_LIMIT, strict: true }));

@@ -8,6 +8,7 @@ export const STATUS: Readonly<Record<RefusalKind, number>> = {
   unauthenticated: 401,
   forbidden: 403,
   missing: 404,
+  unsupported: 405,
   conflict: 409,
   limited: 429,
   busy: 503,
@@ -18,6 +19,7 @@ const TITLES: Readonly<Record<RefusalKind, string>> = {
   unauthenticated: 'Sign in first',
   forbidden: 'This is not allowed',
   missing: 'There is no such thing',
+  unsupported: 'This cannot be done here',
   conflict: 'This does not fit with what happened before',
   limited: 'Too many tries',
   busy: 'Busy right now',
@@ -83,11 +85,12 @@ function answer(ctx: Koa.Context, refusal: Refusal | undefined, show: ShowProble
     detail: refusal?.message ?? 'It is noted under this request id. Please try again in a moment.',
     code: refusal?.code ?? 'server_error',
     request_id: visitOf(ctx).requestId,
+    ...(refusal?.fields && { errors: refusal.fields }),
   });
   ctx.type = 'application/problem+json';
 }
 
-/** Whether whoever asks is a person with a browser. */
+/** Whether whoever asks is a person with a browser; nobody reads the addresses of APIs as pages. */
 export function wantsPage(ctx: Koa.Context): boolean {
-  return !ctx.is('json') && ctx.accepts('json', 'html') === 'html';
+  return !ctx.path.startsWith('/api/') && !ctx.is('json') && ctx.accepts('json', 'html') === 'html';
 }

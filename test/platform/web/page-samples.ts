@@ -19,8 +19,52 @@ const ada = { id: '019ac1d2-6f3c-7c1e-9d8a-2f6b8d7c1e55', name: 'Ada Lovelace', 
 const grace = { ...ada, name: 'Grace Brewster Murray-Hopper de la Fontaine-Aux-Roses', initial: 'G' };
 const nameless = { id: '019ac1d2-6f3c-7c1e-9d8a-2f6b8d7c1e56', email: longEmail, initial: 'A' };
 
+const frame = {
+  me: ada,
+  nav: [
+    { word: 'overview', url: '/account', current: true },
+    { word: 'profile', url: '/account/profile', current: false },
+    { word: 'contacts', url: '/account/contacts', current: false },
+    { word: 'history', url: '/account/history', current: false },
+    { word: 'messages', url: '/account/messages', current: false },
+  ],
+  here: '/account',
+} as const;
+const at = new Date('2026-03-09T17:04:00Z');
+
 /** Models for each page, by a name that says what is special about them; the first is the usual one. */
 export const pageSamples = {
+  'account/overview': {
+    usual: {
+      ...frame,
+      attention: [
+        { word: 'unproved_email' },
+        { word: 'no_passkey', url: '/account/passkey' },
+        { word: 'one_email', url: '/account/contacts' },
+      ],
+      password: true,
+      passkeys: 0,
+      addresses: [
+        { address: email, proved: true },
+        { address: longEmail, proved: false },
+      ],
+      signIns: [{ at, device: 'Firefox · Windows' }, { at }],
+      historyUrl: '/account/history',
+    },
+    calm: {
+      ...frame,
+      me: nameless,
+      attention: [],
+      password: false,
+      passkeys: 2,
+      addresses: [
+        { address: email, proved: true },
+        { address: 'ada@example.org', proved: true },
+      ],
+      signIns: [],
+    },
+  },
+  'account/other-person': { usual: { ...frame, form: '/account' } },
   home: {
     nobody: { people: [], discoveryUrl: '/.well-known/openid-configuration' },
     full: {
@@ -114,8 +158,8 @@ export const pageSamples = {
         { value: 'scope:email', word: 'email', now: email },
       ],
       optional: [
-        { value: 'claim:name', text: 'See your full name', now: 'Ada Lovelace' },
-        { value: 'claim:birthdate', text: 'See your date of birth' },
+        { value: 'claim:name', word: 'name', now: 'Ada Lovelace' },
+        { value: 'claim:birthdate', word: 'birthdate' },
         { value: 'scope:offline_access', word: 'offline_access' },
       ],
       destination: 'photos.example',

@@ -74,6 +74,9 @@ const SAME = [
   'Error',
   'Version {{version}}',
   'Website',
+  'Passkeys',
+  'Contact',
+  'Messages',
 ];
 
 test.each(words.languages.slice(1))('%s says nothing in English', language => {

@@ -1,0 +1,55 @@
+import { type Strength, satisfies } from '../../oidc/policy.js';
+
+/** Seconds for which an authentication counts for a sensitive act. */
+export const FRESH_SECONDS = 300;
+
+/** A form for such an act is shown when there is at least a minute left to fill it. */
+export const FRESH_TO_SHOW_SECONDS = 240;
+
+/**
+ * Whoever is asked to authenticate anew comes back with one that is no older: well within what is shown, so that clocks
+ * that differ by a minute ask nobody twice.
+ */
+export const ASKED_SECONDS = 180;
+
+/** What is known of how somebody authenticated. */
+export interface Authenticated {
+  readonly authenticatedAt: Date | undefined;
+  readonly acr: string | undefined;
+}
+
+/** What is demanded of an authentication. */
+export interface Demand {
+  readonly maxAge: number;
+  /** Any of them, or a stronger one; none where anything goes. */
+  readonly strengths: readonly Strength[] | undefined;
+}
+
+/** All that a demand depends on. */
+export interface DemandFacts {
+  readonly sensitive: boolean;
+  /** Something is only shown; nothing is done yet. */
+  readonly showing: boolean;
+  /** Whether the account has a second factor: then a sensitive act needs it. */
+  readonly secondFactor: 'none' | 'has';
+}
+
+/** What a page or an operation demands beside that somebody is signed in; nothing for most. */
+export function demandOf({ sensitive, showing, secondFactor }: DemandFacts): Demand | undefined {
+  if (!sensitive) return undefined;
+  return {
+    maxAge: showing ? FRESH_TO_SHOW_SECONDS : FRESH_SECONDS,
+    strengths: secondFactor === 'has' ? ['aal2'] : undefined,
+  };
+}
+
+/** Whether an authentication is as fresh and as strong as demanded; one whose time nobody knows is not. */
+export function meets(
+  { authenticatedAt, acr }: Authenticated,
+  demand: Demand | undefined,
+  now: Date,
+): boolean {
+  if (!demand) return true;
+  if (!authenticatedAt || now.getTime() - authenticatedAt.getTime() > demand.maxAge * 1000) return false;
+  return demand.strengths === undefined || satisfies(acr, demand.strengths);
+}

@@ -1,0 +1,25 @@
+import { z } from 'zod';
+import { type ApiOperation, operation } from '../api.js';
+import { attentionOf } from './attention.js';
+import { setUpOf } from './pages.js';
+
+/** What is set up, in numbers: which addresses there are is for another scope. */
+export const OVERVIEW_OPERATIONS: readonly ApiOperation[] = [
+  operation({
+    method: 'GET',
+    path: '/api/me',
+    scope: 'account:overview:read',
+    summary: 'What is set up, and what needs attention.',
+    answer: z.strictObject({
+      password: z.boolean(),
+      passkeys: z.int().min(0),
+      email_addresses: z.strictObject({ proved: z.int().min(0), unproved: z.int().min(0) }),
+      attention: z.array(z.enum(['unproved_email', 'no_passkey', 'one_email'])),
+    }),
+    run: async call => {
+      const { password, passkeys, emails, ...rest } = await setUpOf(call);
+      const attention = [...attentionOf({ password, passkeys, emails, ...rest })];
+      return { password, passkeys, email_addresses: emails, attention };
+    },
+  }),
+];

@@ -1,0 +1,56 @@
+import { listEmails } from '../../../domain/contacts/contacts.js';
+import { findWaysIn } from '../../../domain/credentials/credentials.js';
+import { readEvents } from '../../../platform/storage/events.js';
+import { ACCOUNT, askWho } from '../ask.js';
+import { type AccountCall, type AccountPage, showAccount } from '../door.js';
+import { type Attention, attentionOf, type SetUp } from './attention.js';
+
+const LAST = 5;
+/* Sign-ins are looked for among so many of the latest events: enough for a glance, and one read whatever there is. */
+const LATEST = 50;
+
+/** `/account`, and the way to a first passkey. */
+export const OVERVIEW_PAGES: readonly AccountPage[] = [
+  { method: 'GET', path: '/account', nav: 'overview', run: showOverview },
+  { method: 'GET', path: '/account/passkey', run: offerPasskey },
+];
+
+/** What is set up in an account. */
+export async function setUpOf({ parts, me }: Pick<AccountCall, 'parts'> & { me: { accountId: string } }) {
+  const [ways, addresses] = await Promise.all([
+    findWaysIn(parts.db, me.accountId),
+    listEmails(parts.db, me.accountId),
+  ]);
+  const proved = addresses.filter(({ verifiedAt }) => verifiedAt !== undefined).length;
+  const emails = { proved, unproved: addresses.length - proved };
+  return { ...ways, emails, addresses } satisfies SetUp & { addresses: unknown };
+}
+
+async function showOverview(call: AccountCall): Promise<void> {
+  const { parts, me } = call;
+  const [setUp, events] = await Promise.all([
+    setUpOf(call),
+    readEvents(parts.db, parts.keyring, { accountId: me.accountId, limit: LATEST }),
+  ]);
+  const { password, passkeys, addresses } = setUp;
+  const signIns = events.filter(({ type }) => type === 'session.authenticated').slice(0, LAST);
+  showAccount(call, 'account/overview', {
+    attention: attentionOf(setUp).map(word => ({ word, ...urlOf(word) })),
+    password,
+    passkeys,
+    addresses: addresses.map(({ address, verifiedAt }) => ({ address, proved: verifiedAt !== undefined })),
+    signIns: signIns.map(({ at, origin }) => ({ at, ...(origin?.browser && { device: origin.browser }) })),
+  });
+}
+
+const NEXT: Readonly<Partial<Record<Attention, string>>> = { no_passkey: '/account/passkey' };
+
+function urlOf(word: Attention): { readonly url?: string } {
+  const url = NEXT[word];
+  return url === undefined ? {} : { url };
+}
+
+/* Whoever signs in by password with a device that keeps passkeys is offered one. */
+function offerPasskey({ ctx, parts, me }: AccountCall): void {
+  askWho(ctx, parts, ACCOUNT, { accountId: me.accountId, email: me.shown.email, prompt: 'login' });
+}

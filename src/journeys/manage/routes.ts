@@ -1,0 +1,20 @@
+import type Router from '@koa/router';
+import type { Parts } from '../journey.js';
+import { type ApiOperation, mountApi } from './api.js';
+import { type AccountPage, mountPages } from './door.js';
+import { mountDescription } from './openapi.js';
+import { OVERVIEW_OPERATIONS } from './overview/api.js';
+import { OVERVIEW_PAGES } from './overview/pages.js';
+
+/** Every page and form of the account, in the order of the navigation. A topic adds its list here, and nothing else. */
+export const ACCOUNT_PAGES: readonly AccountPage[] = [...OVERVIEW_PAGES];
+
+/** Every operation of the account API. A topic adds its list here, and nothing else. */
+export const API_OPERATIONS: readonly ApiOperation[] = [...OVERVIEW_OPERATIONS];
+
+/** `/account` for people, `/api/me` for the apps that they let. */
+export function accountRoutes(router: Router, parts: Parts): void {
+  mountDescription(router, parts, API_OPERATIONS);
+  mountPages(router, parts, ACCOUNT_PAGES);
+  mountApi(router, parts, API_OPERATIONS);
+}

@@ -1,0 +1,78 @@
+import type Koa from 'koa';
+import type Provider from 'oidc-provider';
+import { mayAct } from './acting.js';
+import { BearerRefusal } from './bearer-refusal.js';
+import { provedKey } from './proofs.js';
+import { acting, requestScope } from './request-scope.js';
+
+/** Whom an access token lets an app act for, and how far. */
+export interface Caller {
+  readonly clientId: string;
+  readonly accountId: string;
+  readonly sessionUid: string | undefined;
+  /** Those the token has and the app is still registered for. */
+  readonly scopes: ReadonlySet<string>;
+  /** When the person authenticated for this token; what happened in their browser since then does not make it fresh. */
+  readonly authenticatedAt: Date | undefined;
+  readonly acr: string | undefined;
+}
+
+/* RFC 6750 §2.1: in the header alone; in an address or a form a token would end up in logs. */
+function presented(ctx: Koa.Context): { readonly value: string; readonly proves: boolean } {
+  const header = ctx.get('Authorization');
+  if (header === '') throw new BearerRefusal(undefined, 'An access token is needed.');
+  const found = /^(Bearer|DPoP) +([\w\-.~+/]+=*)$/i.exec(header);
+  if (!found?.[2]) throw new BearerRefusal('invalid_request', 'Send the access token as Bearer or DPoP.');
+  return { value: found[2], proves: found[1]?.toLowerCase() === 'dpop' };
+}
+
+interface TokenClient {
+  readonly [property: string]: unknown;
+}
+
+/**
+ * Whom the request's access token lets act, or a refusal: a live token for `audience`, of an app and an account that may
+ * act now, with a proof of its key where it is bound to one. Cookies count for nothing.
+ */
+export async function callerOf(
+  ctx: Koa.Context,
+  provider: Provider,
+  audience: string,
+  allowOrigin: (client: TokenClient) => void,
+): Promise<Caller> {
+  const { value, proves } = presented(ctx);
+  const token = await provider.AccessToken.find(value);
+  const client = token?.clientId === undefined ? undefined : await provider.Client.find(token.clientId);
+  if (!token?.accountId || !client || token.aud !== audience) throw unknown();
+  allowOrigin(client);
+  const key = await provedKey(ctx, provider, { value, clientId: client.clientId });
+  if (token.jkt !== key || proves !== (key !== undefined)) throw unknown();
+  if (!(await isGranted(provider, token))) throw unknown();
+  const { auth_time: authTime, acr } = (token.extra ?? {}) as { auth_time?: unknown; acr?: unknown };
+  const authenticatedAt = typeof authTime === 'number' ? authTime : undefined;
+  const account = acting(await requestScope().account(token.accountId));
+  if (!mayAct({ account, authenticatedAt })) throw unknown();
+  const registered = new Set((client['resource_scopes'] as readonly string[] | undefined) ?? []);
+  return {
+    clientId: client.clientId,
+    accountId: token.accountId,
+    sessionUid: token.sessionUid,
+    scopes: new Set([...token.scopes].filter(scope => registered.has(scope))),
+    authenticatedAt: authenticatedAt === undefined ? undefined : new Date(authenticatedAt * 1000),
+    acr: typeof acr === 'string' ? acr : undefined,
+  };
+}
+
+/* One answer for all of them: whoever holds somebody else's token learns nothing about it. */
+const unknown = () => new BearerRefusal('invalid_token', 'The access token is not good for this.');
+
+interface GrantedToken {
+  readonly grantId?: string | undefined;
+  readonly clientId?: string | undefined;
+  readonly accountId?: string | undefined;
+}
+
+async function isGranted(provider: Provider, token: GrantedToken): Promise<boolean> {
+  const grant = token.grantId === undefined ? undefined : await provider.Grant.find(token.grantId);
+  return grant?.clientId === token.clientId && grant?.accountId === token.accountId;
+}

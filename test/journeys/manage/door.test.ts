@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { personAt, signIn } from '../../support/journeys.js';
+import { startKeyhold, type TestKeyhold } from '../../support/keyhold.js';
+import { signInBeside } from '../../support/people.js';
+import { newMember } from '../../support/protocol.js';
+import { openRelyingParty, type RelyingParty } from '../../support/relying-party.js';
+
+let keyhold: TestKeyhold;
+let app: RelyingParty;
+
+const ADA = 'ada@example.test';
+const BOB = 'bob@example.test';
+const account = () => new URL('/account', keyhold.origin);
+
+beforeAll(async () => {
+  keyhold = await startKeyhold();
+  app = await openRelyingParty(keyhold);
+  await newMember(keyhold, app, ADA);
+  await newMember(keyhold, app, BOB);
+});
+
+afterAll(async () => {
+  await app?.close();
+  await keyhold?.close();
+});
+
+test('whoever is not signed in is asked by an ordinary request, and comes back to where they were', async () => {
+  const person = personAt(keyhold);
+  await person.goto(new URL('/account?x=1', keyhold.origin));
+  expect(person.page.heading).toBe('Sign in');
+  const request = person.trail.find(({ pathname }) => pathname === '/authorize');
+  expect(request?.searchParams.get('client_id')).toBe('keyhold-account');
+  expect(request?.searchParams.get('code_challenge_method')).toBe('S256');
+  await signIn(person, ADA);
+  expect(person.page.heading).toBe('Your account');
+  expect(`${person.page.url.pathname}${person.page.url.search}`).toBe('/account?x=1');
+  expect(person.page.text).toContain(ADA);
+});
+
+test('whoever is signed in alone is there at once', async () => {
+  const person = personAt(keyhold);
+  await signInBeside(person, app, ADA);
+  await person.goto(account());
+  expect([person.page.heading, person.trail.length]).toEqual(['Your account', 1]);
+});
+
+test('of several people nobody is taken for granted: they choose, and switch by choosing', async () => {
+  const person = personAt(keyhold);
+  await signInBeside(person, app, ADA);
+  await signInBeside(person, app, BOB);
+  await person.goto(account());
+  expect(person.page.heading).toBe('Choose an account');
+  await person.press(ADA);
+  expect(person.page.text).toContain(ADA);
+  expect(person.page.text).not.toContain(BOB);
+  await person.follow('Switch person');
+  await person.press(BOB);
+  expect(person.page.heading).toBe('Your account');
+  expect(person.page.text).toContain(BOB);
+  expect(person.page.text).not.toContain(ADA);
+});
