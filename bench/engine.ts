@@ -6,6 +6,8 @@ import { ENGINE_CLAIMS } from '../src/oidc/claims.js';
 import { features } from '../src/oidc/features.js';
 import { ENGINE_LIFETIMES } from '../src/oidc/lifetimes.js';
 import { openKeyring } from '../src/platform/crypto/keyring.js';
+import { securityHeaders } from '../src/platform/web/headers.js';
+import { surface, visitOf } from '../src/platform/web/surface.js';
 import type { Assignment } from './child.js';
 import { memoryStorage } from './memory-storage.js';
 import { naiveStorage } from './naive-storage.js';
@@ -15,7 +17,12 @@ import { BCRYPT_COST } from './seed.js';
 export interface EngineStorage {
   readonly adapter: Configuration['adapter'];
   claims(accountId: string): Promise<Readonly<Record<string, unknown>> | undefined>;
-  hash(accountId: string): Promise<string>;
+  /** Whom an address leads to, and the hash of their password. */
+  find(email: string): Promise<{ readonly id: string; readonly hash: string } | undefined>;
+  /** Counts a try against one subject; gives how many there were in its window. */
+  count(subject: string): Promise<number>;
+  forget(subject: string): Promise<void>;
+  record(type: string, accountId: string, from: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -40,12 +47,18 @@ export async function serveEngine(assignment: Assignment): Promise<() => Promise
     scheme: scheme === 'argon2id' ? 'argon2id' : 'bcrypt',
     bcryptCost: BCRYPT_COST,
   });
+  provider.use(surface(['127.0.0.1', '::1']));
+  provider.use(securityHeaders(new URL(`http://localhost:${port}`)));
   provider.use(async (ctx, next) => {
     if (ctx.method !== 'POST' || !ctx.path.startsWith('/interaction/')) return next();
     const form = new URLSearchParams(await bodyOf(ctx.req));
-    const accountId = form.get('account') ?? '';
-    const { ok } = await hasher.verify(form.get('password') ?? '', await storage.hash(accountId));
+    const [email, { address }] = [form.get('email') ?? '', visitOf(ctx)];
+    for (const subject of [email, address]) if ((await storage.count(subject)) > 100) ctx.throw(429);
+    const { id: accountId, hash } = (await storage.find(email)) ?? ctx.throw(403);
+    const { ok } = await hasher.verify(form.get('password') ?? '', hash);
     if (!ok) return ctx.throw(403);
+    await storage.forget(email);
+    await storage.record('session.authenticated', accountId, address);
     ctx.redirect(await provider.interactionResult(ctx.req, ctx.res, { login: { accountId } }));
     ctx.status = 303;
     return undefined;

@@ -7,15 +7,24 @@ export function memoryStorage(seed: Seed, accounts: readonly SeededAccount[]): E
   const claims = new Map(
     accounts.map(({ id, email }) => [id, { email, email_verified: true, locale: 'en' }]),
   );
-  const hashes = new Map(
+  const people = new Map(
     (['bcrypt', 'argon2id'] as const).flatMap(scheme =>
-      seed.accounts[scheme].map(({ id }) => [id, seed.hashes[scheme]] as const),
+      seed.accounts[scheme].map(({ id, email }) => [email, { id, hash: seed.hashes[scheme] }] as const),
     ),
   );
+  const attempts = new Map<string, number>();
+  const events: object[] = [];
   return {
     adapter: model => openMap(model === 'Client' ? [[seed.client.client_id, seed.client]] : []),
     claims: async id => claims.get(id),
-    hash: async id => hashes.get(id) ?? '',
+    find: async email => people.get(email),
+    count: async subject => {
+      const count = (attempts.get(subject) ?? 0) + 1;
+      attempts.set(subject, count);
+      return count;
+    },
+    forget: async subject => void attempts.delete(subject),
+    record: async (type, accountId, from) => void events.push({ type, accountId, from, at: new Date() }),
     close: async () => undefined,
   };
 }

@@ -14,7 +14,18 @@ export async function naiveStorage(db: Knex, seed: Seed): Promise<EngineStorage>
   return {
     adapter: model => openTable(db, model),
     claims: async id => (await db('accounts').select('claims').where({ id }).first())?.claims,
-    hash: async id => (await db('accounts').select('hash').where({ id }).first())?.hash,
+    find: email => db('accounts').select('id', 'hash').where({ email }).first(),
+    count: async subject => {
+      const [row] = await db('attempts')
+        .insert({ subject, count: 1, window_ends_at: db.raw(`now() + interval '15 minutes'`) })
+        .onConflict('subject')
+        .merge({ count: db.raw('attempts.count + 1') })
+        .returning<{ count: number }[]>('count');
+      return row?.count ?? 0;
+    },
+    forget: async subject => void (await db('attempts').where({ subject }).delete()),
+    record: async (type, accountId, from) =>
+      void (await db('events').insert({ type, account_id: accountId, detail: JSON.stringify({ from }) })),
     close: () => db.destroy(),
   };
 }
@@ -25,10 +36,15 @@ async function prepare(db: Knex, { accounts, client, hashes }: Seed): Promise<vo
     CREATE TABLE artefacts (id text, type text, payload jsonb NOT NULL, grant_id text, user_code text, uid text,
       expires_at timestamptz, consumed_at timestamptz, PRIMARY KEY (id, type));
     CREATE INDEX ON artefacts (grant_id); CREATE INDEX ON artefacts (uid); CREATE INDEX ON artefacts (user_code);
-    CREATE TABLE accounts (id uuid PRIMARY KEY, claims jsonb NOT NULL, hash text NOT NULL)`);
+    CREATE TABLE accounts (id uuid PRIMARY KEY, email text NOT NULL UNIQUE, claims jsonb NOT NULL, hash text NOT NULL);
+    CREATE TABLE attempts (subject text PRIMARY KEY, count int NOT NULL, window_ends_at timestamptz NOT NULL);
+    CREATE TABLE events (id bigserial PRIMARY KEY, at timestamptz NOT NULL DEFAULT now(), type text NOT NULL,
+      account_id uuid, detail jsonb NOT NULL);
+    CREATE INDEX ON events (account_id)`);
   for (const scheme of ['bcrypt', 'argon2id'] as const) {
     const rows = accounts[scheme].map(({ id, email }) => ({
       id,
+      email,
       claims: { email, email_verified: true, locale: 'en' },
       hash: hashes[scheme],
     }));

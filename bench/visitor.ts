@@ -144,7 +144,7 @@ export async function signIn(target: Target, visitor: Visitor): Promise<void> {
     visitor,
     form: isProduct
       ? { csrf: target.csrf(visitor.cookies.get('keyhold_browser') ?? ''), password: PASSWORD }
-      : { account: visitor.account.id, password: PASSWORD },
+      : { email: visitor.account.email, password: PASSWORD },
     expected: 303,
   });
   const resumed = await send(target, { path: pathOf(answered.location), visitor, expected: 303 });
