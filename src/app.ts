@@ -27,7 +27,7 @@ import type { Parts } from './journeys/journey.js';
 import { accountRoutes } from './journeys/manage/routes.js';
 import { objectionRoutes } from './journeys/notices/objection.js';
 import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
-import { countSignIns, namesOf, observeJobs, traceOutbound, watchQueues } from './observe.js';
+import { countSignIns, namesOf, observeJobs, traceOutbound, watchQueues, watchSms } from './observe.js';
 import { ACCOUNT_APP, accountAppMetadata } from './oidc/account-app.js';
 import { mayAct } from './oidc/acting.js';
 import type { ClientRegistry } from './oidc/clients.js';
@@ -49,6 +49,7 @@ import { type JobDefinition, openJobs } from './platform/jobs/jobs.js';
 import { openTransport, sendMailJob } from './platform/mail/mail.js';
 import { openOutbound } from './platform/outbound.js';
 import { openPlaces } from './platform/places.js';
+import { openSmsSender, sendSmsJob } from './platform/sms/sms.js';
 import { DATABASE_LIMITS, openDatabase, openStatementPool } from './platform/storage/db.js';
 import { openListener } from './platform/storage/listen.js';
 import { traceStatements, watchPools } from './platform/storage/observed.js';
@@ -108,6 +109,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       issuer,
       production: config.production,
       emailCodeSignIn: config.emailCodeSignIn,
+      sms: base.sms && { countries: config.smsCountries, perDay: config.smsPerDay },
       provider,
       interactions: countSignIns(openInteractions(provider), telemetry),
       devices: openDeviceCodes(provider, base.pool, keyring),
@@ -171,6 +173,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     observe: observeJobs(telemetry),
   });
   watchQueues(telemetry, base, jobs);
+  watchSms(telemetry, base, config.smsPerDay);
   let jobsStopped: Promise<void> | undefined;
   return {
     listener: (request, response) => {
@@ -212,6 +215,7 @@ function openBase(config: Config, { log, metrics, traces }: Telemetry) {
   const resources = openResourceCache(db, config.databaseUrl);
   const outbound = traceOutbound(openOutbound({ allowPrivateNetwork: config.allowPrivateNetwork }), traces);
   const transport = openTransport(config, laterDb);
+  const sms = openSmsSender(config, laterDb, outbound);
   const hasher = openPasswordHasher({
     pepper: keyring.derive('password-pepper', 48),
     scheme: config.passwordHashScheme,
@@ -231,6 +235,7 @@ function openBase(config: Config, { log, metrics, traces }: Telemetry) {
     resources,
     outbound,
     transport,
+    sms,
     hasher,
     assets,
     renderer,
@@ -312,9 +317,10 @@ function findResourceServer(resources: Base['resources'], issuer: URL): FindReso
 
 /** The one list of what happens later. */
 function jobsOf(base: Base, provider: Parameters<typeof backchannelLogout>[0]): JobDefinition[] {
-  const { laterDb: db, keyring, transport, outbound } = base;
+  const { laterDb: db, keyring, transport, sms, outbound } = base;
   return [
     sendMailJob(db, keyring, transport, openLedger(db)),
+    sendSmsJob(db, keyring, sms, openLedger(db)),
     backchannelLogout(provider, db),
     advanceSigningKeys(db),
     sweepArtefacts(db),

@@ -10,6 +10,7 @@ import { listResourceScopes } from './domain/resources/resources.js';
 import { KEYS_USAGE, runKeys } from './key-commands.js';
 import { type Db, openDatabase } from './platform/storage/db.js';
 import { StorageTrouble } from './platform/storage/trouble.js';
+import { runSms, SMS_USAGE } from './sms-commands.js';
 
 /** What a verb that needs the database works with. */
 interface Command {
@@ -43,6 +44,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
   'resource-servers': ({ db, words }) => runResourceServers(words, { db, print, fail }),
   keys: ({ db, config, words }) => runKeys(words, { db, secret: config.secret, print, fail }),
+  sms: ({ db, config, words }) => runSms(words, { db, config, print, fail }),
   passwords: ({ db, words }) =>
     runPasswords(words, { db, print: line => print(`${line}\n`), printError: fail }),
 };
@@ -54,6 +56,7 @@ keyhold doctor                                               look at everything 
 ${CLIENTS_USAGE}
 ${RESOURCES_USAGE}
 ${KEYS_USAGE}
+${SMS_USAGE}
 keyhold passwords load FILE                                  passwords nobody may choose, one a line`;
 
 /** Runs one command and gives the exit code: 0 done, 1 refused or failed, 2 not understood. */

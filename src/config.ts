@@ -18,6 +18,18 @@ export interface Settings {
   readonly migrationDatabaseUrl?: string;
   readonly smtpUrl?: string;
   readonly mailFrom: string;
+  /** Who sends text messages; nobody, or outside production the mailbox, when undefined. */
+  readonly sms?: {
+    readonly provider: 'twilio';
+    readonly account: string;
+    readonly secret: string;
+    readonly from: string;
+    readonly api: URL;
+  };
+  /** Where text messages go to (ISO 3166-1). */
+  readonly smsCountries: readonly string[] | '*';
+  /** How many text messages may leave in a day, all in all. */
+  readonly smsPerDay: number;
   readonly trustedProxies: readonly string[];
   readonly allowPrivateNetwork: boolean;
   readonly rateLimits: boolean;
@@ -180,6 +192,7 @@ function complete(values: Values, warnings: readonly string[]): Omit<Settings, '
     ...(migrationDatabaseUrl === undefined ? {} : { migrationDatabaseUrl }),
     ...(values.SMTP_URL === undefined ? {} : { smtpUrl: values.SMTP_URL }),
     mailFrom: values.MAIL_FROM ?? `Keyhold <no-reply@${production ? issuer.hostname : 'localhost'}>`,
+    ...smsOf(values),
     trustedProxies: values.TRUSTED_PROXIES ?? [],
     allowPrivateNetwork: values.ALLOW_PRIVATE_NETWORK ?? false,
     rateLimits: values.RATE_LIMITS ?? true,
@@ -194,6 +207,28 @@ function complete(values: Values, warnings: readonly string[]): Omit<Settings, '
     drainDelay: (values.DRAIN_DELAY ?? (production ? 3 : 0)) * 1_000,
     warnings,
   };
+}
+
+function smsOf(values: Values): Pick<Settings, 'sms' | 'smsCountries' | 'smsPerDay'> {
+  const { SMS_PROVIDER: provider, SMS_ACCOUNT: account, SMS_SECRET: secret, SMS_FROM: from } = values;
+  const api = values.SMS_API ?? new URL('https://api.twilio.com');
+  const complete = provider && account && secret && from;
+  return {
+    ...(complete ? { sms: { provider, account, secret, from, api } } : {}),
+    smsCountries: values.SMS_COUNTRIES ?? '*',
+    smsPerDay: values.SMS_PER_DAY ?? 1_000,
+  };
+}
+
+/* A country that nobody chose is how toll fraud is paid for. */
+function smsContradictions(texts: Texts): readonly string[] {
+  if (texts.SMS_PROVIDER === undefined) {
+    const rest = (['SMS_ACCOUNT', 'SMS_SECRET', 'SMS_FROM', 'SMS_API'] as const).filter(name => texts[name]);
+    return rest.map(name => `KEYHOLD_${name} is set without KEYHOLD_SMS_PROVIDER; set both.`);
+  }
+  return (['SMS_ACCOUNT', 'SMS_SECRET', 'SMS_FROM', 'SMS_COUNTRIES'] as const)
+    .filter(name => texts[name] === undefined)
+    .map(name => `KEYHOLD_${name} is required with KEYHOLD_SMS_PROVIDER.`);
 }
 
 /** Whether the standard names of OpenTelemetry say where traces go; the SDK reads the rest of them itself. */
@@ -217,7 +252,7 @@ export function isLoopback(hostname: string): boolean {
 }
 
 function contradictions(values: Values, settings: Settings, texts: Texts): readonly string[] {
-  const found: string[] = [];
+  const found: string[] = [...smsContradictions(texts)];
   if (texts.MIGRATION_DATABASE_URL !== undefined && texts.DATABASE_URL === undefined) {
     found.push('KEYHOLD_MIGRATION_DATABASE_URL is set without KEYHOLD_DATABASE_URL; set both.');
   }
@@ -226,6 +261,9 @@ function contradictions(values: Values, settings: Settings, texts: Texts): reado
   }
   if (!values.ISSUER || !settings.production) return found;
   const host = settings.issuer.hostname;
+  if (settings.sms && settings.sms.api.protocol !== 'https:') {
+    found.push(`KEYHOLD_SMS_API must be https, since ${host} is not this machine.`);
+  }
   if (settings.issuer.protocol !== 'https:') {
     found.push(`KEYHOLD_ISSUER must be https, since ${host} is not this machine.`);
   }

@@ -26,6 +26,7 @@ export async function runDoctor(settings: Settings, print: (text: string) => voi
   tell([['ok', `The settings can be used: ${settings.issuer.origin} on port ${settings.port}.`]]);
   tell(await lookAtInstallation(settings));
   tell(await lookAtMail(settings));
+  tell([lookAtSms(settings)]);
   tell(await lookAtDisk(settings.dataDir));
   tell(await lookAtIssuer(settings));
   const count = problems === 1 ? 'One problem' : `${problems} problems`;
@@ -120,6 +121,18 @@ async function lookAtMail({ smtpUrl, mailFrom, production }: Settings): Promise<
       ['problem', `The mail server ${host} cannot be used (${reasonOf(error)}); correct KEYHOLD_SMTP_URL.`],
     ];
   }
+}
+
+/* Nothing is sent: whoever wants to know whether it arrives has to pay for one. */
+function lookAtSms({ sms, smsCountries, smsPerDay, production }: Settings): Finding {
+  if (!sms && production)
+    return ['note', 'Nobody sends text messages (KEYHOLD_SMS_PROVIDER), so nobody can add a phone number.'];
+  if (!sms) return ['ok', 'Text messages go to the mailbox at /dev/mailbox.'];
+  const where = smsCountries === '*' ? 'every country' : smsCountries.join(', ');
+  return [
+    smsCountries === '*' ? 'note' : 'ok',
+    `Text messages go out by ${sms.provider} to ${where}, ${smsPerDay} a day at most.`,
+  ];
 }
 
 async function lookAtDisk(folder: string): Promise<readonly Finding[]> {

@@ -1,9 +1,12 @@
 import type Koa from 'koa';
 import type { PasswordHasher } from './domain/credentials/credentials.js';
+import { listSmsBudgets } from './journeys/manage/contacts/budgets.js';
 import type { Authentication, Interactions } from './oidc/interaction.js';
 import { protocolNames } from './oidc/surface.js';
 import type { JobOptions, Jobs } from './platform/jobs/jobs.js';
 import type { Outbound } from './platform/outbound.js';
+import type { SmsSender } from './platform/sms/sms.js';
+import type { Db } from './platform/storage/db.js';
 import type { Telemetry } from './platform/telemetry/telemetry.js';
 import type { Load } from './platform/web/load.js';
 import type { RequestNames } from './platform/web/observing.js';
@@ -104,5 +107,31 @@ export function watchQueues({ metrics }: Telemetry, { hasher, load }: Queues, jo
     help: 'Jobs that are due and taken by nobody yet, in the whole installation.',
     of: 'database',
     read: async () => [[await jobs.waiting()]],
+  });
+}
+
+/** Watches text messages: what became of them, and how much of each budget is used. */
+export function watchSms(
+  { metrics }: Telemetry,
+  { sms, laterDb }: { readonly sms: SmsSender | undefined; readonly laterDb: Db },
+  perDay: number,
+): void {
+  metrics.watch({
+    kind: 'counter',
+    name: 'keyhold_sms_total',
+    help: 'Tries to hand a text message over, by outcome.',
+    labels: ['outcome'],
+    read: () => Object.entries(sms?.counts() ?? {}).map(([outcome, count]) => [count, { outcome }]),
+  });
+  metrics.watch({
+    kind: 'gauge',
+    name: 'keyhold_sms_budget_used_ratio',
+    help: 'How much of a budget of text messages is used, for each country and prefix that any went to, and in all.',
+    of: 'database',
+    labels: ['per', 'of'],
+    read: async () =>
+      (await listSmsBudgets(laterDb, perDay))
+        .slice(0, 100)
+        .map(({ per, of, used, max }) => [used / max, { per, of }]),
   });
 }

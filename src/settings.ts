@@ -112,6 +112,27 @@ const SWITCH: Readonly<Record<string, boolean>> = {
   '0': false,
 };
 
+const smsFrom = parsed(
+  text =>
+    /^(\+[1-9]\d{5,14}|MG[0-9a-fA-F]{32}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11})$/.test(text) ? text : undefined,
+  'must be a number such as +15557122661, a name of up to 11 letters and digits, or the SID of a messaging service',
+);
+
+const smsCountries = parsed(text => {
+  if (text === '*') return '*';
+  const countries = text.toUpperCase().split(LIST).filter(Boolean);
+  return countries.length > 0 && countries.every(country => /^[A-Z]{2}$/.test(country))
+    ? countries
+    : undefined;
+}, 'must be two-letter country codes with commas between them, such as DE,AT,CH, or * for every country');
+
+const smsApi = parsed(text => {
+  const found = url(text, ['https:', 'http:']);
+  return found && found.pathname === '/' && !found.search && !found.hash && !found.username
+    ? found
+    : undefined;
+}, 'must be the address of an API without a path, such as https://api.twilio.com');
+
 const dataDir = z.string();
 
 /** Every setting by its name without `KEYHOLD_`, and how its text is read. */
@@ -125,6 +146,15 @@ export const SETTINGS = {
   MIGRATION_DATABASE_URL: databaseUrl,
   SMTP_URL: smtpUrl,
   MAIL_FROM: mailFrom,
+  SMS_PROVIDER: z.enum(['twilio'], 'must be twilio'),
+  SMS_ACCOUNT: z
+    .string()
+    .regex(/^AC[0-9a-fA-F]{32}$/, 'must be the SID of an account: AC and 32 hexadecimal digits'),
+  SMS_SECRET: z.string(),
+  SMS_FROM: smsFrom,
+  SMS_COUNTRIES: smsCountries,
+  SMS_PER_DAY: parsed(text => whole(text, 1, 999_999), 'must be a number from 1 to 999999'),
+  SMS_API: smsApi,
   TRUSTED_PROXIES: trustedProxies,
   ALLOW_PRIVATE_NETWORK: onOff,
   RATE_LIMITS: onOff,

@@ -193,3 +193,40 @@ test.each([
 ])('%s is this machine: %s', (hostname, expected) => {
   expect(isLoopback(hostname)).toBe(expected);
 });
+
+const TWILIO = {
+  KEYHOLD_SMS_PROVIDER: 'twilio',
+  KEYHOLD_SMS_ACCOUNT: `AC${'0123456789abcdef'.repeat(2)}`,
+  KEYHOLD_SMS_SECRET_FILE: '/run/token',
+  KEYHOLD_SMS_FROM: '+15005550006',
+  KEYHOLD_SMS_COUNTRIES: 'de, at,CH',
+};
+const TOKEN = { '/run/token': 'a token\n' };
+
+test('a provider of text messages is read, its token from a file', () => {
+  expect(read({ ...PRODUCTION, ...TWILIO }, TOKEN)).toMatchObject({
+    sms: {
+      provider: 'twilio',
+      secret: 'a token',
+      from: '+15005550006',
+      api: new URL('https://api.twilio.com'),
+    },
+    smsCountries: ['DE', 'AT', 'CH'],
+    smsPerDay: 1000,
+  });
+  expect(read(PRODUCTION).sms).toBeUndefined();
+});
+
+test.each<[string, Environment, RegExp]>([
+  ['no country', { ...TWILIO, KEYHOLD_SMS_COUNTRIES: undefined }, /SMS_COUNTRIES is required with/],
+  ['no token', { ...TWILIO, KEYHOLD_SMS_SECRET_FILE: undefined }, /SMS_SECRET is required with/],
+  ['no provider', { KEYHOLD_SMS_FROM: '+15005550006' }, /SMS_FROM is set without KEYHOLD_SMS_PROVIDER/],
+  ['another provider', { ...TWILIO, KEYHOLD_SMS_PROVIDER: 'pigeon' }, /SMS_PROVIDER must be twilio/],
+  ['a name for a country', { ...TWILIO, KEYHOLD_SMS_COUNTRIES: 'Germany' }, /two-letter country codes/],
+  ['a sender with a line break', { ...TWILIO, KEYHOLD_SMS_FROM: 'a\nb' }, /SMS_FROM must be a number/],
+  ['an API in clear', { ...TWILIO, KEYHOLD_SMS_API: 'http://sms.example' }, /SMS_API must be https/],
+  ['an API with a path', { ...TWILIO, KEYHOLD_SMS_API: 'https://sms.example/v1' }, /without a path/],
+  ['no number', { KEYHOLD_SMS_PER_DAY: 'many' }, /SMS_PER_DAY must be a number/],
+])('text messages with %s are refused', (_what, env, sentence) => {
+  expect(problems({ ...PRODUCTION, ...env }, TOKEN).join('\n')).toMatch(sentence);
+});

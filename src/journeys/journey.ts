@@ -21,6 +21,8 @@ export interface Parts {
   readonly issuer: URL;
   readonly production: boolean;
   readonly emailCodeSignIn: boolean;
+  /** Where text messages go to, and how many in a day; undefined where none can be sent. */
+  readonly sms: { readonly countries: readonly string[] | '*'; readonly perDay: number } | undefined;
   readonly db: Db;
   /** For statements that many requests wait for: named, and planned once. */
   readonly pool: StatementPool;

@@ -18,6 +18,8 @@ export interface Limit {
   readonly window: number;
   /** Counted for a known browser only, or for all others only; for every browser when absent. */
   readonly among?: 'known' | 'strangers';
+  /** The subject says nothing about anybody, and is kept so that an operator can read it. */
+  readonly readable?: true;
 }
 
 /** A browser that says it has signed in to an account before; the database knows whether that is true. */
@@ -63,8 +65,8 @@ export interface Arrival {
 export const KNOWN_DAYS = 90;
 
 /* Subjects are kept as digests: the table is no list of addresses. */
-const keyOf = ({ name, per, subject }: Limit) =>
-  `${name}:${per}:${digest(subject).toString('base64url').slice(0, 32)}`;
+const keyOf = ({ name, per, subject, readable }: Limit) =>
+  `${name}:${per}:${readable ? `=${subject}` : digest(subject).toString('base64url').slice(0, 32)}`;
 
 const COUNT_SQL = `
   INSERT INTO attempts AS a (subject, count, window_ends_at)
@@ -155,6 +157,29 @@ export function openProtection(
     },
     welcome: arrival => (enabled ? welcomeClause(arrival) : undefined),
   };
+}
+
+/** How often something was tried for a subject that may be read, in a window that is not over. */
+export interface ReadableCount {
+  readonly per: string;
+  readonly subject: string;
+  readonly count: number;
+  readonly until: Date;
+}
+
+const MOST_READ = 1_000;
+
+/** The counts of text messages whose subjects may be read; the index covers their names alone. */
+export async function listReadable(db: Db, name: 'sms'): Promise<readonly ReadableCount[]> {
+  const { rows } = await db.raw<{ rows: { subject: string; count: number; window_ends_at: Date }[] }>(
+    `SELECT subject, count, window_ends_at FROM attempts
+     WHERE subject LIKE 'sms:%' AND subject LIKE ? AND window_ends_at > now() ORDER BY count DESC LIMIT ${MOST_READ}`,
+    [`${name}:%:=%`],
+  );
+  return rows.map(({ subject, count, window_ends_at: until }) => {
+    const [, per = '', ...rest] = subject.split(':');
+    return { per, subject: rest.join(':').slice(1), count, until };
+  });
 }
 
 /** Removes browsers that are known no more, and counts whose window has passed, a bounded batch at a time; says how many. */

@@ -24,12 +24,15 @@ export class NotTakenOver extends Error {
   readonly reason: string;
   /** The other side said that it never will. */
   readonly refused: boolean;
+  /** Trying again would only cost. */
+  readonly final: boolean;
 
-  constructor(message: string, reason: string, refused: boolean) {
+  constructor(message: string, reason: string, refused: boolean, final = false) {
     super(`${message}: ${reason}`);
     this.name = 'NotTakenOver';
     this.reason = reason;
     this.refused = refused;
+    this.final = final;
   }
 }
 
@@ -47,7 +50,7 @@ export async function deliver(
     if (!(await ledger.isDue(outgoing))) return 'over';
     await send();
   } catch (error) {
-    if (!last) throw error;
+    if (!last && !(error instanceof NotTakenOver && error.final)) throw error;
     const { reason, refused } = error instanceof NotTakenOver ? error : { reason: 'unknown', refused: false };
     await ledger.note(outgoing, { state: refused ? 'refused' : 'failed', tries, reason });
     return 'dropped';
