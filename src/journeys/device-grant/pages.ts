@@ -33,6 +33,7 @@ async function takeCode(ctx: Koa.Context, parts: Parts): Promise<void> {
   if (!client) return wrong(ctx, parts, found.code);
   const { clientId } = client;
   show(ctx, parts, 'device/confirm', {
+    here: `/device?user_code=${encodeURIComponent(found.code)}`,
     app: {
       name: client.clientName ?? clientId,
       ...(client.logoUri !== undefined && { logo: `/clients/${encodeURIComponent(clientId)}/logo` }),

@@ -50,7 +50,7 @@ async function signOut(ctx: Koa.Context, parts: Parts): Promise<void> {
   }
   if (typeof request === 'string') return seeOther(ctx, endSessionPath(request));
   if (people.length > leaving.length) return seeOther(ctx, '/');
-  show(ctx, parts, 'sign-out/done', {});
+  show(ctx, parts, 'sign-out/done', { here: '/sign-out' });
   ctx.status = 200;
 }
 

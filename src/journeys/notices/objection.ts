@@ -64,7 +64,8 @@ function opened(
 }
 
 function ended(ctx: Koa.Context, parts: Parts, found: FoundObjection | undefined): void {
-  show(ctx, parts, 'objection/ended', { reason: found?.state === 'used' ? 'used' : 'expired' });
+  const reason = found?.state === 'used' ? 'used' : 'expired';
+  show(ctx, parts, 'objection/ended', { reason, here: ctx.path });
   ctx.status = 410;
 }
 
@@ -83,7 +84,7 @@ async function object(ctx: Koa.Context, parts: Parts): Promise<void> {
     return ended(ctx, parts, found);
   }
   const app = await appOf(parts, openToldOf(parts.keyring, used.askedFrom).clientId);
-  show(ctx, parts, 'objection/done', app ? { app } : {});
+  show(ctx, parts, 'objection/done', { ...(app && { app }), here: ctx.path });
   ctx.status = 200;
 }
 

@@ -52,8 +52,13 @@ export async function showLink(ctx: Koa.Context, parts: Parts): Promise<void> {
 
 function ended(ctx: Koa.Context, parts: Parts, proof: LinkedProof | undefined): void {
   const reason = proof?.state === 'used' || proof?.state === 'denied' ? proof.state : 'expired';
-  show(ctx, parts, 'link/ended', { reason });
+  show(ctx, parts, 'link/ended', { reason, here: pageOf(ctx) });
   ctx.status = 410;
+}
+
+/** Where the link itself leads, which tells the same. */
+function pageOf(ctx: Koa.Context): string {
+  return ctx.path.replace(/\/deny$/, '');
 }
 
 function minutesLeft(proof: LinkedProof): number {
@@ -88,6 +93,6 @@ export async function denyLink(ctx: Koa.Context, parts: Parts): Promise<void> {
   await readForm(ctx, parts.csrf);
   const token = tokenOf(ctx);
   await openWork(parts.db, { kind: 'person' }, work => denyProof(work, token));
-  show(ctx, parts, 'link/ended', { reason: 'denied' });
+  show(ctx, parts, 'link/ended', { reason: 'denied', here: pageOf(ctx) });
   ctx.status = 200;
 }

@@ -50,13 +50,27 @@ export function openPages(renderer: Renderer, words: Words, csrf: Csrf, issuer: 
         });
       }
       const { nonce } = visitOf(ctx);
-      const frame = { language: chosen, csrf: csrf.token(ctx), issuerName: 'Keyhold', nonce };
+      const frame = {
+        language: chosen,
+        csrf: csrf.token(ctx),
+        issuerName: 'Keyhold',
+        nonce,
+        // A form's answer cannot be asked for once more: from there, another language begins at the start.
+        ...(!('uid' in model) && { here: hereOf(ctx) ?? '/' }),
+      };
       const body = renderer.page(template, { ...frame, ...model });
       if (ctx.status === 404) ctx.status = 200;
       ctx.type = 'text/html; charset=utf-8';
       ctx.body = body;
     },
   };
+}
+
+/** The address of a page that was asked for, without the language it was asked in. */
+function hereOf(ctx: Koa.Context): string | undefined {
+  if (ctx.method !== 'GET' || !/^\/(?![/\\])/.test(ctx.path)) return undefined;
+  const query = ctx.querystring.split('&').filter(part => part !== '' && !part.startsWith('ui_locales='));
+  return query.length > 0 ? `${ctx.path}?${query.join('&')}` : ctx.path;
 }
 
 function first(value: string | string[] | undefined): string | undefined {
