@@ -13,14 +13,14 @@ const WITH_ID = /^(\/(authorize|device))\/[\w-]+$/;
  * for which nothing of ours has decided whose session the request means.
  */
 export function exactPaths(): Koa.Middleware {
-  return async (ctx, next) => {
+  return (ctx, next) => {
     const { path } = ctx;
     const plain = folded(path);
     const known = WITH_ID.exec(path)?.[1] ?? path;
     if (PROTOCOL.test(plain) && (known !== folded(known) || path.endsWith('/'))) {
       throw new Refusal('missing', 'not_found', 'There is nothing at this address.');
     }
-    await next();
+    return next();
   };
 }
 

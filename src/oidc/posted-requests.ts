@@ -9,8 +9,7 @@ const ENDPOINTS: ReadonlySet<string> = new Set(['/authorize', '/end-session']);
  * and lets them go on as GET: a browser withholds the session's cookie from another site's post, not from a visit.
  */
 export function postedRequests(): Koa.Middleware {
-  return async (ctx, next) => {
-    if (ctx.method !== 'POST' || !ENDPOINTS.has(ctx.path)) return next();
+  const goOn: Koa.Middleware = async ctx => {
     if (!ctx.is('application/x-www-form-urlencoded')) {
       throw new Refusal('invalid', 'unsupported_media_type', 'Send this as an HTML form does.');
     }
@@ -19,6 +18,6 @@ export function postedRequests(): Koa.Middleware {
     });
     ctx.redirect(`${ctx.path}?${new URLSearchParams(body)}`);
     ctx.status = 303;
-    return undefined;
   };
+  return (ctx, next) => (ctx.method === 'POST' && ENDPOINTS.has(ctx.path) ? goOn(ctx, next) : next());
 }

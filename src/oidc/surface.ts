@@ -104,8 +104,7 @@ interface Prepared {
 /** Answers discovery and JWKS with bodies made once for this provider; a key rotation builds a new one. */
 export function preparedMetadata(): Koa.Middleware {
   const prepared = new Map<string, Prepared>();
-  return async (ctx, next) => {
-    if (!PREPARED.has(ctx.path) || (ctx.method !== 'GET' && ctx.method !== 'HEAD')) return next();
+  const answer: Koa.Middleware = async (ctx, next) => {
     let entry = prepared.get(ctx.path);
     if (!entry) {
       await next();
@@ -124,6 +123,8 @@ export function preparedMetadata(): Koa.Middleware {
     else ctx.body = entry.body;
     return undefined;
   };
+  return (ctx, next) =>
+    PREPARED.has(ctx.path) && (ctx.method === 'GET' || ctx.method === 'HEAD') ? answer(ctx, next) : next();
 }
 
 /** What the engine calls the request that is being served, and the client it recognized. */

@@ -43,7 +43,7 @@ export function openAssets(): Assets {
       if (asset === undefined) throw new Error(`there is no asset named ${name}`);
       return `${PREFIX}${name}?v=${asset.fingerprint}`;
     },
-    middleware: async (ctx, next) => {
+    middleware: (ctx, next) => {
       if (!ctx.path.startsWith(PREFIX) || (ctx.method !== 'GET' && ctx.method !== 'HEAD')) return next();
       const asset = files.get(ctx.path.slice(PREFIX.length));
       if (asset === undefined) return next();
@@ -59,10 +59,11 @@ export function openAssets(): Assets {
       ctx.set('Cache-Control', exact ? 'public, max-age=31536000, immutable' : 'no-cache');
       if (ctx.fresh) {
         ctx.status = 304;
-        return;
+        return undefined;
       }
       if (encoded) ctx.set('Content-Encoding', 'br');
       ctx.body = encoded ? asset.brotli : asset.body;
+      return undefined;
     },
   };
 }

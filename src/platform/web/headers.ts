@@ -28,7 +28,7 @@ export function securityHeaders(issuer: URL): Koa.Middleware {
     ],
     ['Cache-Control', 'no-store'],
   ] as const;
-  return async (ctx, next) => {
+  return (ctx, next) => {
     for (const [name, value] of fixed) ctx.res.setHeader(name, value);
     const { nonce } = visitOf(ctx);
     ctx.res.setHeader(
@@ -36,7 +36,7 @@ export function securityHeaders(issuer: URL): Koa.Middleware {
       `default-src 'none';script-src 'self' 'nonce-${nonce}';style-src 'self' 'nonce-${nonce}';` +
         "img-src 'self' data:;connect-src 'self';manifest-src 'self';form-action 'self';frame-ancestors 'none';base-uri 'none'",
     );
-    await next();
+    return next();
   };
 }
 

@@ -6,15 +6,15 @@ import type { Db } from '../storage/db.js';
  * stop. Before the Host check, and without detail.
  */
 export function health(db: Db, isStopping: () => boolean): Koa.Middleware {
-  return async (ctx, next) => {
-    if (ctx.path !== '/health/live' && ctx.path !== '/health/ready') return next();
+  const answer: Koa.Middleware = async ctx => {
     ctx.set('Cache-Control', 'no-store');
     ctx.type = 'application/json';
     const healthy = ctx.path === '/health/live' || (!isStopping() && (await answers(db)));
     ctx.status = healthy ? 200 : 503;
     ctx.body = JSON.stringify({ status: healthy ? 'ok' : 'unavailable' });
-    return undefined;
   };
+  return (ctx, next) =>
+    ctx.path === '/health/live' || ctx.path === '/health/ready' ? answer(ctx, next) : next();
 }
 
 async function answers(db: Db): Promise<boolean> {

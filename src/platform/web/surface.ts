@@ -45,7 +45,7 @@ const REQUEST_ID = /^[\w.:-]{8,128}$/;
 /** The first middleware: numbers the request and finds out where it came from. */
 export function surface(trustedProxies: readonly string[]): Koa.Middleware {
   const trusted = trustedProxies.map(range => parseRange(range));
-  return async (ctx, next) => {
+  return (ctx, next) => {
     const from = ctx.req.socket.remoteAddress ?? '';
     const proxied = isTrusted(from, trusted);
     const named = proxied ? ctx.get('X-Request-Id') : '';
@@ -57,7 +57,7 @@ export function surface(trustedProxies: readonly string[]): Koa.Middleware {
       proxied,
     });
     ctx.set('X-Request-Id', requestId);
-    await next();
+    return next();
   };
 }
 
@@ -68,7 +68,7 @@ export function knownHost(issuer: URL): Koa.Middleware {
     issuer.host.toLowerCase(),
     ...(issuer.port ? [] : [`${issuer.hostname}:${defaultPort}`]),
   ]);
-  return async (ctx, next) => {
+  return (ctx, next) => {
     if (hosts.has((ctx.req.headers.host ?? '').toLowerCase())) return next();
     ctx.status = 400;
     ctx.type = 'application/problem+json';
