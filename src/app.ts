@@ -25,6 +25,8 @@ import { homeRoutes } from './journeys/home/pages.js';
 import { interactionRoutes } from './journeys/interaction-routes.js';
 import type { Parts } from './journeys/journey.js';
 import { accountRoutes } from './journeys/manage/routes.js';
+import { dispatchJob } from './journeys/messages/dispatch.js';
+import { unsubscribeRoutes } from './journeys/messages/unsubscribe.js';
 import { objectionRoutes } from './journeys/notices/objection.js';
 import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
 import { countSignIns, namesOf, observeJobs, traceOutbound, watchQueues, watchSms } from './observe.js';
@@ -123,6 +125,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     homeRoutes(router, parts, tryUrl);
     objectionRoutes(router, parts);
     accountRoutes(router, parts);
+    unsubscribeRoutes(router, parts);
     if (!config.production) mailboxRoutes(router, parts);
 
     pinToIssuer(provider, issuer);
@@ -167,7 +170,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
   const jobs = await openJobs({
     url: config.databaseUrl,
     log,
-    jobs: jobsOf(base, () => current.provider),
+    jobs: jobsOf(issuer, base, () => current.provider),
     /* Several processes on one machine share its jobs. */
     concurrency: Math.max(1, Math.ceil(4 / config.workers)),
     observe: observeJobs(telemetry),
@@ -316,11 +319,13 @@ function findResourceServer(resources: Base['resources'], issuer: URL): FindReso
 }
 
 /** The one list of what happens later. */
-function jobsOf(base: Base, provider: Parameters<typeof backchannelLogout>[0]): JobDefinition[] {
-  const { laterDb: db, keyring, transport, sms, outbound } = base;
+function jobsOf(issuer: URL, base: Base, provider: Parameters<typeof backchannelLogout>[0]): JobDefinition[] {
+  const { laterDb: db, keyring, transport, sms, outbound, renderer } = base;
+  const ledger = openLedger(db, account => mayAct({ account }));
   return [
-    sendMailJob(db, keyring, transport, openLedger(db)),
-    sendSmsJob(db, keyring, sms, openLedger(db)),
+    sendMailJob(db, keyring, transport, ledger),
+    sendSmsJob(db, keyring, sms, ledger),
+    dispatchJob(db, { issuer, keyring, renderer, rp: { name: NAME } }),
     backchannelLogout(provider, db),
     advanceSigningKeys(db),
     sweepArtefacts(db),

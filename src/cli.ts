@@ -8,8 +8,12 @@ import { runPasswords } from './domain/credentials/credentials.js';
 import { RESOURCES_USAGE, runResourceServers } from './domain/resources/cli.js';
 import { listResourceScopes } from './domain/resources/resources.js';
 import { KEYS_USAGE, runKeys } from './key-commands.js';
+import { MESSAGES_USAGE, type MessagesCommand, runMessages, runTopics } from './message-commands.js';
+import { openKeyring } from './platform/crypto/keyring.js';
 import { type Db, openDatabase } from './platform/storage/db.js';
 import { StorageTrouble } from './platform/storage/trouble.js';
+import { openRenderer } from './platform/web/render.js';
+import { openWords } from './platform/web/words.js';
 import { runSms, SMS_USAGE } from './sms-commands.js';
 
 /** What a verb that needs the database works with. */
@@ -43,11 +47,19 @@ const VERBS: Readonly<Record<string, Verb>> = {
     return runClients(words, { db, config: { ...config, scopes }, print, fail });
   },
   'resource-servers': ({ db, words }) => runResourceServers(words, { db, print, fail }),
+  topics: ({ words, ...command }) => runTopics(words, messaging(command)),
+  messages: ({ words, ...command }) => runMessages(words, messaging(command)),
   keys: ({ db, config, words }) => runKeys(words, { db, secret: config.secret, print, fail }),
   sms: ({ db, config, words }) => runSms(words, { db, config, print, fail }),
   passwords: ({ db, words }) =>
     runPasswords(words, { db, print: line => print(`${line}\n`), printError: fail }),
 };
+
+function messaging({ db, config }: Pick<Command, 'db' | 'config'>): MessagesCommand {
+  const keyring = openKeyring(config.secret);
+  const renderer = openRenderer(openWords());
+  return { db, sending: { issuer: config.issuer, keyring, renderer, rp: { name: 'Keyhold' } }, print, fail };
+}
 
 const USAGE = `keyhold start                                                run the server
 keyhold check-config                                         read the settings and say what is wrong
@@ -55,6 +67,7 @@ keyhold migrate                                              bring the tables up
 keyhold doctor                                               look at everything that it needs to work; changes nothing
 ${CLIENTS_USAGE}
 ${RESOURCES_USAGE}
+${MESSAGES_USAGE}
 ${KEYS_USAGE}
 ${SMS_USAGE}
 keyhold passwords load FILE                                  passwords nobody may choose, one a line`;

@@ -1,4 +1,5 @@
 import type { MessageKind } from '../domain/messages/messages.js';
+import type { TopicMail } from './messages/models.js';
 import type { NewsKind, NewsValues } from './notices/kinds.js';
 import type { Asked } from './page-models.js';
 
@@ -38,6 +39,7 @@ export interface MailModels {
     /** The time zone of its reader, as IANA names it. */
     readonly zone?: string;
   };
+  readonly topic: TopicMail;
 }
 
 /** Why each mail goes out. */
@@ -47,4 +49,5 @@ export const MAIL_KINDS: Readonly<Record<keyof MailModels, MessageKind>> = {
   'recovery-code': 'code',
   'account-exists': 'security',
   notice: 'security',
+  topic: 'topic',
 };

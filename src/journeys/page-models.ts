@@ -1,5 +1,6 @@
 import type { PageFrame } from '../platform/web/render.js';
 import type { OverviewPages } from './manage/overview/models.js';
+import type { MessagePageModels } from './messages/models.js';
 import type { NewsKind, NewsValues } from './notices/kinds.js';
 import type { UndoWord } from './notices/undo.js';
 
@@ -352,7 +353,7 @@ export interface MailboxMailPage {
 }
 
 /** What each template is given, besides the frame. */
-export interface PageModels extends OverviewPages {
+export interface PageModels extends OverviewPages, MessagePageModels {
   readonly home: HomePage;
   readonly apps: AppsPage;
   readonly 'choose-account': ChooseAccountPage;

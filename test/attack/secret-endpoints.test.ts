@@ -14,6 +14,7 @@ type Entry =
   | { readonly secret: string; readonly bits: number };
 
 const LINK = { secret: 'the token of a mailed link', bits: 256 };
+const SEALED = { secret: 'the sealed token of a mailed link', bits: 128 };
 const USER_CODE = { secret: 'the code that a device shows', limit: 'user-code' };
 const CLIENT = 'the secret of an app, or its signature';
 
@@ -35,6 +36,9 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'POST /interaction/:uid/link/:token/deny': LINK,
   'GET /objection/:token': LINK,
   'POST /objection/:token': LINK,
+  'GET /unsubscribe/:token': SEALED,
+  'POST /unsubscribe/:token': SEALED,
+  'POST /unsubscribe/:token/undo': SEALED,
   'POST /token': { secret: `${CLIENT}; a code, a refresh token, a verifier`, bits: 256 },
   'POST /introspect': { secret: `${CLIENT}; a token`, bits: 256 },
   'POST /revoke': { secret: `${CLIENT}; a token`, bits: 256 },

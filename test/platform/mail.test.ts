@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { openLedger } from '../../src/domain/messages/messages.js';
+import { mayAct } from '../../src/oidc/acting.js';
 import { openKeyring } from '../../src/platform/crypto/keyring.js';
 import { type Jobs, openJobs } from '../../src/platform/jobs/jobs.js';
 import {
@@ -48,7 +49,14 @@ async function enqueue(letter: Mail): Promise<void> {
 async function startJobs(transport: Transport): Promise<Jobs> {
   const jobs = await openJobs({
     url: database.url,
-    jobs: [sendMailJob(database.db, keyring, transport, openLedger(database.db))],
+    jobs: [
+      sendMailJob(
+        database.db,
+        keyring,
+        transport,
+        openLedger(database.db, account => mayAct({ account })),
+      ),
+    ],
     log: QUIET,
   });
   closing.push(() => transport.close(), jobs.stop);

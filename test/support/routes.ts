@@ -6,6 +6,7 @@ import { homeRoutes } from '../../src/journeys/home/pages.js';
 import { interactionRoutes } from '../../src/journeys/interaction-routes.js';
 import type { Parts } from '../../src/journeys/journey.js';
 import { accountRoutes } from '../../src/journeys/manage/routes.js';
+import { unsubscribeRoutes } from '../../src/journeys/messages/unsubscribe.js';
 import { objectionRoutes } from '../../src/journeys/notices/objection.js';
 
 /** A route as it is registered: `POST /interaction/:uid/password`. */
@@ -22,6 +23,7 @@ export function ownRoutes(): readonly Route[] {
   appRoutes(router, {} as Parts);
   homeRoutes(router, {} as Parts, undefined);
   objectionRoutes(router, {} as Parts);
+  unsubscribeRoutes(router, {} as Parts);
   mailboxRoutes(router, {} as Parts);
   accountRoutes(router, {} as Parts);
   /* What answers wherever nothing else does is no route of its own. */

@@ -3,10 +3,17 @@ import type { DeliveryLedger } from '../../platform/jobs/delivery.js';
 import type { Db } from '../../platform/storage/db.js';
 import { openPersonal } from '../../platform/storage/origin.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
-import { findAccount } from '../accounts/accounts.js';
+import { type Account, findAccount } from '../accounts/accounts.js';
 import type { Message, MessageFilter, NewMessage } from './message.js';
 import * as store from './store.js';
 
+export {
+  beginDispatch,
+  type Dispatch,
+  listDispatches,
+  listReaders,
+  noteBatch,
+} from './dispatches.js';
 export {
   CHANNELS,
   type Channel,
@@ -37,6 +44,7 @@ export const MESSAGE_FACTS = [
   'opt_in.given',
   'opt_in.withdrawn',
   'opt_in.restored',
+  'dispatch.begun',
 ] as const;
 
 /** Puts on record that a message goes out, with the last statement of the work that queues it. */
@@ -60,8 +68,11 @@ export function keepMessage(work: Work, keyring: Keyring, message: NewMessage): 
   });
 }
 
-/** Where it is kept what becomes of messages; one of a topic is looked at again at the moment it would go out. */
-export function openLedger(db: Db): DeliveryLedger {
+/**
+ * Where it is kept what becomes of messages. One of a topic is looked at again at the moment it would go out: whether there
+ * still is an opt-in, and whether its account may act.
+ */
+export function openLedger(db: Db, mayAct: (account: Account | undefined) => boolean): DeliveryLedger {
   return {
     isDue: async outgoing => {
       const { id, accountId } = outgoing;
@@ -69,7 +80,8 @@ export function openLedger(db: Db): DeliveryLedger {
       const found = await store.findOnItsWay(db, accountId, id);
       if (!found) return true;
       if (found.state === 'sent' || found.state === 'withheld') return false;
-      if (found.topic === undefined || (found.wanted && (await isActive(db, accountId)))) return true;
+      if (found.topic === undefined) return true;
+      if (found.wanted && mayAct(await findAccount(db, accountId))) return true;
       const { topic } = found;
       const reason = found.wanted ? 'account_inactive' : 'no_opt_in';
       await openWork(db, { kind: 'system' }, async work => {
@@ -84,11 +96,6 @@ export function openLedger(db: Db): DeliveryLedger {
       await openWork(db, { kind: 'system' }, work => store.updateDelivery(work.tx, outgoing, delivery));
     },
   };
-}
-
-async function isActive(db: Db, accountId: string): Promise<boolean> {
-  const account = await findAccount(db, accountId);
-  return account !== undefined && ['active'].includes(account.state);
 }
 
 /** How many messages are listed at most at a time. */

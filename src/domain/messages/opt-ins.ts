@@ -22,7 +22,12 @@ export interface OptIn {
   /** It counts: it is not withdrawn, and its wording is not asked for again. */
   readonly live: boolean;
   readonly withdrawnAt: Date | undefined;
+  /** It was ended by the link of a message not long ago, and "That was a mistake" brings it back. */
+  readonly mistakable: boolean;
 }
+
+/** So long "That was a mistake" works after an unsubscription by link. */
+const MISTAKE_DAYS = 30;
 
 /** Whose opt-in to what. */
 export interface OptInChange {
@@ -36,9 +41,12 @@ interface OptInRow extends Omit<OptIn, 'givenAt' | 'withdrawnAt'> {
   readonly withdrawn_at: Date | null;
 }
 
+const MISTAKABLE = (optIn: string) => `coalesce(${optIn}.withdrawn_at_place = 'unsubscribe-link'
+  AND ${optIn}.withdrawn_at > now() - make_interval(days => ${MISTAKE_DAYS}), false)`;
+
 const COLUMNS = `o.id, o.topic, o.channel, o.version, o.language, o.given_at, o.given_at_place AS place, o.withdrawn_at,
   (SELECT w.opt_in FROM topic_wordings w WHERE w.topic = o.topic AND w.version = o.version AND w.language = o.language)
-    AS wording, ${LIVE('o')} AS live`;
+    AS wording, ${LIVE('o')} AS live, ${MISTAKABLE('o')} AS mistakable`;
 
 const present = ({ given_at, withdrawn_at, ...row }: OptInRow): OptIn => ({
   ...row,
@@ -111,9 +119,6 @@ export async function withdrawOptIn(
   return rowCount > 0;
 }
 
-/** So long "That was a mistake" works after an unsubscription by link. */
-export const MISTAKE_DAYS = 30;
-
 /**
  * Takes back an unsubscription by link: the opt-in stands again as it was given. Only what such a link ended, only the
  * latest, and only within a month; false when there is nothing of that kind.
@@ -123,7 +128,7 @@ export async function restoreOptIn(work: Work, { accountId, topic, channel }: Op
     `UPDATE opt_ins o SET withdrawn_at = NULL, withdrawn_at_place = NULL
      WHERE o.account_id = :accountId AND o.id = (SELECT l.id FROM opt_ins l WHERE l.account_id = :accountId
          AND l.topic = :topic AND l.channel = :channel ORDER BY l.id DESC LIMIT 1 FOR UPDATE)
-       AND o.withdrawn_at_place = 'unsubscribe-link' AND o.withdrawn_at > now() - make_interval(days => ${MISTAKE_DAYS})`,
+       AND ${MISTAKABLE('o')}`,
     { accountId, topic, channel },
   );
   if (rowCount > 0) work.record({ type: 'opt_in.restored', accountId, detail: { topic, channel } });

@@ -16,6 +16,7 @@ import {
   openLedger,
   withdrawOptIn,
 } from '../../../src/domain/messages/messages.js';
+import { mayAct } from '../../../src/oidc/acting.js';
 import { openKeyring } from '../../../src/platform/crypto/keyring.js';
 import { openJobs } from '../../../src/platform/jobs/jobs.js';
 import { openTransport, sealMail, sendMailJob } from '../../../src/platform/mail/mail.js';
@@ -88,7 +89,7 @@ async function startJobs(...behaviours: SmtpBehaviour[]): Promise<SmtpSink> {
   sink.behave(...behaviours);
   const from = { smtpUrl: sink.url, mailFrom: 'Keyhold <no-reply@id.example>', production: false };
   const transport = openTransport({ ...from, patience: 400 }, database.db);
-  const ledger = openLedger(database.db);
+  const ledger = openLedger(database.db, account => mayAct({ account }));
   const jobs = [sendMailJob(database.db, keyring, transport, ledger)];
   const running = await openJobs({ url: database.url, jobs, log: QUIET });
   closing.push(sink.close, () => transport.close(), running.stop);

@@ -293,6 +293,13 @@ export const pageSamples = {
       links: [`http://localhost:3000/interaction/${uid}/link/J9s8d7f6g5h4`],
     },
   },
+  'unsubscribe/ask': {
+    on: { token: 'Jx7', topic: 'News', channel: 'email', state: 'on' },
+    stopped: { token: 'Jx7', topic: longApp.name, channel: 'sms', state: 'stopped', done: 'stopped' },
+    restored: { token: 'Jx7', topic: 'News', channel: 'email', state: 'on', done: 'restored' },
+    off: { token: 'Jx7', topic: 'News', channel: 'email', state: 'off' },
+  },
+  'unsubscribe/unknown': { usual: {} },
 } satisfies { readonly [Name in keyof PageModels]: Readonly<Record<string, PageModels[Name]>> };
 
 /** A model for each mail. */
@@ -312,5 +319,16 @@ export const mailSamples: MailModels = {
     news: { kind: 'passkey_added', values: {} },
     objectUrl: 'https://id.example/objection/abc',
     asked: { ...asked, country: 'DE' },
+  },
+  topic: {
+    issuerName: 'Keyhold',
+    subject: 'What is new in March',
+    paragraphs: [
+      { text: 'We have painted the door.', isLink: false },
+      { text: 'https://news.example/march', isLink: true },
+    ],
+    topic: 'News',
+    since: asked.at,
+    stopUrl: 'https://id.example/unsubscribe/Jx7',
   },
 };

@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import { parseArgs } from 'node:util';
+import { findByIdentifier, normaliseEmail } from './domain/accounts/accounts.js';
+import {
+  applyTopics,
+  CHANNELS,
+  type Channel,
+  listDispatches,
+  listTopics,
+  planTopics,
+} from './domain/messages/messages.js';
+import { type Content, sendToEveryone } from './journeys/messages/dispatch.js';
+import { type Sending, sendOnTopic } from './journeys/messages/send.js';
+import { Refusal } from './platform/errors.js';
+import type { Db } from './platform/storage/db.js';
+import { openWork } from './platform/storage/work.js';
+
+/** What `keyhold topics …` and `keyhold messages …` work with. */
+export interface MessagesCommand {
+  readonly db: Db;
+  readonly sending: Sending;
+  readonly print: (text: string) => void;
+  readonly fail: (text: string) => void;
+}
+
+export const MESSAGES_USAGE = `keyhold topics plan FILE.json|-                              what applying a file of topics would do
+keyhold topics apply FILE.json|-                             make the topics people can opt in to those of a file
+keyhold topics list                                          the topics there are
+keyhold messages send --topic T --subject S --text FILE|-    a message to everybody who wants T, or to one of them
+        [--channel email] [--account ID|--email ADDRESS]
+keyhold messages list                                        the latest messages to everybody, and how far they are`;
+
+const OPERATOR = { kind: 'operator' } as const;
+
+/** Runs `keyhold topics …` and gives the exit code: 0 done, 1 refused, 2 not understood. */
+export function runTopics(
+  [verb, file, ...rest]: readonly string[],
+  command: MessagesCommand,
+): Promise<number> {
+  const { db } = command;
+  return answering(command, async () => {
+    if (rest.length > 0) return undefined;
+    if (verb === 'list' && file === undefined) return listTopics(db);
+    if (verb === 'plan' && file) return planTopics(db, JSON.parse(await read(file)));
+    if (verb === 'apply' && file) {
+      const input: unknown = JSON.parse(await read(file));
+      return openWork(db, OPERATOR, work => applyTopics(work, input));
+    }
+    return undefined;
+  });
+}
+
+/** Runs `keyhold messages …` and gives the exit code: 0 done, 1 refused, 2 not understood. */
+export function runMessages([verb, ...words]: readonly string[], command: MessagesCommand): Promise<number> {
+  return answering(command, async () => {
+    if (verb === 'list' && words.length === 0) return listDispatches(command.db);
+    return verb === 'send' ? send(words, command) : undefined;
+  });
+}
+
+const OPTIONS = {
+  topic: { type: 'string' },
+  channel: { type: 'string', default: 'email' },
+  subject: { type: 'string' },
+  text: { type: 'string' },
+  account: { type: 'string' },
+  email: { type: 'string' },
+} as const;
+
+async function send(words: readonly string[], { db, sending }: MessagesCommand): Promise<object | undefined> {
+  const { values } = parseArgs({ args: [...words], options: OPTIONS, strict: true });
+  const { topic, subject, text: file, account, email } = values;
+  const channel = CHANNELS.find(each => each === values.channel);
+  if (!topic || !subject || !file || !channel || (account && email)) return undefined;
+  if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(subject) || subject.length > 200) {
+    throw new Refusal(
+      'invalid',
+      'invalid_subject',
+      'The subject must be one line of at most 200 characters.',
+    );
+  }
+  const content: Content = { topic, channel, subject, text: await read(file) };
+  await checkTopic(db, topic, channel);
+  if (account === undefined && email === undefined) {
+    return openWork(db, OPERATOR, async work => ({
+      dispatch: await sendToEveryone(work, sending.keyring, content),
+    }));
+  }
+  const accountId = account ?? (await accountOf(db, email ?? ''));
+  return openWork(db, OPERATOR, async work => ({
+    message: await sendOnTopic(work, sending, { ...content, accountId }),
+  }));
+}
+
+async function checkTopic(db: Db, name: string, channel: Channel): Promise<void> {
+  const topic = (await listTopics(db)).find(each => each.topic === name);
+  if (!topic) throw new Refusal('missing', 'topic_unknown', `There is no topic ${name}.`);
+  if (!topic.channels.includes(channel)) {
+    throw new Refusal('conflict', 'channel_unknown', `The topic ${name} is not sent by ${channel}.`);
+  }
+}
+
+async function accountOf(db: Db, typed: string): Promise<string> {
+  const email = normaliseEmail(typed);
+  const account = email === undefined ? undefined : await findByIdentifier(db, 'email', email);
+  if (!account) throw new Refusal('missing', 'account_unknown', `Nobody has the address ${typed}.`);
+  return account.id;
+}
+
+const read = (file: string) => (file === '-' ? text(process.stdin) : readFileSync(file, 'utf8'));
+
+async function answering(
+  { print, fail }: MessagesCommand,
+  run: () => Promise<object | undefined>,
+): Promise<number> {
+  try {
+    const answer = await run();
+    if (answer === undefined) fail(MESSAGES_USAGE);
+    else print(`${JSON.stringify(answer, null, 2)}\n`);
+    return answer === undefined ? 2 : 0;
+  } catch (error) {
+    const { code = '' } = error as { readonly code?: string };
+    if (error instanceof Refusal) fail(error.message);
+    else if (error instanceof SyntaxError) fail(`The file is not JSON: ${error.message}`);
+    else if (code.startsWith('ERR_PARSE_ARGS')) {
+      fail(`${(error as Error).message}\n${MESSAGES_USAGE}`);
+      return 2;
+    } else if (['ENOENT', 'EACCES', 'EISDIR'].includes(code)) fail('The file cannot be read.');
+    else throw error;
+    return 1;
+  }
+}
