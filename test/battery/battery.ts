@@ -4,6 +4,7 @@ import { killAll } from '../support/keyhold-process.js';
 import { runDrains } from './drain.js';
 import { runEnumeration } from './enumeration.js';
 import { runKills } from './kills.js';
+import { runPeople } from './people.js';
 import { openPlace, type Place } from './place.js';
 import { runRaces } from './races.js';
 import { runRestarts } from './restart.js';
@@ -16,6 +17,9 @@ interface Outcome {
 }
 
 type Part = (rig: Rig, seed: number) => Promise<Outcome>;
+
+/** Parts whose database is some milliseconds away, so that what happens at once really overlaps. */
+const SLOW: ReadonlySet<string> = new Set(['people']);
 
 const say = (sentence: string): void => void process.stdout.write(`  ${sentence}\n`);
 
@@ -32,6 +36,7 @@ const PARTS: Readonly<Record<string, Part>> = {
       },
     };
   },
+  people: async rig => parted(await runPeople(rig, { rounds: 20 }, say)),
   rotation: async (rig, seed) =>
     parted(await runRotations(rig, { rotations: 5, maxAge: 20, every: 60, members: 4, seed }, say)),
   restart: async (rig, seed) => {
@@ -74,7 +79,7 @@ async function runPart(name: string, part: Part, seed: number): Promise<boolean>
   const cut = new AbortController();
   try {
     place = await openPlace(false);
-    rig = await openRig(place);
+    rig = await openRig(place, { slow: SLOW.has(name) });
     outcome = await Promise.race([part(rig, seed), tooLong(cut.signal)]);
   } catch (error) {
     outcome = {

@@ -6,6 +6,7 @@ import { register } from '../support/keyhold.js';
 import { type Ended, freePort, type Running, run } from '../support/keyhold-process.js';
 import type { Mailbox, ReceivedMail } from '../support/mailbox.js';
 import type { Issuing } from '../support/relying-party.js';
+import { openSlowStore } from '../support/slow-store.js';
 import type { Place } from './place.js';
 import { openWitness, type Witness } from './witness.js';
 
@@ -40,16 +41,17 @@ export interface Rig extends Issuing {
   close(): Promise<void>;
 }
 
-/** Starts both. */
-export async function openRig(place: Place): Promise<Rig> {
+/** Starts both; on a database that is some milliseconds away if it is to be `slow`. */
+export async function openRig(place: Place, { slow = false } = {}): Promise<Rig> {
   const ports = [await freePort(), await freePort()] as const;
   const issuer = `http://localhost:${ports[0]}`;
   const secret = randomBytes(32).toString('base64');
   const witness = openWitness(issuer);
+  const far = slow ? await openSlowStore(place.url) : undefined;
   const settings = {
     KEYHOLD_ISSUER: issuer,
     KEYHOLD_SECRET: secret,
-    KEYHOLD_DATABASE_URL: place.url,
+    KEYHOLD_DATABASE_URL: far?.url ?? place.url,
     KEYHOLD_MIGRATION_DATABASE_URL: place.migrationUrl,
     KEYHOLD_ALLOW_PRIVATE_NETWORK: 'on',
     KEYHOLD_RATE_LIMITS: 'off',
@@ -76,6 +78,7 @@ export async function openRig(place: Place): Promise<Rig> {
       witness.close();
       await Promise.all(agents.map(agent => agent.destroy()));
       for (const each of servers) if (!each.isGone()) await each.end('SIGKILL');
+      await far?.close();
     },
   };
 }

@@ -13,7 +13,6 @@ import { logOnly, type Telemetry } from '../../src/platform/telemetry/telemetry.
 import { openTestDatabase, type TestDatabase } from './database.js';
 import { devMailbox, type Mailbox } from './mailbox.js';
 import type { Issuing, RegisteredClient } from './relying-party.js';
-import { openSlowStore } from './slow-store.js';
 import { countTrips, type Trips } from './trips.js';
 
 /** A whole Keyhold with a database of its own, listening on loopback. */
@@ -39,17 +38,14 @@ export interface Company {
   readonly beside?: TestKeyhold;
   /** How it is watched; by a log alone unless said otherwise. */
   readonly telemetry?: Telemetry;
-  /** Its database is some milliseconds away. */
-  readonly slow?: boolean;
 }
 
 /** Starts Keyhold. Unless told otherwise it lets loopback apps in and does not limit rates. */
 export async function startKeyhold(
   settings: TestSettings = {},
-  { beside, slow, telemetry }: Company = {},
+  { beside, telemetry }: Company = {},
 ): Promise<TestKeyhold> {
   const database = beside ? borrowed(beside) : await openTestDatabase();
-  const far = slow ? await openSlowStore(database.url) : undefined;
   let app: App | undefined;
   // Listening comes first, since the port is part of the issuer.
   const server = createServer((request, response) => {
@@ -64,7 +60,7 @@ export async function startKeyhold(
   const config: Config = beside?.config ?? {
     ...readConfig(environment(port, settings), () => ''),
     secret: settings.SECRET ?? randomBytes(32).toString('base64'),
-    databaseUrl: far?.url ?? database.url,
+    databaseUrl: database.url,
     migrationDatabaseUrl: database.migrationUrl,
   };
   const trips = countTrips(database.url);
@@ -86,7 +82,6 @@ export async function startKeyhold(
       await new Promise(resolve => server.close(resolve));
       await app?.close();
       trips.stop();
-      await far?.close();
       await database.close();
     },
   };

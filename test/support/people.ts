@@ -1,4 +1,4 @@
-import { Agent, DecoratorHandler, Dispatcher, fetch, getGlobalDispatcher } from 'undici';
+import { Agent, DecoratorHandler, type Dispatcher, fetch } from 'undici';
 import { personAt, signIn } from './journeys.js';
 import type { TestKeyhold } from './keyhold.js';
 import { newPerson, type Person } from './person.js';
@@ -57,18 +57,6 @@ export async function silently(
   dispatcher?: Dispatcher,
 ): Promise<Answer> {
   return asks(person, await app.authorizationUrl({ prompt: 'none', ...parameters }), dispatcher);
-}
-
-/** Sends each request for Keyhold to another one of its instances, in turn. */
-export function inTurn(instances: readonly TestKeyhold[]): Dispatcher {
-  let turn = 0;
-  return new (class extends Dispatcher {
-    override dispatch(...[options, handler]: Parameters<Dispatcher['dispatch']>): boolean {
-      const ours = String(options.origin) === instances[0]?.origin;
-      const instance = ours ? instances[turn++ % instances.length] : undefined;
-      return (instance?.dispatcher ?? getGlobalDispatcher()).dispatch(options, handler);
-    }
-  })();
 }
 
 /** A person's way to Keyhold on which every cookie that is set is noted. */
