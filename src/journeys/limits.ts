@@ -9,7 +9,13 @@ import type { Turn } from './turn.js';
 
 const QUARTER = 900;
 const HOUR = 3_600;
-const MONTH = 30 * 86_400;
+const DAY = 86_400;
+
+/** So many in a row, and one more after so many seconds, each time. */
+interface Row {
+  readonly most: number;
+  readonly oneMoreAfter: number;
+}
 
 /** How often something may be tried, sent or asked for; a browser that the account knows has an allowance of its own. */
 interface Allowance {
@@ -19,8 +25,11 @@ interface Allowance {
   readonly account?: number;
   /** For one address, whoever has it. */
   readonly address?: number;
-  /** In a row, whatever the window: a right one ends the row (NIST SP 800-63B-4 §3.2.2 allows a hundred in all). */
-  readonly inRow?: { readonly strangers: number; readonly known: number };
+  /**
+   * In a row, whatever the window, and then one more from time to time: a right one ends the row. In thirty days they are
+   * the hundred that NIST SP 800-63B-4 §3.2.2 allows in all.
+   */
+  readonly inRow?: { readonly strangers: Row; readonly known: Row };
   readonly network: number;
   /** Seconds. */
   readonly window: number;
@@ -34,7 +43,7 @@ const tries = { code: 'too_many_tries', message: 'There were too many tries. Ple
 export const PASSWORDS: Allowance = {
   name: 'password',
   account: 10,
-  inRow: { strangers: 80, known: 20 },
+  inRow: { strangers: { most: 40, oneMoreAfter: DAY }, known: { most: 20, oneMoreAfter: 3 * DAY } },
   network: 100,
   window: QUARTER,
   ...tries,
@@ -70,12 +79,14 @@ function limitsOf(turn: Turn, allowance: Allowance, target?: Target): readonly L
   const known = { among: 'known' } as const;
   const whose = target.account?.id ?? target.email;
   const here = `${whose} ${knownBrowser(turn)?.toString('hex') ?? ''}`;
+  const row = (per: string, allowed: Row | undefined, among: object) =>
+    limit(per, whose, allowed?.most, { ...among, inRow: true, window: allowed?.oneMoreAfter });
   return [
     ...limit('known-browser', here, address ?? account, known),
-    ...limit('known-in-row', whose, inRow?.known, { ...known, window: MONTH }),
+    ...row('known-in-row', inRow?.known, known),
     ...limit('identifier', target.email, address, strangers),
     ...limit('account', whose, account, strangers),
-    ...limit('account-in-row', whose, inRow?.strangers, { ...strangers, window: MONTH }),
+    ...row('account-in-row', inRow?.strangers, strangers),
     ...limit('network', from, network, strangers),
   ];
 }

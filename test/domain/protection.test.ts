@@ -186,3 +186,44 @@ test('windows that have passed are swept, a batch at a time', async () => {
   ]).toEqual([3, 2, 0]);
   expect(await database.db('attempts').select()).toHaveLength(1);
 });
+
+const row: Limit = { ...ada, per: 'account-in-row', max: 4, window: 100, inRow: true };
+
+test('a row of tries that is full lets one more through each time one is forgotten, whoever hammered meanwhile', async () => {
+  expect(allowed(await times(30, [row]))).toBe(4);
+  await pass(90);
+  expect(allowed(await times(30, [row]))).toBe(0);
+  await pass(10);
+  expect(allowed(await times(30, [row]))).toBe(1);
+  await pass(200);
+  expect(allowed(await times(30, [row]))).toBe(2);
+  await pass(400);
+  expect(allowed(await times(30, [row]))).toBe(4);
+});
+
+test('the first refusal after a try that was allowed is told, and how long it is until the next one', async () => {
+  for (let round = 0; round < 2; round++) {
+    const refused = (await times(10, [row])).flatMap(verdict => (verdict.allowed ? [] : [verdict]));
+    expect(refused.filter(({ reached }) => reached !== undefined)).toHaveLength(1);
+    for (const { retryAfter } of refused) {
+      expect(retryAfter).toBeGreaterThan(90);
+      expect(retryAfter).toBeLessThanOrEqual(100);
+    }
+    await pass(100);
+  }
+});
+
+test('what another limit refuses takes nothing from a row, and frees nothing of a full one', async () => {
+  const narrow: Limit = { ...network, per: 'zone', max: 1 };
+  await times(1, [narrow]);
+  for (let n = 0; n < 9; n++) await protection.count([row, narrow]);
+  expect(allowed(await times(9, [row]))).toBe(4);
+  for (let n = 0; n < 9; n++) await protection.count([row, narrow]);
+  expect(allowed(await times(1, [row]))).toBe(0);
+  const verdict = await protection.count([ada]);
+  if (!verdict.allowed) throw new Error('refused');
+  await database.db('attempts').delete();
+  const one = await protection.count([row]);
+  if (one.allowed) await protection.takeBack(one.counted);
+  expect(allowed(await times(9, [row]))).toBe(4);
+});

@@ -14,8 +14,9 @@ export interface Limit {
   readonly per: string;
   readonly subject: string;
   readonly max: number;
-  /** Seconds. */
+  /** Seconds: of the window or, for what is counted in a row, until one more try is forgotten and may be made again. */
   readonly window: number;
+  readonly inRow?: true;
   /** Counted for a known browser only, or for all others only; for every browser when absent. */
   readonly among?: 'known' | 'strangers';
   /** The subject says nothing about anybody, and is kept so that an operator can read it. */
@@ -68,25 +69,36 @@ export const KNOWN_DAYS = 90;
 const keyOf = ({ name, per, subject, readable }: Limit) =>
   `${name}:${per}:${readable ? `=${subject}` : digest(subject).toString('base64url').slice(0, 32)}`;
 
+/*
+ * A row of tries is a bucket with a leak (GCRA): `window_ends_at` is when it will be empty. One try too many adds
+ * nothing, so that whoever hammers never puts off the next try; and the first such one is told apart from the others.
+ */
 const COUNT_SQL = `
+  WITH asked AS (
+    SELECT * FROM unnest($1::text[], $2::int[], $3::text[], $6::int[]) AS l(subject, secs, among, most))
   INSERT INTO attempts AS a (subject, count, window_ends_at)
-  SELECT subject, 1, now() + make_interval(secs => secs)
-  FROM unnest($1::text[], $2::int[], $3::text[]) AS l(subject, secs, among)
+  SELECT subject, 1, now() + make_interval(secs => secs) FROM asked
   WHERE among = 'all' OR (among = 'known') = EXISTS (
     SELECT FROM known_browsers k JOIN accounts a ON a.id = k.account_id
     WHERE k.account_id = $4::uuid AND k.browser = $5::bytea AND k.expires_at > now()
       AND k.signed_in_at >= coalesce(a.proofs_from, '-infinity'))
   ORDER BY subject
-  ON CONFLICT (subject) DO UPDATE SET
-    count = CASE WHEN a.window_ends_at <= now() THEN 1 ELSE least(a.count, 1000000) + 1 END,
-    window_ends_at = CASE WHEN a.window_ends_at <= now() THEN excluded.window_ends_at ELSE a.window_ends_at END
+  ON CONFLICT (subject) DO UPDATE SET (count, window_ends_at) = (
+    SELECT CASE WHEN a.window_ends_at <= now() THEN 1 WHEN most = 0 THEN least(a.count, 1000000) + 1
+        WHEN filled <= most THEN filled WHEN a.count <= most THEN most + 1 ELSE most + 2 END,
+      CASE WHEN a.window_ends_at <= now() THEN excluded.window_ends_at WHEN most = 0 THEN a.window_ends_at
+        WHEN filled > most THEN a.window_ends_at ELSE a.window_ends_at + make_interval(secs => secs) END
+    FROM (SELECT *, ceil(extract(epoch FROM a.window_ends_at - now()) / secs - 0.01)::int + 1 AS filled
+      FROM asked WHERE asked.subject = excluded.subject) AS l)
   RETURNING subject, count, ceil(extract(epoch FROM window_ends_at - clock_timestamp()))::int AS left`;
 
 /* The rows are locked in the order in which they are counted, so that two statements never wait for each other. */
 const TAKE_BACK_SQL = `
   WITH counted AS MATERIALIZED (
     SELECT subject FROM attempts WHERE subject = ANY (?::text[]) AND count > 0 ORDER BY subject FOR UPDATE)
-  UPDATE attempts a SET count = a.count - 1 FROM counted c WHERE a.subject = c.subject`;
+  UPDATE attempts a SET count = a.count - 1,
+    window_ends_at = a.window_ends_at - make_interval(secs => (?::int[])[array_position(?::text[], a.subject)])
+  FROM counted c WHERE a.subject = c.subject`;
 
 function welcomeClause({ accountId, before, browser, forget }: Arrival): Clause {
   return bind => {
@@ -116,14 +128,20 @@ interface Counted {
   readonly left: number;
 }
 
+const waitOf = ({ limit, row: { left } }: { readonly limit: Limit; readonly row: Counted }) =>
+  limit.inRow ? left - (limit.max - 1) * limit.window : left;
+
 /** Opens the protection; with `enabled: false` (a test rig on loopback) nothing is counted or refused. */
 export function openProtection(
   db: Db,
   hot: StatementPool,
   { enabled }: { readonly enabled: boolean },
 ): Protection {
-  const takeBack = async (keys: readonly string[]) => {
-    if (keys.length > 0) await db.raw(TAKE_BACK_SQL, [[...keys]]);
+  const takeBack = async (limits: readonly Limit[]) => {
+    if (limits.length === 0) return;
+    const keys = limits.map(keyOf);
+    const leaks = limits.map(limit => (limit.inRow ? limit.window : 0));
+    await db.raw(TAKE_BACK_SQL, [keys, leaks, keys]);
   };
   return {
     count: async (limits, claimed) => {
@@ -135,6 +153,7 @@ export function openProtection(
           limits.map(limit => limit.among ?? 'all'),
           claimed?.accountId ?? null,
           claimed?.browser ?? null,
+          limits.map(limit => (limit.inRow ? limit.max : 0)),
         ]),
       );
       const counted = limits.flatMap(limit => {
@@ -142,18 +161,22 @@ export function openProtection(
         return row ? [{ limit, row }] : [];
       });
       const over = counted.filter(({ limit, row }) => row.count > limit.max);
-      const refusing = over.at(-1);
+      /* Many at once may fill a row before all but a few of them are taken back: a window that refuses comes first. */
+      const windows = over.filter(each => !each.limit.inRow);
+      const refusing = windows.at(-1) ?? over.at(-1);
       if (!refusing) return { allowed: true, counted: counted.map(({ limit }) => limit) };
       const { limit, row } = refusing;
-      await takeBack(rows.map(({ subject }) => subject).filter(subject => subject !== row.subject));
+      /* One too many in a row was not added. */
+      const added = counted.filter(each => each !== refusing && !(each.limit.inRow && over.includes(each)));
+      await takeBack(added.map(each => each.limit));
       return {
         allowed: false,
-        retryAfter: Math.max(1, ...over.map(({ row: { left } }) => left)),
+        retryAfter: Math.max(1, ...(windows.length > 0 ? windows : over).map(waitOf)),
         reached: row.count === limit.max + 1 ? limit : undefined,
       };
     },
     takeBack: async limits => {
-      if (enabled) await takeBack(limits.map(keyOf));
+      if (enabled) await takeBack(limits);
     },
     welcome: arrival => (enabled ? welcomeClause(arrival) : undefined),
   };
