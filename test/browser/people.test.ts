@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { type BrowserPerson, openBrowser, type TestBrowser } from '../support/browser.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
@@ -106,6 +108,9 @@ test('one of two is signed out by an app, then everyone', async () => {
   await shared.close();
 });
 
+const frameOf = ({ href }: URL) =>
+  `document.body.append(Object.assign(document.createElement('iframe'), { src: ${JSON.stringify(href)} }))`;
+
 test('an app asks in a hidden frame whether it may go on with somebody', async () => {
   const shared = await browser.newPerson({ passkeys: false });
   const { page, sees, signInWithPassword } = walk(shared, keyhold.mailbox);
@@ -118,12 +123,33 @@ test('an app asks in a hidden frame whether it may go on with somebody', async (
   const ask = async (parameters: Record<string, string>) => {
     const url = await app.authorizationUrl({ prompt: 'none', ...parameters });
     const arrived = page.waitForResponse(answer => answer.url().startsWith(app.redirectUri));
-    await page.evaluate(
-      `document.body.append(Object.assign(document.createElement('iframe'), { src: ${JSON.stringify(url.href)} }))`,
-    );
+    await page.evaluate(frameOf(url));
     return Object.fromEntries(new URL((await arrived).url()).searchParams);
   };
   expect(await ask({ id_token_hint: id_token })).toMatchObject({ code: expect.any(String) });
   expect(await ask({})).toMatchObject({ error: 'account_selection_required' });
+
+  /* No page of ours is shown in a frame, not even the one that posts itself on to the app: such an app asks by query. */
+  const answers: string[] = [];
+  page.on('request', request => void answers.push(`${request.method()} ${request.url()}`));
+  const turnedAway = page.waitForEvent('console', message => /frame-ancestors/.test(message.text()));
+  const posted = await app.authorizationUrl({
+    prompt: 'none',
+    id_token_hint: id_token,
+    response_mode: 'form_post',
+  });
+  await page.evaluate(frameOf(posted));
+  await turnedAway;
+  expect(answers.filter(request => request.startsWith('POST'))).toEqual([]);
+
+  /* A frame on a page of another site brings no cookie along: nobody is there. */
+  const elsewhere = createServer((_, response) =>
+    response.setHeader('content-type', 'text/html').end('<!doctype html><body>'),
+  );
+  await new Promise<void>(resolve => elsewhere.listen(0, '127.0.0.1', resolve));
+  const { port } = elsewhere.address() as AddressInfo;
+  await page.goto(`http://127.0.0.1:${port}/`);
+  expect(await ask({ id_token_hint: id_token })).toMatchObject({ error: 'login_required' });
+  elsewhere.close();
   await shared.close();
 });

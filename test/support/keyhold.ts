@@ -26,6 +26,8 @@ export interface TestKeyhold extends Issuing {
   readonly db: Db;
   readonly mailbox: Mailbox;
   readonly trips: Trips;
+  /** Takes no further job, as a process that is told to stop. */
+  retire(): void;
   close(): Promise<void>;
 }
 
@@ -40,7 +42,7 @@ export interface Company {
   readonly telemetry?: Telemetry;
 }
 
-/** Starts Keyhold. Unless told otherwise it lets loopback apps in and does not limit rates. */
+/** Starts Keyhold; one beside another is set up the same, but for a secret of its own. Unless told otherwise it lets loopback apps in and does not limit rates. */
 export async function startKeyhold(
   settings: TestSettings = {},
   { beside, telemetry }: Company = {},
@@ -57,12 +59,14 @@ export async function startKeyhold(
     server.listen(0, 'localhost', resolve);
   });
   const { port } = server.address() as AddressInfo;
-  const config: Config = beside?.config ?? {
-    ...readConfig(environment(port, settings), () => ''),
-    secret: settings.SECRET ?? randomBytes(32).toString('base64'),
-    databaseUrl: database.url,
-    migrationDatabaseUrl: database.migrationUrl,
-  };
+  const config: Config = beside
+    ? { ...beside.config, ...(settings.SECRET && { secret: settings.SECRET }) }
+    : {
+        ...readConfig(environment(port, settings), () => ''),
+        secret: settings.SECRET ?? randomBytes(32).toString('base64'),
+        databaseUrl: database.url,
+        migrationDatabaseUrl: database.migrationUrl,
+      };
   const trips = countTrips(database.url);
   app = await openApp(config, telemetry ?? logOnly(openLog(config.logLevel)));
   const dispatcher = agentTo(port);
@@ -76,6 +80,7 @@ export async function startKeyhold(
     mailbox: devMailbox(config.issuer),
     trips,
     registerClient: metadata => register(database.db, config, metadata),
+    retire: () => app?.drain(),
     close: async () => {
       await dispatcher.destroy();
       server.closeAllConnections();

@@ -44,6 +44,15 @@ function subjectKey(keyring: Keyring, accountId: string, sealed: Buffer): Buffer
   return Buffer.from(key, 'base64');
 }
 
+/* A key that was sealed under a secret that is lost is as good as none: what happens goes on record all the same. */
+function openedKey(keyring: Keyring, accountId: string, sealed: Buffer): Buffer | undefined {
+  try {
+    return subjectKey(keyring, accountId, sealed);
+  } catch {
+    return undefined;
+  }
+}
+
 /** A row of `subject_keys`. */
 export interface SubjectKeyRow {
   readonly account_id: string;
@@ -80,8 +89,8 @@ export async function sealPersonal(
   const keys = await keysFor(new Set(all.map(({ personal }) => personal.accountId)), readKeys);
   return all.map(({ personal: { keyring, accountId, context, plain } }) => {
     const sealed = keys.get(accountId);
-    if (!sealed) return null;
-    return `\\x${sealUnder(subjectKey(keyring, accountId, sealed), plain, context).toString('hex')}`;
+    const key = sealed && openedKey(keyring, accountId, sealed);
+    return key ? `\\x${sealUnder(key, plain, context).toString('hex')}` : null;
   });
 }
 
@@ -114,7 +123,8 @@ export async function sealOrigins(
   return events.map(event => {
     const sealed = isPersonal(event) ? keys.get(event.account_id) : undefined;
     if (!sealed) return event;
-    const key = subjectKey(keyring, String(event.account_id), sealed);
+    const key = openedKey(keyring, String(event.account_id), sealed);
+    if (!key) return event;
     return { ...event, sealed: `\\x${sealUnder(key, plain, event.id).toString('hex')}` };
   });
 }
