@@ -27,10 +27,12 @@ export function reachOf({ changes, cool_down }: ChangeLimits): number {
   return Math.max(changes ? secondsOf(changes.within) : 0, cool_down ? secondsOf(cool_down) : 0);
 }
 
-/**
- * Whether a change may be made now. Giving a value for the first time is no change; who takes one back and gives another
- * has changed it.
- */
+/** Giving a value for the first time is no change; who takes one away and gives another has changed it. */
+export function isFirst({ hasValue, asked }: Before): boolean {
+  return !hasValue && asked.length === 0;
+}
+
+/** Why a change may not be made now; undefined when it may. */
 export function judgeChange(
   limits: ChangeLimits,
   before: Before,
@@ -38,12 +40,12 @@ export function judgeChange(
 ): Blocked | undefined {
   if (before.open) return { why: 'waiting' };
   const { changes, cool_down, step_up } = limits;
-  const isFirst = !before.hasValue && before.asked.length === 0;
+  const first = isFirst(before);
   const soon = cool_down && before.asked[0] && later(before.asked[0], cool_down);
   const counted = changes && before.asked[changes.max - 1];
   const often = changes && counted && later(counted, changes.within);
-  const tooSoon = !isFirst && soon && soon > at ? soon : undefined;
-  const tooOften = !isFirst && often && often > at ? often : undefined;
+  const tooSoon = !first && soon && soon > at ? soon : undefined;
+  const tooOften = !first && often && often > at ? often : undefined;
   if (tooOften && (!tooSoon || tooOften >= tooSoon)) return { why: 'too_often', from: tooOften };
   if (tooSoon) return { why: 'too_soon', from: tooSoon };
   return step_up && !fresh ? { why: 'step_up' } : undefined;

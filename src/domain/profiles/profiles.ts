@@ -22,6 +22,23 @@ export {
   type KeptAttribute,
 } from './attribute.js';
 export {
+  type AttributeProblem,
+  approveChange,
+  type Became,
+  type BlockedAttribute,
+  beforeOf,
+  type ChangeOutcome,
+  changePicture,
+  changeProfile,
+  type Decision,
+  openSealed,
+  refuseChange,
+  undoChange,
+  withdrawChange,
+} from './changes.js';
+export { bringAboutChanges, sweepProfiles } from './jobs.js';
+export { type Blocked, type BlockedWhy, judgeChange } from './limits.js';
+export {
   claimsToApps,
   type FileProblem,
   keptAttributes,
@@ -31,7 +48,16 @@ export {
   readSchema,
   standardSchema,
 } from './schema.js';
-export { type KeptValue, listValues, type ProfileSource } from './store.js';
+export {
+  type ChangeRow,
+  type ChangeState,
+  findWaiting,
+  type KeptValue,
+  listValues,
+  listWaiting,
+  type ProfileSource,
+  readProfile,
+} from './store.js';
 export {
   ADDRESS_PARTS,
   addressLines,
@@ -43,7 +69,17 @@ export {
 } from './value.js';
 
 /** The facts this room records. */
-export const PROFILE_FACTS = ['profile.changed', 'profile_schema.applied'] as const;
+export const PROFILE_FACTS = [
+  'profile.changed',
+  'profile.change_asked',
+  'profile.change_blocked',
+  'profile.change_approved',
+  'profile.change_refused',
+  'profile.change_undone',
+  'profile.change_withdrawn',
+  'profile.expired',
+  'profile_schema.applied',
+] as const;
 
 /** A declaration that stands, and whose it is. */
 export interface StandingSchema extends ProfileSchema, Omit<StandingRow, 'applied_at'> {

@@ -88,43 +88,91 @@ export async function listChanges(
   return rows;
 }
 
+/** All that stands of somebody's profile, read at once: the values and the changes. */
+export async function readProfile(
+  db: Db,
+  accountId: string,
+): Promise<{ readonly values: ReadonlyMap<string, KeptValue>; readonly changes: readonly ChangeRow[] }> {
+  const { rows } = await db.raw<{ rows: ReadRow[] }>(
+    `SELECT 'value' AS what, attribute, value AS current, source, recorded_at AS at, NULL::uuid AS id, NULL AS state,
+       NULL::bytea AS value, NULL::bytea AS value_before, NULL::timestamptz AS asked_at, NULL::timestamptz AS effective_at,
+       NULL::timestamptz AS settled_at, NULL::timestamptz AS undo_until, NULL AS reason
+     FROM profile_attributes WHERE account_id = :accountId
+     UNION ALL (SELECT 'change', attribute, NULL, NULL, asked_at, id, state, value, value_before, asked_at, effective_at,
+       settled_at, undo_until, reason FROM profile_changes WHERE account_id = :accountId
+       ORDER BY asked_at DESC, id DESC LIMIT 1000)`,
+    { accountId },
+  );
+  const values = rows.filter(({ what }) => what === 'value');
+  return {
+    values: new Map(
+      values.map(({ attribute, current, source, at }) => [attribute, { value: current, source, at }]),
+    ),
+    changes: rows
+      .filter(({ what }) => what === 'change')
+      .map(row => ({ ...row, account_id: accountId }))
+      .sort((a, b) => b.asked_at.getTime() - a.asked_at.getTime()),
+  };
+}
+
+interface ReadRow extends Omit<ChangeRow, 'account_id'> {
+  readonly what: 'value' | 'change';
+  readonly current: unknown;
+  readonly source: ProfileSource;
+  readonly at: Date;
+}
+
 /** Adds changes. */
 export async function insertChanges(tx: Tx, rows: readonly ChangeRow[]): Promise<void> {
   if (rows.length > 0) await tx('profile_changes').insert([...rows]);
 }
 
-/** Settles a change that is in one of the states `from`, once; gives it as it was. */
-export async function settleChange(
-  tx: Tx,
-  {
-    accountId,
-    id,
-    from,
-    to,
-  }: { accountId: string; id: string; from: readonly ChangeState[]; to: Partial<ChangeRow> },
-): Promise<ChangeRow | undefined> {
+/** How a change is settled: whose, from which states, and what of its row becomes what; the rest of it is emptied. */
+export interface Settlement {
+  readonly accountId: string;
+  readonly id: string;
+  readonly from: readonly ChangeState[];
+  /** Only while it can still be undone at this moment. */
+  readonly undoable?: Date;
+  readonly to: Pick<ChangeRow, 'state'> &
+    Partial<
+      Pick<ChangeRow, 'value' | 'value_before' | 'effective_at' | 'settled_at' | 'undo_until' | 'reason'>
+    >;
+}
+
+/** Settles a change, once; gives it as it was, or undefined when it is not in such a state. */
+export async function settleChange(tx: Tx, settlement: Settlement): Promise<ChangeRow | undefined> {
+  const { accountId, id, from, undoable = null, to } = settlement;
   const { rows } = await tx.raw<{ rows: ChangeRow[] }>(
-    `UPDATE profile_changes c SET state = coalesce(:state, c.state), value = :value, value_before = :before,
-       effective_at = coalesce(:effective, c.effective_at), settled_at = :settled, undo_until = :undo, reason = :reason
+    `UPDATE profile_changes c SET state = :state, value = :value, value_before = :value_before,
+       effective_at = coalesce(:effective_at, c.effective_at), settled_at = :settled_at, undo_until = :undo_until, reason = :reason
      FROM (SELECT * FROM profile_changes WHERE account_id = :accountId AND id = :id FOR UPDATE) old
      WHERE c.account_id = old.account_id AND c.id = old.id AND old.state = ANY (:from)
-     RETURNING ${CHANGE_COLUMNS.split(', ')
-       .map(column => `old.${column}`)
-       .join(', ')}`,
+       AND (:undoable::timestamptz IS NULL OR old.undo_until > :undoable::timestamptz)
+     RETURNING ${CHANGE_COLUMNS.replaceAll(/\w+/g, 'old.$&')}`,
     {
+      value: null,
+      value_before: null,
+      effective_at: null,
+      settled_at: null,
+      undo_until: null,
+      reason: null,
+      ...to,
       accountId,
       id,
+      undoable,
       from: [...from],
-      state: to.state ?? null,
-      value: to.value ?? null,
-      before: to.value_before ?? null,
-      effective: to.effective_at ?? null,
-      settled: to.settled_at ?? null,
-      undo: to.undo_until ?? null,
-      reason: to.reason ?? null,
     },
   );
   return rows[0];
+}
+
+/** Makes those changes of the same attribute undone that were made after this one. */
+export async function undoLater(tx: Tx, row: ChangeRow): Promise<void> {
+  await tx('profile_changes')
+    .where({ account_id: row.account_id, attribute: row.attribute, state: 'done' })
+    .where('settled_at', '>=', row.settled_at)
+    .update({ state: 'undone', value_before: null, undo_until: null });
 }
 
 /** The changes that wait for an operator, oldest first. */
@@ -204,4 +252,61 @@ export async function replaceDeclarations(
     })),
   );
   await tx('profile_schema').insert(standing).onConflict('only_one').merge();
+}
+
+/** Forgets values whose undo window is over; says how many. */
+export async function forgetBefore(db: Db, at: Date, limit: number): Promise<number> {
+  const { rowCount } = await db.raw<{ rowCount: number }>(
+    `UPDATE profile_changes SET value_before = NULL WHERE (account_id, id) IN (
+       SELECT account_id, id FROM profile_changes WHERE value_before IS NOT NULL AND undo_until <= ?
+       ORDER BY undo_until LIMIT ? FOR UPDATE SKIP LOCKED)`,
+    [at, limit],
+  );
+  return rowCount;
+}
+
+/** Removes settled changes that were asked for before a moment; says how many. */
+export async function deleteOldChanges(db: Db, before: Date, limit: number): Promise<number> {
+  const { rowCount } = await db.raw<{ rowCount: number }>(
+    `DELETE FROM profile_changes WHERE (account_id, id) IN (
+       SELECT account_id, id FROM profile_changes
+       WHERE state NOT IN ('waiting', 'scheduled') AND value_before IS NULL AND asked_at < ?
+       ORDER BY asked_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
+    [before, limit],
+  );
+  return rowCount;
+}
+
+/** The attributes that anybody has a value of, found by stepping from one to the next in the index. */
+export async function listAttributeNames(db: Db): Promise<readonly string[]> {
+  const { rows } = await db.raw<{ rows: { name: string }[] }>(
+    `WITH RECURSIVE names (name) AS (
+       (SELECT attribute FROM profile_attributes ORDER BY attribute LIMIT 1)
+       UNION ALL
+       SELECT (SELECT attribute FROM profile_attributes WHERE attribute > names.name ORDER BY attribute LIMIT 1)
+       FROM names WHERE names.name IS NOT NULL
+     ) SELECT name FROM names WHERE name IS NOT NULL`,
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** Removes values of an attribute that were given before a moment, and changes of it; says whose. */
+export async function deleteExpired(
+  tx: Tx,
+  attribute: string,
+  before: Date,
+  limit: number,
+): Promise<readonly string[]> {
+  const { rows } = await tx.raw<{ rows: { account_id: string }[] }>(
+    `WITH gone AS (
+       DELETE FROM profile_attributes WHERE attribute = :attribute AND account_id IN (
+         SELECT account_id FROM profile_attributes WHERE attribute = :attribute AND recorded_at < :before
+         ORDER BY recorded_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+       RETURNING account_id
+     ), left_behind AS (
+       DELETE FROM profile_changes c USING gone WHERE c.account_id = gone.account_id AND c.attribute = :attribute
+     ) SELECT account_id FROM gone`,
+    { attribute, before, limit },
+  );
+  return rows.map(({ account_id }) => account_id);
 }
