@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { standardSchema } from '../../src/domain/profiles/profiles.js';
 import { asksOf } from '../../src/journeys/consent/asks.js';
 import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
@@ -169,5 +168,5 @@ test.each([
     { scopes: [], required: ['email'], optional: ['name'], resources: {} },
   ],
 ])('the page asks for %s', (_name, pending, wanted) => {
-  expect(asksOf(pending, standardSchema().schema)).toEqual(wanted);
+  expect(asksOf(pending)).toEqual(wanted);
 });

@@ -1,0 +1,54 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { ACCOUNT_PAGES } from '../../../src/journeys/manage/routes.js';
+import { accountToken } from '../../support/account-api.js';
+import { DOORS } from '../../support/door-table.js';
+import { startKeyhold, type TestKeyhold } from '../../support/keyhold.js';
+import { accountOf } from '../../support/ledger.js';
+import type { Person } from '../../support/person.js';
+import { newMember } from '../../support/protocol.js';
+import { openRelyingParty, type RelyingParty } from '../../support/relying-party.js';
+
+let keyhold: TestKeyhold;
+let app: RelyingParty;
+let ada: Person;
+let adaId: string;
+
+const SCOPE = 'account:overview:read';
+
+beforeAll(async () => {
+  keyhold = await startKeyhold();
+  app = await openRelyingParty(keyhold, { scope: `openid profile email ${SCOPE}` });
+  ada = await newMember(keyhold, app, 'ada@example.test');
+  adaId = await accountOf(keyhold.db, 'ada@example.test');
+  await ada.goto(new URL('/account', keyhold.origin));
+});
+
+afterAll(async () => {
+  await app?.close();
+  await keyhold?.close();
+});
+
+const shown = ACCOUNT_PAGES.filter(
+  ({ method, path }) => method === 'GET' && DOORS[`GET ${path}`]?.owner === 200,
+);
+
+test.each(shown)('$path takes three round trips at most beyond the look who is here', async ({ path }) => {
+  const params = (await DOORS[`GET ${path}`]?.params?.({ db: keyhold.db, accountId: adaId })) ?? {};
+  const url = new URL(
+    path.replace(/:(\w+)/g, (_, name: string) => params[name] ?? ''),
+    keyhold.origin,
+  );
+  const trips = await keyhold.trips.during(() => ada.goto(url));
+  expect(ada.page.status).toBe(200);
+  expect({ path, trips }).toEqual({ path, trips: trips.slice(0, 1 + 3) });
+});
+
+test('an operation takes one round trip for the token, and its own', async () => {
+  const token = await accountToken(keyhold, ada, app, SCOPE);
+  const ask = () =>
+    fetch(new URL('/api/me', keyhold.origin), { headers: { authorization: `Bearer ${token}` } }).then(
+      answer => answer.text(),
+    );
+  await ask();
+  expect(await keyhold.trips.during(ask)).toHaveLength(1 + 2);
+});
