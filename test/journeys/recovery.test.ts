@@ -101,6 +101,47 @@ test('somebody who forgot the password sets a new one, and goes on to the app, s
   expect(again.page.heading).toBe('Back in the app');
 });
 
+test('whoever signs in within the second of a recovery is asked once more: no error, no session, no token', async () => {
+  const ada = personAt(keyhold);
+  await toRecoveryCredential(ada, house, email);
+  await setNew(ada);
+  const claims = (await house.exchange()).claims();
+  const accountId = await accountOf(keyhold.db, email);
+  const signedOutBefore = (instant: string) =>
+    keyhold
+      .db('accounts')
+      .where({ id: accountId })
+      .update({ signed_out_before: keyhold.db.raw(instant) });
+  const own = await keyhold.db('accounts').where({ id: accountId }).first('signed_out_before', 'proofs_from');
+  expect(claims?.auth_time).toBe(own.signed_out_before.getTime() / 1000);
+  expect(own.signed_out_before.getTime() - own.proofs_from.getTime()).toBeLessThan(1_000);
+
+  /* As if that second were not over. */
+  await signedOutBefore(`now() + interval '1 minute'`);
+  const again = personAt(keyhold);
+  await again.goto(await house.authorizationUrl());
+  const live = () =>
+    keyhold.db('sessions').where({ account_id: accountId }).whereNull('ended_at').pluck('uid');
+  const before = await live();
+  await signIn(again, email, NEW_PASSWORD);
+  expect(again.page.status).toBe(200);
+  expect(['Sign in', 'Enter your password']).toContain(again.page.heading);
+  await again.goto(await house.authorizationUrl({ prompt: 'none' }));
+  expect(again.page.url.searchParams.get('error')).toBe('login_required');
+  const [code] = await keyhold
+    .db('authorization_codes')
+    .where({ account_id: accountId })
+    .whereNotIn('session_uid', before);
+  expect(code).toBeUndefined();
+
+  await signedOutBefore('proofs_from');
+  await again.goto(await house.authorizationUrl());
+  if (again.page.heading === 'Sign in') {
+    await signIn(again, email, NEW_PASSWORD);
+  }
+  expect(again.page.heading).toBe('Back in the app');
+});
+
 test('C22: everybody else is signed out, with every token, and every proven address is told', async () => {
   const thief = await memberAgain(keyhold, house, email);
   const { access, refresh, idToken } = await tokensOf(thief);

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import * as openid from 'openid-client';
+import { nextSecond } from '../../src/domain/accounts/account.js';
 import { freezeAccount, setAccountState } from '../../src/domain/accounts/accounts.js';
 import { disableClient, enableClient } from '../../src/domain/clients/clients.js';
 import { type Acting, mayAct } from '../../src/oidc/acting.js';
@@ -53,6 +54,16 @@ const ASKED: readonly (readonly [who: Acting, may: boolean])[] = [
 
 test.each(ASKED)('%j may act: %s', (who, may) => {
   expect(mayAct(who)).toBe(may);
+});
+
+test('of whoever authenticated before a recovery nobody is left; of those after it at most the rest of its second asks again', () => {
+  for (const millisecond of [0, 1, 500, 999]) {
+    const recovered = new Date(at.getTime() + millisecond);
+    const account = { ...active, proofsFrom: recovered, signedOutBefore: nextSecond(recovered) };
+    const may = (instant: number) => mayAct({ account, authenticatedAt: Math.floor(instant / 1000) });
+    for (let before = 1; before <= 2_000; before += 37) expect(may(recovered.getTime() - before)).toBe(false);
+    for (let after = 1_000; after <= 3_000; after += 37) expect(may(recovered.getTime() + after)).toBe(true);
+  }
 });
 
 test('nowhere else is decided whether an account or an app may act', () => {
