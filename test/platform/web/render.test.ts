@@ -139,6 +139,10 @@ test.each(pages)(
       expect($('title').text()).toMatch(/\S+ · Keyhold$/);
       for (const nonce of attributes($, 'script', 'nonce')) expect(nonce).toBe('n0nce');
       expectCompleteForms($);
+      // WCAG 2.2 §2.5.3: whoever says what they see presses it.
+      for (const named of $('button[aria-label], a[aria-label]').toArray()) {
+        expect($(named).attr('aria-label')).toContain($(named).text().trim());
+      }
       expect($('body').text()).not.toMatch(/undefined|\[object/);
       const ids = attributes($, '[id]', 'id');
       expect(new Set(ids).size).toBe(ids.length);

@@ -1,0 +1,194 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { openRenderer } from '../../src/platform/web/render.js';
+import { openWords } from '../../src/platform/web/words.js';
+import { mailSamples, pageSamples } from '../platform/web/page-samples.js';
+import { type BrowserPerson, openBrowser, type TestBrowser } from '../support/browser.js';
+
+// Every page there is, with every sample of it, as it stands in a real browser.
+
+const words = openWords();
+const renderer = openRenderer(words);
+const ORIGIN = 'http://pages.test';
+const TYPES: Readonly<Record<string, string>> = {
+  css: 'text/css',
+  js: 'text/javascript',
+  svg: 'image/svg+xml',
+};
+const PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><path d="M0 0h8v8H0z"/></svg>';
+const samples = Object.entries(pageSamples).flatMap(([template, models]) =>
+  Object.entries(models).map(([name, model]): [string, object] => [`${template}/${name}`, model]),
+);
+const places = [
+  ...samples.map(([name]) => ['page', name] as const),
+  ...Object.keys(mailSamples).map(name => ['mail', name] as const),
+];
+
+let browser: TestBrowser;
+
+beforeAll(async () => {
+  browser = await openBrowser();
+});
+
+afterAll(async () => {
+  await browser?.close();
+});
+
+function answer(url: URL): { readonly contentType: string; readonly body: string } {
+  const [, place = '', language = '', ...rest] = url.pathname.split('/');
+  if (place === 'assets') {
+    const body = language === 'webauthn.js' ? '' : readFileSync(`views/assets/${language}`, 'utf8');
+    return { contentType: TYPES[language.split('.').at(-1) ?? ''] ?? '', body };
+  }
+  const contentType = 'text/html; charset=utf-8';
+  const name = decodeURIComponent(rest.join('/'));
+  if (place === 'mail') {
+    const model = mailSamples[name as keyof typeof mailSamples];
+    return { contentType, body: renderer.mail(name, language, model).html };
+  }
+  const model = samples.find(([sample]) => sample === name)?.[1];
+  if (place !== 'page' || model === undefined) return { contentType: 'image/svg+xml', body: PICTURE };
+  const frame = { language, csrf: 'c', issuerName: 'Keyhold', nonce: 'n', here: '/here' };
+  const template = name.slice(0, name.lastIndexOf('/'));
+  return { contentType, body: renderer.page(template, { ...frame, ...model }) };
+}
+
+async function reader(options: { readonly width: number }): Promise<BrowserPerson> {
+  const person = await browser.newPerson({ ...options, passkeys: false });
+  await person.context.route(`${ORIGIN}/**`, route => route.fulfill(answer(new URL(route.request().url()))));
+  return person;
+}
+
+const open = ({ page }: BrowserPerson, place: string, language: string, name: string) =>
+  page.goto(`${ORIGIN}/${place}/${language}/${name}`);
+
+/** How far the page can be pushed aside, which is nothing on a good page. */
+const OVERHANG = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
+
+test.each([
+  [320, words.languages],
+  [390, ['ar']],
+] as const)(
+  'no page is wider than a screen of %i pixels, in %j',
+  async (width, languages) => {
+    const person = await reader({ width });
+    const wide: string[] = [];
+    for (const language of languages) {
+      for (const [place, name] of places) {
+        await open(person, place, language, name);
+        if (Number(await person.page.evaluate(OVERHANG)) > 0) wide.push(`${language} ${place} ${name}`);
+      }
+    }
+    expect(wide).toEqual([]);
+    await person.close();
+  },
+  120_000,
+);
+
+/* WCAG 2.2 §1.4.12, and letters of twice their size (§1.4.4) on a screen of 640 pixels. */
+const SPACED = `const sheet = new CSSStyleSheet(); sheet.replaceSync('* { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important } p { margin-block-end: 2em !important }'); document.adoptedStyleSheets = [sheet];`;
+const LARGE = `const sheet = new CSSStyleSheet(); sheet.replaceSync('html { font-size: 200% !important }'); document.adoptedStyleSheets = [sheet];`;
+/** Words that are cut off: whoever hides what does not fit says so to nobody. */
+const CUT = `[...document.querySelectorAll('body *')].filter(element => element.clientWidth > 0 && getComputedStyle(element).overflow === 'hidden' && getComputedStyle(element).textOverflow !== 'ellipsis' && (element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 1)).map(element => element.className)`;
+
+test.each([
+  ['spaced apart', 320, SPACED],
+  ['of twice their size', 640, LARGE],
+])(
+  'letters %s fit into every page',
+  async (_how, width, change) => {
+    const person = await reader({ width });
+    const wrong: string[] = [];
+    for (const language of ['ar', 'de']) {
+      for (const [name] of samples) {
+        await open(person, 'page', language, name);
+        await person.page.evaluate(change);
+        const cut = (await person.page.evaluate(CUT)) as readonly string[];
+        if (Number(await person.page.evaluate(OVERHANG)) > 0 || cut.length > 0)
+          wrong.push(`${language} ${name} ${cut}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+    await person.close();
+  },
+  120_000,
+);
+
+const CONTRAST = `axe.run(document, { runOnly: ['color-contrast'] }).then(({ violations }) => violations.flatMap(({ nodes }) => nodes.map(({ html }) => html)))`;
+
+test('an Arabic page has no hindrance that axe knows of, in light colours and in dark', async () => {
+  const person = await reader({ width: 390 });
+  const found: string[] = [];
+  for (const [name] of samples) {
+    await person.page.emulateMedia({ colorScheme: 'light' });
+    await open(person, 'page', 'ar', name);
+    const problems = await person.accessibilityProblems();
+    await person.page.emulateMedia({ colorScheme: 'dark' });
+    const faint = (await person.page.evaluate(CONTRAST)) as readonly string[];
+    found.push(...[...problems, ...faint.map(html => `dark: ${html}`)].map(problem => `${name}: ${problem}`));
+  }
+  expect(found).toEqual([]);
+  await person.close();
+}, 180_000);
+
+test('an Arabic page begins at its right: brand, words, arrows and what follows one another', async () => {
+  const person = await reader({ width: 390 });
+  const box = async (selector: string, at = 0) => {
+    const found = await person.page.locator(selector).nth(at).boundingBox();
+    if (!found) throw new Error(`there is no ${selector}`);
+    return { start: 390 - found.x - found.width, end: found.x, top: found.y };
+  };
+  await open(person, 'page', 'ar', 'choose-account/usual');
+  expect((await box('.brand')).start).toBeLessThan(40);
+  expect((await box('.person .person-mark')).start).toBeLessThan((await box('.person .person-words')).start);
+  expect((await box('.person .onward')).end).toBeLessThan((await box('.person .person-words')).end);
+  // "In front of" is to the left: the arrow points there.
+  const turned = await person.page
+    .locator('.onward')
+    .first()
+    .evaluate(arrow => getComputedStyle(arrow).transform);
+  expect(turned).toBe('matrix(-1, 0, 0, 1, 0, 0)');
+  await open(person, 'page', 'ar', 'account/overview/usual');
+  expect((await box('.account-nav li', 0)).start).toBeLessThan((await box('.account-nav li', 1)).start);
+  await person.page.locator('summary').click();
+  expect((await box('.account-sheet')).end).toBeGreaterThanOrEqual(0);
+
+  await open(person, 'page', 'ar', 'sign-in/identifier/usual');
+  const order: string[] = [];
+  for (let at = 0; at < 6; at += 1) {
+    order.push(
+      String(
+        await person.page.evaluate(
+          'document.activeElement.textContent.trim() || document.activeElement.name',
+        ),
+      ),
+    );
+    await person.page.keyboard.press('Tab');
+  }
+  expect(order).toEqual(['email', 'متابعة', 'إنشاء حساب', 'Deutsch', 'English', 'Español']);
+  await person.close();
+});
+
+test('codes and addresses keep their order in an Arabic page and mail', async () => {
+  const person = await reader({ width: 390 });
+  const leftOf = (text: string) =>
+    person.page.evaluate(`(() => {
+      const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+      while (walker.nextNode()) {
+        const at = walker.currentNode.data.indexOf(${JSON.stringify(text)});
+        if (at < 0) continue;
+        const range = document.createRange();
+        range.setStart(walker.currentNode, at);
+        range.setEnd(walker.currentNode, at + ${text.length});
+        return range.getBoundingClientRect().left;
+      }
+    })()`) as Promise<number>;
+  await open(person, 'mail', 'ar', 'sign-in-code');
+  expect(await leftOf('4821')).toBeLessThan(await leftOf('9037'));
+  await open(person, 'page', 'ar', 'terms/usual');
+  expect(await leftOf('2026')).toBeLessThan(await leftOf('-01'));
+  await open(person, 'page', 'ar', 'link/other-browser/usual');
+  expect(await leftOf('4821')).toBeLessThan(await leftOf('9037'));
+  expect(await leftOf('203')).toBeLessThan(await leftOf('.113.7'));
+  await person.close();
+});
