@@ -27,6 +27,7 @@ COPY --from=build /app/dist/src ./dist/src
 COPY bin ./bin
 COPY migrations ./migrations
 COPY locales ./locales
+COPY profile ./profile
 COPY views ./views
 USER node
 VOLUME /data

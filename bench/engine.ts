@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage } from 'node:http';
 import knex from 'knex';
 import Provider, { type Account, type Configuration, type KoaContextWithOIDC } from 'oidc-provider';
 import { openPasswordHasher } from '../src/domain/credentials/password-hash.js';
-import { ENGINE_CLAIMS } from '../src/oidc/claims.js';
+import { standardSchema } from '../src/domain/profiles/profiles.js';
+import { openClaims } from '../src/oidc/claims.js';
 import { features } from '../src/oidc/features.js';
 import { ENGINE_LIFETIMES } from '../src/oidc/lifetimes.js';
 import { openKeyring } from '../src/platform/crypto/keyring.js';
@@ -78,6 +79,7 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 }
 
 function configurationOf({ seed }: Assignment, storage: EngineStorage): Configuration {
+  const { engine: claims } = openClaims(standardSchema().schema, new URL('http://localhost'));
   const api = {
     identifier: '',
     scopes: ['things:read'],
@@ -104,7 +106,7 @@ function configurationOf({ seed }: Assignment, storage: EngineStorage): Configur
       },
     } as NonNullable<Configuration['features']>,
     ttl: ENGINE_LIFETIMES,
-    claims: ENGINE_CLAIMS,
+    claims: claims as NonNullable<Configuration['claims']>,
     scopes: ['openid', 'offline_access', 'profile', 'email', 'address', 'phone'],
     responseTypes: ['code'],
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],

@@ -14,6 +14,7 @@ import {
 import { sweepContactChanges, sweepProofs } from './domain/contacts/contacts.js';
 import { openPasswordHasher, relyingPartyOf, sweepChallenges } from './domain/credentials/credentials.js';
 import { openLedger } from './domain/messages/messages.js';
+import { openSchema } from './domain/profiles/profiles.js';
 import { openProtection, openReplayNotes, sweepAttempts } from './domain/protection/protection.js';
 import { accountResource, openResourceCache } from './domain/resources/resources.js';
 import { appRoutes } from './journeys/apps/pages.js';
@@ -32,6 +33,7 @@ import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-
 import { countSignIns, namesOf, observeJobs, traceOutbound, watchQueues, watchSms } from './observe.js';
 import { ACCOUNT_APP, accountAppMetadata } from './oidc/account-app.js';
 import { mayAct } from './oidc/acting.js';
+import { openClaims } from './oidc/claims.js';
 import type { ClientRegistry } from './oidc/clients.js';
 import { openDeviceCodes } from './oidc/device-codes.js';
 import { exactPaths, pastRoutes } from './oidc/exact-paths.js';
@@ -90,12 +92,14 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
   const subjectOf = openSubjects(keyring);
 
   const assemble = async () => {
+    const profile = await openSchema(db);
     const provider = openProvider({
       issuer,
       keyring,
       subjectOf,
       jwks: await loadSigningKeys(db, keyring),
       clients: registryOf(base.clients, issuer),
+      claims: openClaims(profile, issuer),
       findResourceServer: findResourceServer(base.resources, issuer),
       mayDeviceAsk: countDevices(base.protection),
       fetch: base.outbound.fetch as typeof globalThis.fetch,
@@ -117,6 +121,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       devices: openDeviceCodes(provider, base.pool, keyring),
       subjectOf,
       rp: relyingPartyOf(issuer, NAME),
+      profile,
     };
     const router = new Router();
     interactionRoutes(router, parts);

@@ -14,6 +14,7 @@ import { type Db, openDatabase } from './platform/storage/db.js';
 import { StorageTrouble } from './platform/storage/trouble.js';
 import { openRenderer } from './platform/web/render.js';
 import { openWords } from './platform/web/words.js';
+import { PROFILE_USAGE, runProfile } from './profile-commands.js';
 import { runSms, SMS_USAGE } from './sms-commands.js';
 
 /** What a verb that needs the database works with. */
@@ -51,6 +52,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   messages: ({ words, ...command }) => runMessages(words, messaging(command)),
   keys: ({ db, config, words }) => runKeys(words, { db, secret: config.secret, print, fail }),
   sms: ({ db, config, words }) => runSms(words, { db, config, print, fail }),
+  profile: ({ db, words }) => runProfile(words, { db, print, fail }),
   passwords: ({ db, words }) =>
     runPasswords(words, { db, print: line => print(`${line}\n`), printError: fail }),
 };
@@ -70,6 +72,7 @@ ${RESOURCES_USAGE}
 ${MESSAGES_USAGE}
 ${KEYS_USAGE}
 ${SMS_USAGE}
+${PROFILE_USAGE}
 keyhold passwords load FILE                                  passwords nobody may choose, one a line`;
 
 /** Runs one command and gives the exit code: 0 done, 1 refused or failed, 2 not understood. */

@@ -1,5 +1,6 @@
 import type Koa from 'koa';
 import type { PasswordHasher, RelyingParty } from '../domain/credentials/credentials.js';
+import type { ProfileSchema } from '../domain/profiles/profiles.js';
 import type { NoteReplay, Protection } from '../domain/protection/protection.js';
 import type { DeviceCodes } from '../oidc/device-codes.js';
 import type { Interactions, PendingRequest } from '../oidc/interaction.js';
@@ -39,6 +40,8 @@ export interface Parts {
   readonly places: Places;
   readonly csrf: Csrf;
   readonly rp: RelyingParty;
+  /** What is known about people and why, as it stands. */
+  readonly profile: ProfileSchema;
 }
 
 /** Answers with one of our pages. */

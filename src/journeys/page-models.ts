@@ -172,7 +172,7 @@ export interface PasskeyOfferPage extends Step {
 export type AccountAskWord =
   `account_${'overview_read' | `${'profile' | 'contacts' | 'preferences'}_${'read' | 'write'}` | 'history_read' | 'messages_read'}`;
 
-/** A sentence under `ask.*` in the locales: what a scope or claim lets an application do. */
+/** A sentence under `ask.*` in the locales: what a scope lets an application do. */
 export type AskWord =
   | AccountAskWord
   | 'openid'
@@ -180,23 +180,7 @@ export type AskWord =
   | 'email'
   | 'address'
   | 'phone'
-  | 'offline_access'
-  | 'name'
-  | 'given_name'
-  | 'family_name'
-  | 'middle_name'
-  | 'nickname'
-  | 'preferred_username'
-  | 'picture'
-  | 'website'
-  | 'gender'
-  | 'birthdate'
-  | 'zoneinfo'
-  | 'locale'
-  | 'phone_number'
-  | 'email_verified'
-  | 'phone_number_verified'
-  | 'updated_at';
+  | 'offline_access';
 
 /** One line of the consent page. */
 export interface Ask {

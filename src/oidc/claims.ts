@@ -1,49 +1,64 @@
 import type { Account } from 'oidc-provider';
+import {
+  addressLines,
+  claimsToApps,
+  type ProfileSchema,
+  pictureAttributes,
+} from '../domain/profiles/profiles.js';
 import { mayAct } from './acting.js';
 import { type AccountSnapshot, acting, requestScope } from './request-scope.js';
 
-/** Which claims a scope stands for (OpenID Connect Core §5.4). */
-export const SCOPE_CLAIMS = {
-  profile: [
-    'name',
-    'family_name',
-    'given_name',
-    'middle_name',
-    'nickname',
-    'preferred_username',
-    'profile',
-    'picture',
-    'website',
-    'gender',
-    'birthdate',
-    'zoneinfo',
-    'locale',
-    'updated_at',
-  ],
-  email: ['email', 'email_verified'],
-  address: ['address'],
-  phone: ['phone_number', 'phone_number_verified'],
-} as const;
+/** What apps may be told about anybody, and how. */
+export interface Claims {
+  /** The engine's `claims` setting. */
+  readonly engine: Readonly<Record<string, readonly string[] | null>>;
+  /** All that could be told of an account; the engine releases only what was asked and allowed. */
+  of(snapshot: AccountSnapshot): Record<string, unknown> & { sub: string };
+}
 
-/** The engine's `claims` setting. */
-export const ENGINE_CLAIMS = {
-  openid: ['sub', 'acr', 'amr', 'auth_time'],
-  iss: null,
-  sid: null,
-  ...Object.fromEntries(Object.entries(SCOPE_CLAIMS).map(([scope, claims]) => [scope, [...claims]])),
-};
+/** Opens the claims that a declaration lets apps have. */
+export function openClaims(schema: ProfileSchema, issuer: URL): Claims {
+  const claims = claimsToApps(schema);
+  const byScope = Map.groupBy(
+    claims.filter(({ scope }) => scope !== undefined),
+    ({ scope }) => String(scope),
+  );
+  const alone = claims.filter(({ scope }) => scope === undefined);
+  const pictures = pictureAttributes(schema);
+  return {
+    engine: {
+      openid: ['sub', 'acr', 'amr', 'auth_time'],
+      iss: null,
+      sid: null,
+      ...Object.fromEntries([...byScope].map(([scope, of]) => [scope, of.map(({ name }) => name)])),
+      ...Object.fromEntries(alone.map(({ name }) => [name, null])),
+    },
+    of: snapshot => claimsOf(snapshot, pictures, issuer),
+  };
+}
 
-/** All that could be told of an account; the engine releases only what was asked and allowed. */
-export function claimsOf(snapshot: AccountSnapshot): Record<string, unknown> & { sub: string } {
-  const { phone_number: _, ...profile } = { ...snapshot.profile };
+function claimsOf(snapshot: AccountSnapshot, pictures: readonly string[], issuer: URL) {
+  const { phone_number: _, ...profile }: Record<string, unknown> = { ...snapshot.profile };
+  for (const name of pictures) {
+    const picture = profile[name];
+    if (typeof picture === 'string' && picture.startsWith('/')) profile[name] = issuer.origin + picture;
+  }
+  const address = profile['address'];
+  if (typeof address === 'object' && address !== null) profile['address'] = withLines(address);
   return {
     ...profile,
-    locale: profile['locale'] ?? snapshot.language,
+    locale: snapshot.language,
     updated_at: snapshot.updated_at,
     ...(snapshot.email && { email: snapshot.email.address, email_verified: snapshot.email.verified }),
     ...(snapshot.phone && { phone_number: snapshot.phone, phone_number_verified: true }),
     sub: snapshot.account_id,
   };
+}
+
+/* OpenID Connect Core §5.1.1: the whole address, as it stands on a letter. */
+function withLines(address: object): object {
+  const parts = address as Readonly<Record<string, string>>;
+  return parts['formatted'] ? address : { formatted: addressLines(parts).join('\n'), ...address };
 }
 
 interface EngineContext {
@@ -89,17 +104,19 @@ export function tokenClaims(ctx: unknown): Record<string, string | number> | und
  * The engine's `findAccount`: only somebody who may act now is found, at every step of every flow; not by a session, a code
  * or a refresh token of an authentication that was ended since.
  */
-export async function findAccount(ctx: unknown, id: string, token?: object): Promise<Account | undefined> {
-  const snapshot = await requestScope().account(id);
-  const session = (ctx as EngineContext | undefined)?.oidc?.session;
-  const signedInAt = session?.accountId === id ? session.loginTs : undefined;
-  if (
-    !snapshot ||
-    !mayAct({
-      account: acting(snapshot),
-      authenticatedAt: (token && (await authenticatedAt(token))) ?? signedInAt,
-    })
-  )
-    return undefined;
-  return { accountId: id, claims: async () => claimsOf(snapshot) };
+export function findAccountBy(claims: Claims) {
+  return async (ctx: unknown, id: string, token?: object): Promise<Account | undefined> => {
+    const snapshot = await requestScope().account(id);
+    const session = (ctx as EngineContext | undefined)?.oidc?.session;
+    const signedInAt = session?.accountId === id ? session.loginTs : undefined;
+    if (
+      !snapshot ||
+      !mayAct({
+        account: acting(snapshot),
+        authenticatedAt: (token && (await authenticatedAt(token))) ?? signedInAt,
+      })
+    )
+      return undefined;
+    return { accountId: id, claims: async () => claims.of(snapshot) };
+  };
 }

@@ -2,7 +2,7 @@ import type { JWK } from 'jose';
 import Provider, { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { openAdapter } from './adapter.js';
-import { ENGINE_CLAIMS, findAccount, tokenClaims } from './claims.js';
+import { type Claims, findAccountBy, tokenClaims } from './claims.js';
 import { CLIENT_PROPERTIES, type ClientRegistry, prepareClientModel } from './clients.js';
 import { openCookieKeys } from './cookie-keys.js';
 import { type MayDeviceAsk, paceDevices } from './device-asking.js';
@@ -28,6 +28,7 @@ export interface ProviderParts {
   readonly subjectOf: SubjectOf;
   readonly jwks: readonly (JWK & { readonly kid: string })[];
   readonly clients: ClientRegistry;
+  readonly claims: Claims;
   readonly findResourceServer: FindResourceServer;
   readonly mayDeviceAsk: MayDeviceAsk;
   readonly fetch: typeof globalThis.fetch;
@@ -39,14 +40,14 @@ export function openProvider(parts: ProviderParts): Provider {
   const { issuer, keyring, pages } = parts;
   const https = issuer.protocol === 'https:';
   const short = { httpOnly: true, sameSite: 'lax', signed: true, secure: https, overwrite: true } as const;
-  const { subjectOf } = parts;
+  const { subjectOf, claims } = parts;
 
   const configuration: Configuration = {
     adapter: openAdapter(parts.clients.metadata, keyring),
     jwks: { keys: parts.jwks.map(jwk => new SigningKey(jwk)) },
     features: features(pages, parts.findResourceServer, () => new errors.InvalidTarget()),
     ttl: ENGINE_LIFETIMES,
-    claims: ENGINE_CLAIMS,
+    claims: claims.engine as NonNullable<Configuration['claims']>,
     discovery: { prompt_values_supported: PROMPTS },
     scopes: ['openid', 'offline_access', 'profile', 'email', 'address', 'phone'],
     acrValues: [...STRENGTHS],
@@ -64,7 +65,7 @@ export function openProvider(parts: ProviderParts): Provider {
     assertJwtClientAuthClaimsAndHeader: mustBeBrief,
     clientDefaults: { id_token_signed_response_alg: 'RS256' },
     extraClientMetadata: { properties: [...CLIENT_PROPERTIES] },
-    findAccount,
+    findAccount: findAccountBy(claims),
     extraTokenClaims: tokenClaims,
     loadExistingGrant,
     rotateRefreshToken: true,

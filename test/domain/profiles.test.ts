@@ -1,11 +1,17 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { newAccountId, openAccount } from '../../src/domain/accounts/accounts.js';
-import { listAttributes, PROFILE_ATTRIBUTES, setAttributes } from '../../src/domain/profiles/profiles.js';
+import {
+  keptAttributes,
+  listAttributes,
+  setAttributes,
+  standardSchema,
+} from '../../src/domain/profiles/profiles.js';
 import { openKeyring } from '../../src/platform/crypto/keyring.js';
 import { openWork } from '../../src/platform/storage/work.js';
 import { openTestDatabase, type TestDatabase } from '../support/database.js';
 import { recordedDuring } from '../support/ledger.js';
 
+const { schema } = standardSchema();
 const keyring = openKeyring('a secret that is only good for tests');
 
 let database: TestDatabase;
@@ -25,7 +31,7 @@ afterAll(() => database?.close());
 
 const set = (values: object, source: 'person' | 'operator' = 'person') =>
   openWork(database.db, { kind: 'person', id: accountId }, work =>
-    setAttributes(work, accountId, values, source),
+    setAttributes(work, schema, accountId, values as Record<string, unknown>, source),
   );
 
 test('attributes are kept with where they came from; the fact names them and not their values', async () => {
@@ -65,7 +71,7 @@ test('C49: nothing but an attribute of the list is ever set (mass assignment)', 
 
 test('C50: every attribute can be kept, and text that looks like JSON or SQL stays text', async () => {
   const values = Object.fromEntries(
-    PROFILE_ATTRIBUTES.map(attribute => [attribute, `{"a": 1}'; DROP TABLE accounts; -- ?`]),
+    keptAttributes(schema).map(({ name }) => [name, `{"a": 1}'; DROP TABLE accounts; -- ?`]),
   );
   await set(values);
   expect(await listAttributes(database.db, accountId)).toEqual(values);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { standardSchema } from '../../src/domain/profiles/profiles.js';
 import { asksOf } from '../../src/journeys/consent/asks.js';
 import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
@@ -168,5 +169,5 @@ test.each([
     { scopes: [], required: ['email'], optional: ['name'], resources: {} },
   ],
 ])('the page asks for %s', (_name, pending, wanted) => {
-  expect(asksOf(pending)).toEqual(wanted);
+  expect(asksOf(pending, standardSchema().schema)).toEqual(wanted);
 });

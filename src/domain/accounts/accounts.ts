@@ -25,7 +25,13 @@ export {
   sweepObjections,
   useObjection,
 } from './objections.js';
-export { type AccountRow, findAccount, findByIdentifier, presentAccount } from './store.js';
+export {
+  type AccountRow,
+  findAccount,
+  findByIdentifier,
+  presentAccount,
+  touchAccount,
+} from './store.js';
 
 /** The facts this room records. */
 export const ACCOUNT_FACTS = [

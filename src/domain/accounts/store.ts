@@ -150,3 +150,8 @@ export async function turnState(
   );
   return rows[0]?.was;
 }
+
+/** What apps are told about an account changed at this moment. */
+export async function touchAccount(tx: Tx, id: string, at: Date): Promise<void> {
+  await tx('accounts').where({ id }).update({ updated_at: at });
+}

@@ -1,4 +1,4 @@
-import { SCOPE_CLAIMS } from '../../oidc/claims.js';
+import { claimsToApps, type ProfileSchema } from '../../domain/profiles/profiles.js';
 import type { PendingRequest } from '../../oidc/interaction.js';
 
 /** What an app wants that was not answered yet: scopes and essential claims it needs, claims it would like. */
@@ -12,11 +12,14 @@ export interface Wanted {
 
 type ClaimRequest = { readonly essential?: boolean } | null;
 
-/* What could be told about anybody; `sub`, `acr` and the like are about the sign-in, and not for anybody to refuse. */
-const CLAIMS: ReadonlySet<string> = new Set(Object.values(SCOPE_CLAIMS).flat());
-
-/** What the consent page has to ask (OpenID Connect Core §5.5: only an essential claim is needed for the task at hand). */
-export function asksOf({ prompt, params }: Pick<PendingRequest, 'prompt' | 'params'>): Wanted {
+/**
+ * What the consent page has to ask (OpenID Connect Core §5.5: only an essential claim is needed for the task at hand).
+ * `sub`, `acr` and the like are about the sign-in, and not for anybody to refuse.
+ */
+export function asksOf(
+  { prompt, params }: Pick<PendingRequest, 'prompt' | 'params'>,
+  schema: ProfileSchema,
+): Wanted {
   const { missingOIDCScope, missingOIDCClaims, missingResourceScopes } = prompt.details as {
     missingOIDCScope?: string[];
     missingOIDCClaims?: string[];
@@ -27,7 +30,8 @@ export function asksOf({ prompt, params }: Pick<PendingRequest, 'prompt' | 'para
   const scopes = again ? String(params['scope'] ?? '').split(' ') : (missingOIDCScope ?? []);
   const claims = again ? [...asked.keys()] : (missingOIDCClaims ?? []);
   const essential = (claim: string) => asked.get(claim)?.essential === true;
-  const known = claims.filter(claim => CLAIMS.has(claim));
+  const told = new Set(claimsToApps(schema).map(({ name }) => name));
+  const known = claims.filter(claim => told.has(claim));
   return {
     scopes: scopes.filter(scope => scope !== '' && !inResources(scope, missingResourceScopes)),
     required: known.filter(essential),

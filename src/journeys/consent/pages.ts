@@ -1,4 +1,6 @@
 import { giveConsent } from '../../domain/consents/consents.js';
+import type { ProfileSchema } from '../../domain/profiles/profiles.js';
+import { sayIn } from '../../domain/purposes/purposes.js';
 import { ACCOUNT_SCOPES, type AccountScope, accountApiOf } from '../../domain/resources/resources.js';
 import { openWork } from '../../platform/storage/work.js';
 import { badgeOf, seeOther, show } from '../journey.js';
@@ -19,7 +21,7 @@ export async function showConsent(turn: Turn, problems: readonly Problem[] = [])
     problems,
     email,
     verified: app.verified || app.firstParty,
-    ...linesOf(asksOf(pending), known, accountApiOf(parts.issuer)),
+    ...linesOf(asksOf(pending, parts.profile), { parts, known, language: parts.pages.language(ctx) }),
     destination: URL.parse(pending.redirectUri)?.host || pending.redirectUri,
     links: {
       ...(app.site && { site: app.site }),
@@ -29,13 +31,30 @@ export async function showConsent(turn: Turn, problems: readonly Problem[] = [])
   });
 }
 
-function linesOf(wanted: Wanted, known: Readonly<Record<string, unknown>>, ours: string) {
-  const claim = (name: string) => line('claim', name, known);
-  const scopes = wanted.scopes.map(scope => line('scope', scope, known));
+function linesOf(wanted: Wanted, { parts, known, language }: Telling) {
+  const claim = (name: string): Ask => ({
+    value: `claim:${name}`,
+    text: wordsOf(parts.profile, name, language),
+    ...now(known[name]),
+  });
+  const scopes = wanted.scopes.map(
+    (scope): Ask => ({ value: `scope:${scope}`, ...scopeWords(scope), ...now(known[scope]) }),
+  );
   return {
-    required: [...scopes, ...resourceLines(wanted, ours), ...wanted.required.map(claim)],
+    required: [
+      ...scopes,
+      ...resourceLines(wanted, accountApiOf(parts.issuer)),
+      ...wanted.required.map(claim),
+    ],
     optional: wanted.optional.map(claim),
   };
+}
+
+/* What is said, of what is known about somebody, in which language. */
+interface Telling {
+  readonly parts: Turn['parts'];
+  readonly known: Readonly<Record<string, unknown>>;
+  readonly language: string;
 }
 
 const resourceLines = (wanted: Wanted, ours: string): Ask[] =>
@@ -66,44 +85,32 @@ const ACCOUNT_WORDS: Readonly<Record<AccountScope, AccountAskWord>> = {
   'account:preferences:write': 'account_preferences_write',
 };
 
-const WORDS: ReadonlySet<string> = new Set<AskWord>([
+const SCOPES: readonly string[] = [
   'openid',
   'profile',
   'email',
   'address',
   'phone',
   'offline_access',
-  'name',
-  'given_name',
-  'family_name',
-  'middle_name',
-  'nickname',
-  'preferred_username',
-  'picture',
-  'website',
-  'gender',
-  'birthdate',
-  'zoneinfo',
-  'locale',
-  'phone_number',
-  'email_verified',
-  'phone_number_verified',
-  'updated_at',
-]);
+] satisfies readonly AskWord[];
 
-function line(kind: 'scope' | 'claim', name: string, known: Readonly<Record<string, unknown>>): Ask {
-  const value = known[name];
-  const now = typeof value === 'string' ? { now: value } : {};
-  const said = WORDS.has(name) ? { word: name as AskWord } : { text: name.replaceAll('_', ' ') };
-  return { value: `${kind}:${name}`, ...said, ...now };
+function scopeWords(scope: string): Pick<Ask, 'word' | 'text'> {
+  return SCOPES.includes(scope) ? { word: scope as AskWord } : { text: scope.replaceAll('_', ' ') };
 }
+
+function wordsOf(schema: ProfileSchema, name: string, language: string): string {
+  const attribute = schema.attributes.find(each => each.name === name);
+  return attribute ? sayIn(attribute.ask ?? attribute.label, language) : name;
+}
+
+const now = (value: unknown) => (typeof value === 'string' ? { now: value } : {});
 
 /** "Allow": what is on record is our consent; the engine's Grant is made from it when the request goes on. */
 export async function submitConsent({ ctx, parts, pending, sent }: Turn): Promise<void> {
   const { accountId } = pending;
   if (!accountId) throw new Error('nobody is there to consent');
   const ticked = new Set([sent['allow']].flat());
-  const wanted = asksOf(pending);
+  const wanted = asksOf(pending, parts.profile);
   const resources = Object.entries(wanted.resources).map(([indicator, scopes]) => [
     indicator,
     scopes.join(' '),

@@ -143,7 +143,7 @@ async function keep(turn: Turn, owner: Owner, checked: Verified): Promise<Authen
   const { applicant, recovering, accountId, authentication } = owner;
   if (applicant) {
     const opened = await openedOrTaken(turn, applicant, async work => {
-      await openApplicantsAccount(work, parts.keyring, applicant, parts.pages.language(ctx));
+      await openApplicantsAccount(work, parts, applicant, parts.pages.language(ctx));
       await addPasskey(work, checked);
     });
     return opened ? authentication : undefined;

@@ -8,7 +8,6 @@ import {
   setPassword,
 } from '../../domain/credentials/credentials.js';
 import { setAttributes } from '../../domain/profiles/profiles.js';
-import type { Keyring } from '../../platform/crypto/keyring.js';
 import { Refusal } from '../../platform/errors.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
 import { type Parts, seeOther } from '../journey.js';
@@ -61,7 +60,7 @@ export function applicationProblems(applicant: Applicant, accepted: boolean): Pr
 /** Opens the account with its proved address, its name and the terms accepted, all in the caller's work. */
 export async function openApplicantsAccount(
   work: Work,
-  keyring: Keyring,
+  { keyring, profile }: Pick<Parts, 'keyring' | 'profile'>,
   applicant: Applicant,
   language: string,
 ): Promise<void> {
@@ -69,7 +68,7 @@ export async function openApplicantsAccount(
   await openAccount(work, keyring, { id: accountId, email, language });
   await addVerifiedEmail(work, accountId, email);
   await acceptTerms(work, accountId, TERMS_VERSION, language);
-  if (name !== '') await setAttributes(work, accountId, { name }, 'person');
+  if (name !== '') await setAttributes(work, profile, accountId, { name }, 'person');
 }
 
 /** Opens an account with a password. */
@@ -88,7 +87,7 @@ export async function submitAccount(turn: Turn): Promise<void> {
   }
   const hash = await parts.hasher.hash(password);
   const opened = await openedOrTaken(turn, applicant, async work => {
-    await openApplicantsAccount(work, parts.keyring, applicant, parts.pages.language(ctx));
+    await openApplicantsAccount(work, parts, applicant, parts.pages.language(ctx));
     await setPassword(work, applicant.accountId, hash);
   });
   if (opened) seeOther(ctx, await goOn(turn, { accountId: applicant.accountId, ...BY_PASSWORD }));

@@ -158,8 +158,8 @@ export const pageSamples = {
         { value: 'scope:email', word: 'email', now: email },
       ],
       optional: [
-        { value: 'claim:name', word: 'name', now: 'Ada Lovelace' },
-        { value: 'claim:birthdate', word: 'birthdate' },
+        { value: 'claim:name', text: 'See your full name', now: 'Ada Lovelace' },
+        { value: 'claim:birthdate', text: 'See your date of birth' },
         { value: 'scope:offline_access', word: 'offline_access' },
       ],
       destination: 'photos.example',

@@ -1,0 +1,384 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { Keyring } from '../../platform/crypto/keyring.js';
+import { Refusal } from '../../platform/errors.js';
+import type { Work } from '../../platform/storage/work.js';
+import { lockAccount, touchAccount } from '../accounts/accounts.js';
+import type { KeptAttribute } from './attribute.js';
+import { type Before, type Blocked, isFirst, isLimited, judgeChange, later, reachOf } from './limits.js';
+import { keptAttributes, type ProfileSchema } from './schema.js';
+import {
+  type ChangeRow,
+  deleteValues,
+  insertChanges,
+  type KeptValue,
+  listChanges,
+  listValues,
+  settleChange,
+  undoLater,
+  upsertValues,
+} from './store.js';
+import { readValue, sameValue, type Value, type ValueProblem } from './value.js';
+
+/** What changes go by: the declaration that stands, and the key that values on their way are sealed with. */
+export interface Rules {
+  readonly schema: ProfileSchema;
+  readonly keyring: Keyring;
+}
+
+/** What somebody wants their profile to say. */
+export interface Asking {
+  readonly accountId: string;
+  /** By attribute, as a form or an app gave it; null or '' takes a value away. */
+  readonly values: Readonly<Record<string, unknown>>;
+  /** They have just proved anew that it is them. */
+  readonly fresh: boolean;
+}
+
+/** What became of one attribute. */
+export interface Became {
+  readonly attribute: string;
+  readonly became: 'changed' | 'unchanged' | 'waiting' | 'scheduled';
+  /** When it takes effect, or until when it can be undone. */
+  readonly until?: Date;
+  readonly changeId?: string;
+}
+
+/** What is wrong with what was given for one attribute. */
+export interface AttributeProblem {
+  readonly attribute: string;
+  readonly problem: ValueProblem | 'unknown' | 'not_yours';
+}
+
+export interface BlockedAttribute extends Blocked {
+  readonly attribute: string;
+}
+
+/** Nothing is changed unless everything can be. */
+export type ChangeOutcome =
+  | { readonly outcome: 'invalid'; readonly problems: readonly AttributeProblem[] }
+  | { readonly outcome: 'blocked'; readonly blocked: readonly BlockedAttribute[] }
+  | { readonly outcome: 'taken'; readonly changes: readonly Became[] };
+
+type Given = readonly (readonly [attribute: KeptAttribute, value: Value | undefined])[];
+
+/** Changes what a profile says, as its person wants it and its limits allow; all of it, or nothing. */
+export async function changeProfile(work: Work, rules: Rules, asking: Asking): Promise<ChangeOutcome> {
+  const { given, problems } = readGiven(rules.schema, asking, work.at);
+  return problems.length > 0 ? { outcome: 'invalid', problems } : takeChanges(work, rules, asking, given);
+}
+
+/** The same for a picture, which was uploaded meanwhile: its value is where it is served. */
+export async function changePicture(
+  work: Work,
+  rules: Rules,
+  asking: Pick<Asking, 'accountId' | 'fresh'> & {
+    readonly attribute: KeptAttribute;
+    readonly path: string | undefined;
+  },
+): Promise<ChangeOutcome> {
+  return takeChanges(work, rules, asking, [[asking.attribute, asking.path]]);
+}
+
+function readGiven(schema: ProfileSchema, { values }: Asking, at: Date) {
+  const known = new Map(keptAttributes(schema).map(attribute => [attribute.name, attribute]));
+  const given: [KeptAttribute, Value | undefined][] = [];
+  const problems: AttributeProblem[] = [];
+  for (const [name, input] of Object.entries(values)) {
+    const attribute = known.get(name);
+    const may = attribute?.change.includes('person') === true;
+    if (!attribute || !may) {
+      const seen = attribute?.see.includes('person') === true;
+      problems.push({ attribute: name, problem: seen ? 'not_yours' : 'unknown' });
+      continue;
+    }
+    const read = readValue(attribute, input, at);
+    if ('problem' in read) problems.push({ attribute: name, problem: read.problem });
+    else given.push([attribute, read.value]);
+  }
+  return { given, problems };
+}
+
+async function takeChanges(
+  work: Work,
+  rules: Rules,
+  { accountId, fresh }: Pick<Asking, 'accountId' | 'fresh'>,
+  given: Given,
+): Promise<ChangeOutcome> {
+  await hold(work, accountId);
+  const names = given.map(([{ name }]) => name);
+  const [values, past] = [await listValues(work.tx, accountId), await listChanges(work.tx, accountId, names)];
+  const different = given.filter(([{ name }, value]) => !sameValue(values.get(name)?.value, value));
+  const before = new Map(
+    different.map(([{ name, limits }]) => [name, beforeOf(name, limits, past, values.has(name), work.at)]),
+  );
+  const blocked = different.flatMap(([{ name, limits }]) => {
+    const was = before.get(name);
+    const why = was && judgeChange(limits, was, { at: work.at, fresh });
+    return why ? [{ attribute: name, ...why }] : [];
+  });
+  if (blocked.length > 0) {
+    for (const { attribute, why } of blocked) {
+      work.record({ type: 'profile.change_blocked', accountId, detail: { attribute, why } });
+    }
+    return { outcome: 'blocked', blocked };
+  }
+  const changes: Became[] = [];
+  for (const [attribute, value] of different) {
+    const was = before.get(attribute.name);
+    const one = {
+      accountId,
+      attribute,
+      value,
+      current: values.get(attribute.name),
+      first: was ? isFirst(was) : false,
+    };
+    changes.push(await takeOne(work, rules, one));
+  }
+  const made = changes.filter(({ became }) => became === 'changed').map(({ attribute }) => attribute);
+  await noteChanged(work, accountId, made);
+  const same = names.filter(name => !different.some(([attribute]) => attribute.name === name));
+  return {
+    outcome: 'taken',
+    changes: [...changes, ...same.map(attribute => ({ attribute, became: 'unchanged' as const }))],
+  };
+}
+
+/* Whoever holds the account changes its profile alone, so that what is counted is counted once. */
+async function hold(work: Work, accountId: string): Promise<void> {
+  if ((await lockAccount(work, accountId))?.state === 'active') return;
+  throw new Refusal('forbidden', 'account_not_active', 'Nothing can be changed about this account now.');
+}
+
+async function noteChanged(
+  work: Work,
+  accountId: string,
+  attributes: readonly string[],
+  source = 'person',
+): Promise<void> {
+  if (attributes.length === 0) return;
+  await touchAccount(work.tx, accountId, work.at);
+  work.record({ type: 'profile.changed', accountId, detail: { attributes, source } });
+}
+
+const COUNTS: ReadonlySet<string> = new Set(['waiting', 'scheduled', 'done', 'undone']);
+const isOpen = ({ state }: ChangeRow) => state === 'waiting' || state === 'scheduled';
+
+/** What stands before a change of an attribute, as its limits ask for it. */
+export function beforeOf(
+  name: string,
+  limits: KeptAttribute['limits'],
+  past: readonly ChangeRow[],
+  hasValue: boolean,
+  at: Date,
+): Before {
+  const own = past.filter(({ attribute }) => attribute === name);
+  const from = at.getTime() - reachOf(limits) * 1_000;
+  const counted = own.filter(row => COUNTS.has(row.state) && row.asked_at.getTime() > from);
+  return { asked: counted.map(({ asked_at }) => asked_at), open: own.some(isOpen), hasValue };
+}
+
+interface One {
+  readonly accountId: string;
+  readonly attribute: KeptAttribute;
+  readonly value: Value | undefined;
+  readonly current: KeptValue | undefined;
+  /** It is given for the first time. */
+  readonly first: boolean;
+}
+
+async function takeOne(work: Work, { keyring }: Rules, one: One): Promise<Became> {
+  const { accountId, attribute, value, current, first } = one;
+  const { limits, name } = attribute;
+  const id = uuidv7();
+  const state = stateOf(limits, first);
+  const open = state !== 'done';
+  const effective =
+    limits.effective_after && state === 'scheduled' ? later(work.at, limits.effective_after) : null;
+  const undo = !open && !first && limits.undo_within ? later(work.at, limits.undo_within) : null;
+  if (isLimited(limits) && !(first && state === 'done')) {
+    await insertChanges(work.tx, [
+      {
+        account_id: accountId,
+        id,
+        attribute: name,
+        state,
+        value: open ? seal(keyring, accountId, id, value ?? null) : null,
+        value_before: undo ? seal(keyring, accountId, id, current ?? null) : null,
+        asked_at: work.at,
+        effective_at: effective,
+        settled_at: open ? null : work.at,
+        undo_until: undo,
+        reason: null,
+      },
+    ]);
+  }
+  if (open) {
+    work.record({ type: 'profile.change_asked', accountId, detail: { attribute: name, change: id, state } });
+    return { attribute: name, became: state, changeId: id, ...(effective && { until: effective }) };
+  }
+  await put(work, accountId, name, value, 'person');
+  return { attribute: name, became: 'changed', ...(undo && { until: undo, changeId: id }) };
+}
+
+function stateOf(limits: KeptAttribute['limits'], first: boolean): 'waiting' | 'scheduled' | 'done' {
+  if (limits.approval) return 'waiting';
+  return limits.effective_after && !first ? 'scheduled' : 'done';
+}
+
+async function put(
+  work: Work,
+  accountId: string,
+  name: string,
+  value: unknown,
+  source: KeptValue['source'],
+  at = work.at,
+): Promise<void> {
+  if (value === undefined || value === null) await deleteValues(work.tx, accountId, [name]);
+  else await upsertValues(work.tx, accountId, [[name, { value, source, at }]]);
+}
+
+const SEAL = 'profile-change';
+
+function seal(keyring: Keyring, accountId: string, id: string, value: unknown): Buffer {
+  return keyring.seal(SEAL, JSON.stringify([accountId, id, value]));
+}
+
+/** Opens a value on its way; it belongs to its own row only. */
+export function openSealed(
+  keyring: Keyring,
+  row: Pick<ChangeRow, 'account_id' | 'id'>,
+  sealed: Buffer,
+): unknown {
+  const [accountId, id, value] = JSON.parse(keyring.open(SEAL, sealed)) as [string, string, unknown];
+  if (accountId !== row.account_id || id !== row.id) throw new Error('this value belongs to another change');
+  return value;
+}
+
+/** A change of somebody's. */
+export interface OwnChange {
+  readonly accountId: string;
+  readonly id: string;
+}
+
+/**
+ * Makes a change undone that is still in its window, and with it every later one of the same attribute: the value is again
+ * what it was before, from where and since when it was. Undefined where there is nothing to undo.
+ */
+export async function undoChange(
+  work: Work,
+  { keyring }: Rules,
+  own: OwnChange,
+): Promise<string | undefined> {
+  await hold(work, own.accountId);
+  const row = await settleChange(work.tx, {
+    ...own,
+    from: ['done'],
+    undoable: work.at,
+    to: { state: 'undone', settled_at: work.at },
+  });
+  if (!row?.value_before) return undefined;
+  await undoLater(work.tx, row);
+  const before = openSealed(keyring, row, row.value_before) as (KeptValue & { readonly at: string }) | null;
+  const at = before ? new Date(before.at) : work.at;
+  await put(work, own.accountId, row.attribute, before?.value, before?.source ?? 'person', at);
+  await touchAccount(work.tx, own.accountId, work.at);
+  work.record({
+    type: 'profile.change_undone',
+    accountId: own.accountId,
+    detail: { attribute: row.attribute, change: row.id },
+  });
+  return row.attribute;
+}
+
+/** Takes back a change that waits or has yet to take effect; undefined where there is none. */
+export async function withdrawChange(work: Work, own: OwnChange): Promise<string | undefined> {
+  await hold(work, own.accountId);
+  const to = { state: 'withdrawn', settled_at: work.at } as const;
+  const row = await settleChange(work.tx, { ...own, from: ['waiting', 'scheduled'], to });
+  if (!row) return undefined;
+  const detail = { attribute: row.attribute, change: row.id };
+  work.record({ type: 'profile.change_withdrawn', accountId: own.accountId, detail });
+  return row.attribute;
+}
+
+/** What an operator said of a change that waited. */
+export interface Decision {
+  readonly accountId: string;
+  readonly attribute: string;
+  readonly became: 'changed' | 'scheduled' | 'refused';
+  readonly at?: Date;
+}
+
+/** Lets a change happen that waits for it: now, or on its day. */
+export async function approveChange(work: Work, rules: Rules, row: ChangeRow): Promise<Decision | undefined> {
+  const attribute = keptAttributes(rules.schema).find(({ name }) => name === row.attribute);
+  if (!attribute) throw new Refusal('conflict', 'attribute_gone', `${row.attribute} is not held any more.`);
+  await lockAccount(work, row.account_id);
+  const { effective_after } = attribute.limits;
+  const values = await listValues(work.tx, row.account_id);
+  const detail = { attribute: row.attribute, change: row.id };
+  if (!effective_after || !values.has(row.attribute)) {
+    const became = await bringAbout(work, rules, row, 'waiting');
+    if (became) work.record({ type: 'profile.change_approved', accountId: row.account_id, detail });
+    return became;
+  }
+  const at = later(work.at, effective_after);
+  const to = { state: 'scheduled', value: row.value, effective_at: at } as const;
+  const settled = await settleChange(work.tx, {
+    accountId: row.account_id,
+    id: row.id,
+    from: ['waiting'],
+    to,
+  });
+  if (!settled) return undefined;
+  work.record({ type: 'profile.change_approved', accountId: row.account_id, detail });
+  return { accountId: row.account_id, attribute: row.attribute, became: 'scheduled', at };
+}
+
+/** Turns a change down that waits, for a reason that its person is told. */
+export async function refuseChange(
+  work: Work,
+  row: ChangeRow,
+  reason: string,
+): Promise<Decision | undefined> {
+  const to = { state: 'refused', settled_at: work.at, reason } as const;
+  const settled = await settleChange(work.tx, {
+    accountId: row.account_id,
+    id: row.id,
+    from: ['waiting'],
+    to,
+  });
+  if (!settled) return undefined;
+  const detail = { attribute: row.attribute, change: row.id };
+  work.record({ type: 'profile.change_refused', accountId: row.account_id, detail });
+  return { accountId: row.account_id, attribute: row.attribute, became: 'refused' };
+}
+
+/** Makes a change take effect that waited or was due, once. */
+export async function bringAbout(
+  work: Work,
+  { schema, keyring }: Rules,
+  row: ChangeRow,
+  from: 'waiting' | 'scheduled',
+): Promise<Decision | undefined> {
+  const { account_id: accountId, id, attribute: name } = row;
+  await lockAccount(work, accountId);
+  const limits = keptAttributes(schema).find(attribute => attribute.name === name)?.limits ?? {};
+  const current = (await listValues(work.tx, accountId)).get(name);
+  const undo = limits.undo_within && current ? later(work.at, limits.undo_within) : null;
+  const settled = await settleChange(work.tx, {
+    accountId,
+    id,
+    from: [from],
+    to: {
+      state: 'done',
+      settled_at: work.at,
+      undo_until: undo,
+      value_before: undo ? seal(keyring, accountId, id, current ?? null) : null,
+    },
+  });
+  if (!settled?.value) return undefined;
+  await put(work, accountId, name, openSealed(keyring, settled, settled.value), 'person');
+  await noteChanged(work, accountId, [name]);
+  return { accountId, attribute: name, became: 'changed' };
+}

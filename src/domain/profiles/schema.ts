@@ -1,0 +1,216 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
+import { z } from 'zod';
+import { type Purpose, purposeSchema } from '../purposes/purposes.js';
+import {
+  type Attribute,
+  attributeSchema,
+  ELSEWHERE,
+  isKept,
+  type KeptAttribute,
+  sayIssue,
+} from './attribute.js';
+
+/** What is known about people and why: the one declaration that claims, consent pages and the profile page follow. */
+export interface ProfileSchema {
+  readonly purposes: readonly Purpose[];
+  readonly attributes: readonly Attribute[];
+}
+
+/** Something that is wrong with a file, and where it stands there. */
+export interface FileProblem {
+  readonly line: number;
+  readonly path: string;
+  readonly message: string;
+}
+
+const fileSchema = z.strictObject({
+  $schema: z.string().optional(),
+  version: z.int().min(1).default(1),
+  purposes: z.array(purposeSchema).min(1).max(200),
+  attributes: z.array(attributeSchema).min(1).max(200),
+});
+
+type Path = readonly (string | number)[];
+type Issue = readonly [path: Path, message: string, offset?: number];
+
+/** Reads a declaration. Each problem names the line and the member. */
+export function readSchema(
+  text: string,
+):
+  | { readonly schema: ProfileSchema; readonly version: number }
+  | { readonly problems: readonly FileProblem[] } {
+  const source = text.replace(/^\ufeff/, '');
+  const errors: ParseError[] = [];
+  const root = parseTree(source, errors, { disallowComments: true });
+  const lineOf = (offset: number) => source.slice(0, offset).split('\n').length;
+  const [broken] = errors;
+  if (!root || broken) {
+    const at = lineOf(broken?.offset ?? 0);
+    const why = broken
+      ? printParseErrorCode(broken.error).replace(/(?<=.)[A-Z]/g, up => ` ${up.toLowerCase()}`)
+      : 'empty';
+    return { problems: [{ line: at, path: '', message: `is not JSON: ${why}` }] };
+  }
+  const checked = fileSchema.safeParse(JSON.parse(source));
+  const issues: Issue[] = [
+    ...doubles(root),
+    ...(checked.success ? contradictions(checked.data) : checked.error.issues.flatMap(sayIssue)),
+  ];
+  if (issues.length > 0 || !checked.success) {
+    return {
+      problems: issues.map(([path, message, offset]) => ({
+        line: lineOf(offset ?? offsetOf(root, path)),
+        path: written(path),
+        message,
+      })),
+    };
+  }
+  const { purposes, attributes, version } = checked.data;
+  return { schema: { purposes, attributes }, version };
+}
+
+/** What is new, different and gone in a declaration: entries by kind and name. */
+export function compareSchemas(
+  now: ProfileSchema,
+  next: ProfileSchema,
+): Readonly<Record<'added' | 'changed' | 'removed', readonly string[]>> {
+  const [before, after] = [entriesOf(now), entriesOf(next)];
+  return {
+    added: [...after.keys()].filter(name => !before.has(name)),
+    changed: [...after]
+      .filter(([name, text]) => before.has(name) && before.get(name) !== text)
+      .map(([name]) => name),
+    removed: [...before.keys()].filter(name => !after.has(name)),
+  };
+}
+
+function entriesOf({ purposes, attributes }: ProfileSchema): ReadonlyMap<string, string> {
+  return new Map([
+    ...purposes.map(purpose => [`purpose:${purpose.id}`, sameText(purpose)] as const),
+    ...attributes.map(attribute => [`attribute:${attribute.name}`, sameText(attribute)] as const),
+  ]);
+}
+
+/* The order of members says nothing, and the database keeps its own. */
+function sameText(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}
+
+/* JSON lets a member stand twice and keeps the last one; nobody means that. */
+function doubles(node: Node, path: Path = []): Issue[] {
+  const children = node.children ?? [];
+  if (node.type === 'array') return children.flatMap((child, at) => doubles(child, [...path, at]));
+  const seen = new Set<string>();
+  return children.flatMap(property => {
+    const [key, value] = property.children ?? [];
+    const name = String(key?.value);
+    const twice: Issue[] = seen.has(name) ? [[[...path, name], 'stands twice', property.offset]] : [];
+    seen.add(name);
+    return value ? [...twice, ...doubles(value, [...path, name])] : twice;
+  });
+}
+
+function offsetOf(root: Node, path: Path): number {
+  for (let length = path.length; length >= 0; length--) {
+    const node = findNodeAtLocation(root, path.slice(0, length) as (string | number)[]);
+    if (node) return node.parent?.type === 'property' ? node.parent.offset : node.offset;
+  }
+  return 0;
+}
+
+function written(path: Path): string {
+  return path.reduce<string>(
+    (text, part) => (typeof part === 'number' ? `${text}[${part}]` : text === '' ? part : `${text}.${part}`),
+    '',
+  );
+}
+
+function* twice(list: string, names: readonly string[]): Iterable<Issue> {
+  for (const [at, name] of names.entries()) {
+    if (names.indexOf(name) < at) yield [[list, at], `"${name}" stands twice`];
+  }
+}
+
+/* What the entries are to each other, and to what apps were allowed before. */
+function* contradictions({ purposes, attributes }: z.output<typeof fileSchema>): Iterable<Issue> {
+  const ids = purposes.map(({ id }) => id);
+  const names = attributes.map(({ name }) => name);
+  yield* twice('purposes', ids);
+  yield* twice('attributes', names);
+  for (const [at, attribute] of attributes.entries()) {
+    if (!ids.includes(attribute.purpose)) {
+      yield [['attributes', at, 'purpose'], `there is no purpose "${attribute.purpose}" in this file`];
+    }
+    if (attribute.scope !== undefined && attribute.scope !== coreScopeOf(attribute.name)) {
+      yield [
+        ['attributes', at, 'scope'],
+        `apps that were allowed "${attribute.scope}" before would learn this and nobody would be asked; leave it out, and apps ask for "${attribute.name}" by name`,
+      ];
+    }
+    if (isKept(attribute) && attribute.type === 'choice') {
+      const values = attribute.choices.map(({ value }) => value);
+      for (const [, message] of twice('choices', values)) yield [['attributes', at, 'choices'], message];
+    }
+  }
+  const missing = Object.values<readonly string[]>(ELSEWHERE)
+    .flat()
+    .filter(name => !names.includes(name));
+  for (const name of missing)
+    yield [['attributes'], `"${name}" is missing: it is held all the same, so say why`];
+}
+
+let shipped: { readonly schema: ProfileSchema; readonly version: number; readonly text: string } | undefined;
+
+/** The claims of OpenID Connect Core §5.1, each with a purpose: what stands until an operator says otherwise. */
+export function standardSchema(): {
+  readonly schema: ProfileSchema;
+  readonly version: number;
+  readonly text: string;
+} {
+  if (!shipped) {
+    const text = readFileSync(
+      fileURLToPath(new URL('../../../../profile/standard.json', import.meta.url)),
+      'utf8',
+    );
+    const { version, purposes, attributes } = fileSchema.parse(JSON.parse(text));
+    shipped = { schema: { purposes, attributes }, version, text };
+  }
+  return shipped;
+}
+
+/* OpenID Connect Core §5.4 says which scope stands for which claims: what is shipped says it for us. */
+function coreScopeOf(name: string): string | undefined {
+  return standardSchema().schema.attributes.find(attribute => attribute.name === name)?.scope;
+}
+
+/** The attributes that the profile itself keeps. */
+export function keptAttributes(schema: ProfileSchema): readonly KeptAttribute[] {
+  return schema.attributes.filter(isKept);
+}
+
+/** The attributes that are pictures. */
+export function pictureAttributes(schema: ProfileSchema): readonly string[] {
+  return keptAttributes(schema).flatMap(({ type, name }) => (type === 'picture' ? [name] : []));
+}
+
+/** What apps may be told, and by which scope. */
+export function claimsToApps(
+  schema: ProfileSchema,
+): readonly { readonly name: string; readonly scope: string | undefined }[] {
+  return schema.attributes
+    .filter(({ see }) => see.includes('apps'))
+    .map(({ name, scope }) => ({ name, scope }));
+}
+
+/** Why an attribute is held. */
+export function purposeOf(schema: ProfileSchema, attribute: Attribute): Purpose {
+  const purpose = schema.purposes.find(({ id }) => id === attribute.purpose);
+  if (!purpose) throw new Error(`${attribute.name} has no purpose`);
+  return purpose;
+}
