@@ -55,6 +55,8 @@ export interface AccountFrame {
   readonly me: MeHere['shown'];
   readonly nav: readonly { readonly word: NavWord; readonly url: string; readonly current: boolean }[];
   readonly here: string;
+  /** The person's own time zone, where they have named it: the pages tell times in it. */
+  readonly zone?: string;
 }
 
 const navigations = new WeakMap<object, readonly AccountPage[]>();
@@ -140,7 +142,8 @@ function frameOf(ctx: Koa.Context, me: MeHere): AccountFrame {
     url: path,
     current: path === ctx.path,
   }));
-  return { me: me.shown, nav, here: hereOf(ctx) };
+  const zone = me.person.account.profile?.['zoneinfo'];
+  return { me: me.shown, nav, here: hereOf(ctx), ...(typeof zone === 'string' && { zone }) };
 }
 
 /* Where a GET shows the page, without the language that a link of it may have asked for. */

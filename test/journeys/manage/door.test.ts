@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { personAt, signIn } from '../../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../../support/keyhold.js';
+import { accountOf } from '../../support/ledger.js';
 import { signInBeside } from '../../support/people.js';
 import { newMember } from '../../support/protocol.js';
 import { openRelyingParty, type RelyingParty } from '../../support/relying-party.js';
@@ -58,4 +59,20 @@ test('of several people nobody is taken for granted: they choose, and switch by 
   expect(person.page.heading).toBe('Your account');
   expect(person.page.text).toContain(BOB);
   expect(person.page.text).not.toContain(ADA);
+});
+
+test('times are told in the zone that a person has named', async () => {
+  const person = personAt(keyhold);
+  await signInBeside(person, app, ADA);
+  expect((await person.goto(account())).text).toContain(' UTC ');
+  await keyhold.db('profile_attributes').insert({
+    account_id: await accountOf(keyhold.db, ADA),
+    attribute: 'zoneinfo',
+    value: JSON.stringify('Asia/Tokyo'),
+    source: 'person',
+    recorded_at: new Date(),
+  });
+  const { text } = await person.goto(account());
+  expect(text).toContain('GMT+9');
+  expect(text).not.toContain(' UTC ');
 });

@@ -137,7 +137,7 @@ test('an opt-in to one topic is none to another', async () => {
 test('who opted in gets the message, with why and how to stop at its end, and it is on record on that opt-in', async () => {
   const { mail, url } = await news();
   expect(mail.text).toContain('We have painted the door.');
-  expect(mail.text).toMatch(/You get this from Keyhold because you opted in to “News” on /);
+  expect(mail.text).toMatch(/You get this from Keyhold because you said yes to “News” on /);
   expect(url).toMatch(new RegExp(`^${keyhold.origin}/unsubscribe/[\\w-]{100,}$`));
   expect(url).not.toContain(accountId);
   await until(async () => (await messagesOf())[0]?.state === 'sent');
