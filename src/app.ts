@@ -29,6 +29,7 @@ import { accountRoutes } from './journeys/manage/routes.js';
 import { dispatchJob } from './journeys/messages/dispatch.js';
 import { unsubscribeRoutes } from './journeys/messages/unsubscribe.js';
 import { objectionRoutes } from './journeys/notices/objection.js';
+import { recoveryRoutes } from './journeys/recovery/entry.js';
 import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
 import { countSignIns, namesOf, observeJobs, traceOutbound, watchQueues, watchSms } from './observe.js';
 import { ACCOUNT_APP, accountAppMetadata } from './oidc/account-app.js';
@@ -128,6 +129,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     deviceRoutes(router, parts);
     appRoutes(router, parts);
     homeRoutes(router, parts, tryUrl);
+    recoveryRoutes(router, parts);
     objectionRoutes(router, parts);
     accountRoutes(router, parts);
     unsubscribeRoutes(router, parts);

@@ -74,6 +74,7 @@ const NO_SECRET = [
   'GET /jwks',
   'GET /.well-known/openid-configuration',
   'GET /.well-known/oauth-authorization-server',
+  'GET /recovery',
   'GET /sign-out',
   'GET /terms',
   ...['account', 'back', 'choose', 'consent', 'deny', 'identifier', 'passkey/skip', 'recovery/password'].map(

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { openAuthenticator } from '../support/authenticator.js';
+import { until } from '../support/jobs.js';
 import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { accountOf, peopleOnRecord, recordedDuring } from '../support/ledger.js';
-import { linkIn, objectionIn, type ReceivedMail } from '../support/mailbox.js';
+import { codeIn, linkIn, objectionIn, type ReceivedMail } from '../support/mailbox.js';
 import type { Person } from '../support/person.js';
 import { bringCode } from '../support/protocol.js';
 import { openRawClient, type RawClient } from '../support/raw-client.js';
@@ -101,6 +102,30 @@ test('the link shows what happened and changes nothing; the button freezes, sign
   expect([again.page.status, again.page.heading]).toEqual([400, 'Enter your password']);
   const told = await keyhold.mailbox.latest(email, notice);
   expect(told.subject).toBe('Your Keyhold account is frozen');
+});
+
+test('the way back in needs no app: recovery begins by itself, and ends at the account', async () => {
+  const { notice } = await takenOver();
+  const owner = await objectTo(notice);
+  await owner.follow('Recover the account');
+  expect(owner.page.heading).toBe('Sign in');
+  owner.fill('Email', email);
+  await owner.press('Continue');
+  const earlier = await owner.newestMail(email, /^\d{8} /);
+  await owner.press('Forgot password?');
+  let code = '';
+  await until(async () => {
+    const mail = await owner.newestMail(email, /^\d{8} /);
+    code = mail && mail.id !== earlier?.id ? codeIn(mail) : '';
+    return code !== '';
+  });
+  await postStep(owner, '/code', { code });
+  await postStep(owner, '/recovery/password', { password: NEW_PASSWORD });
+  expect([owner.page.url.pathname, owner.page.status, await stateOf()]).toEqual(['/account', 200, 'active']);
+  expect(owner.page.text).toContain(email);
+  await owner.goto(objectionIn(notice));
+  await owner.follow('Recover the account');
+  expect(owner.page.url.pathname).toMatch(/^\/interaction\//);
 });
 
 test('its owner recovers the frozen account and may act again', async () => {

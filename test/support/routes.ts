@@ -8,6 +8,7 @@ import type { Parts } from '../../src/journeys/journey.js';
 import { accountRoutes } from '../../src/journeys/manage/routes.js';
 import { unsubscribeRoutes } from '../../src/journeys/messages/unsubscribe.js';
 import { objectionRoutes } from '../../src/journeys/notices/objection.js';
+import { recoveryRoutes } from '../../src/journeys/recovery/entry.js';
 
 /** A route as it is registered: `POST /interaction/:uid/password`. */
 export interface Route {
@@ -22,6 +23,7 @@ export function ownRoutes(): readonly Route[] {
   deviceRoutes(router, {} as Parts);
   appRoutes(router, {} as Parts);
   homeRoutes(router, {} as Parts, undefined);
+  recoveryRoutes(router, {} as Parts);
   objectionRoutes(router, {} as Parts);
   unsubscribeRoutes(router, {} as Parts);
   mailboxRoutes(router, {} as Parts);
