@@ -63,6 +63,9 @@ test.each(words.languages)(
   },
 );
 
+/** A sentence that only puts values together. */
+const isShapeOnly = (said: string) => !/\p{L}/u.test(said.replace(/\{\{\w+\}\}/g, ''));
+
 /** What is the same word in English and in another language. */
 const SAME = [
   'App',
@@ -81,13 +84,15 @@ const SAME = [
 
 test.each(words.languages.slice(1))('%s says nothing in English', language => {
   const own = sentences(language);
-  const english = [...sentences('en')].filter(([key, said]) => own.get(key) === said && !SAME.includes(said));
+  const english = [...sentences('en')].filter(
+    ([key, said]) => own.get(key) === said && !SAME.includes(said) && !isShapeOnly(said),
+  );
   expect(english).toEqual([]);
 });
 
 test('Arabic is in Arabic letters, Spanish opens what it asks, French spaces its signs', () => {
   const wrong = (language: string, sign: RegExp) =>
-    [...sentences(language)].filter(([, said]) => sign.test(said));
+    [...sentences(language)].filter(([, said]) => sign.test(said) && !isShapeOnly(said));
   expect(wrong('ar', /^\P{Script=Arabic}*$/u)).toEqual([]);
   expect(wrong('es', /^[^¿]*\?|^[^¡]*!/)).toEqual([]);
   expect(wrong('fr', /[^\u202f][?!;]|[^\u00a0/]:(?!\/\/)|«[^\u00a0]|[^\u00a0]»|'/)).toEqual([]);
