@@ -169,6 +169,17 @@ test('an Arabic page begins at its right: brand, words, arrows and what follows 
   await person.close();
 });
 
+test('the first stop of the keyboard leads past the navigation of the account', async () => {
+  const { page, close } = await reader({ width: 390 });
+  await page.goto(`${ORIGIN}/page/en/account/overview/usual`);
+  await page.keyboard.press('Tab');
+  const link = page.getByRole('link', { name: 'Skip to the content' });
+  expect(await link.evaluate(element => getComputedStyle(element).clipPath)).toBe('none');
+  await page.keyboard.press('Enter');
+  expect(await page.evaluate('document.activeElement.id')).toBe('content');
+  await close();
+});
+
 test('codes and addresses keep their order in an Arabic page and mail', async () => {
   const person = await reader({ width: 390 });
   const leftOf = (text: string) =>
