@@ -29,7 +29,9 @@ function variables(text: string): string[] {
 }
 
 test('English comes first, and the others as in a dictionary', () => {
-  expect(words.languages).toEqual(['en', 'ar', 'de', 'es', 'fr']);
+  const [first, ...others] = words.languages;
+  expect([first, ...others]).toEqual(['en', ...[...others].sort()]);
+  expect(others).toEqual(expect.arrayContaining(['ar', 'de', 'es', 'fr']));
 });
 
 /** Whether a plural form is for one number only, which it may then say in words ("two minutes" is one word in Arabic). */
