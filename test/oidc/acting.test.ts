@@ -76,7 +76,8 @@ test('nowhere else is decided whether an account or an app may act', () => {
       text,
     );
   });
-  expect(deciding).toEqual(['oidc/acting.ts']);
+  /* Whether somebody may act now, and whether what is kept of them may be changed. */
+  expect(deciding.toSorted()).toEqual(['domain/accounts/account.ts', 'oidc/acting.ts']);
 });
 
 const ADA = 'ada@example.test';

@@ -15,6 +15,14 @@ export interface Account {
   readonly signedOutBefore?: Date | undefined;
 }
 
+/**
+ * May what is kept of an account be changed now? Asked under the lock of the change, as `mayAct` is of whoever comes in; a
+ * frozen one takes nothing but the undoing of what was done to it.
+ */
+export function mayChange(account: Account | undefined, by?: 'undoing'): account is Account {
+  return account?.state === 'active' || (by === 'undoing' && account?.state === 'frozen');
+}
+
 /** The first full second from which an authentication counts again: sessions and tokens know seconds only. */
 export function nextSecond(at: Date): Date {
   return new Date(Math.ceil(at.getTime() / 1000) * 1000);

@@ -16,7 +16,7 @@ import {
 } from './store.js';
 
 export type { Account, AccountState } from './account.js';
-export { normaliseEmail } from './account.js';
+export { mayChange, normaliseEmail } from './account.js';
 export {
   beginObjections,
   type FoundObjection,

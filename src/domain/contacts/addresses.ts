@@ -2,7 +2,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { digest, randomToken } from '../../platform/crypto/tokens.js';
 import { Refusal } from '../../platform/errors.js';
 import type { Work } from '../../platform/storage/work.js';
-import { claimIdentifier, lockAccount, releaseIdentifier } from '../accounts/accounts.js';
+import { claimIdentifier, lockAccount, mayChange, releaseIdentifier } from '../accounts/accounts.js';
 import {
   type ChangeWhat,
   type Contact,
@@ -117,7 +117,7 @@ export async function removeContact(work: Work, asked: ContactRequest): Promise<
 /** The addresses of an account that may act, as they stay until the work is over: of two changes at once one waits. */
 async function contactsOf(work: Work, accountId: string): Promise<readonly Contact[]> {
   const account = await lockAccount(work, accountId);
-  if (account?.state !== 'active') {
+  if (!mayChange(account)) {
     throw new Refusal('forbidden', 'account_unavailable', 'This account cannot be changed right now.');
   }
   return store.listContacts(work.tx, accountId);

@@ -2,7 +2,7 @@ import { digest } from '../../platform/crypto/tokens.js';
 import { Refusal } from '../../platform/errors.js';
 import type { Db } from '../../platform/storage/db.js';
 import type { Work } from '../../platform/storage/work.js';
-import { claimIdentifier, lockAccount, releaseIdentifier } from '../accounts/accounts.js';
+import { claimIdentifier, lockAccount, mayChange, releaseIdentifier } from '../accounts/accounts.js';
 import { recordContact } from './addresses.js';
 import { type Contact, type ContactChange, type ContactKind, primaryOf, undoerOf } from './contact.js';
 import { endProofs } from './proofs.js';
@@ -75,8 +75,9 @@ async function undo(
   by: 'link' | 'account' | 'objection',
 ): Promise<Undone> {
   const account = await lockAccount(work, accountId);
-  const mayChange = account?.state === 'active' || account?.state === 'frozen';
-  const change = mayChange ? await store.useChange(work.tx, { accountId, id, at: work.at }) : undefined;
+  const change = mayChange(account, 'undoing')
+    ? await store.useChange(work.tx, { accountId, id, at: work.at })
+    : undefined;
   if (!change) return { outcome: 'ended', reason: await whyEnded(work, accountId, id) };
   const now = await store.listContacts(work.tx, accountId);
   await putBack(work, change, now);

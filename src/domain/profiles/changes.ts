@@ -2,7 +2,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { Keyring } from '../../platform/crypto/keyring.js';
 import { Refusal } from '../../platform/errors.js';
 import type { Work } from '../../platform/storage/work.js';
-import { lockAccount, touchAccount } from '../accounts/accounts.js';
+import { lockAccount, mayChange, touchAccount } from '../accounts/accounts.js';
 import type { KeptAttribute } from './attribute.js';
 import { type Before, type Blocked, isFirst, isLimited, judgeChange, later, reachOf } from './limits.js';
 import { keptAttributes, type ProfileSchema } from './schema.js';
@@ -145,7 +145,7 @@ async function takeChanges(
 
 /* Whoever holds the account changes its profile alone, so that what is counted is counted once. */
 async function hold(work: Work, accountId: string): Promise<void> {
-  if ((await lockAccount(work, accountId))?.state === 'active') return;
+  if (mayChange(await lockAccount(work, accountId))) return;
   throw new Refusal('forbidden', 'account_not_active', 'Nothing can be changed about this account now.');
 }
 

@@ -72,7 +72,8 @@ function watch({ kind, name, help, of = 'process', labels = [], read }: Watched,
   async function collect() {
     const readings = await readNow(read);
     metric.reset();
-    if (readings.length === 0) metric.remove();
+    /* One with labels has no series left by now. */
+    if (readings.length === 0 && labels.length === 0) metric.remove();
     for (const [value, about = {}] of readings) metric.inc(about, value);
   }
 }
