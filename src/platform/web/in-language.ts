@@ -16,7 +16,8 @@ export interface InLanguage {
 const RIGHT_TO_LEFT = new Set(['ar', 'ckb', 'dv', 'fa', 'he', 'ps', 'sd', 'ug', 'ur', 'yi']);
 const LEFT_TO_RIGHT_ONLY =
   /^[^\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]*$/u;
-const DIRECTING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const DIRECTING = /[\u061c\u200e\u200f\u202a-\u202e]/g;
+const ISOLATING = /[\u2066-\u2069]/g;
 const MOST_FORMATS = 500;
 
 /** The direction in which a language is written. */
@@ -37,7 +38,7 @@ export function inLanguage(language: string): InLanguage {
   const dates = formats(locale, day);
   const value = (given: unknown): string => {
     if (typeof given === 'number') return numbers.format(given);
-    const text = String(given).replace(DIRECTING, '');
+    const text = contained(String(given).replace(DIRECTING, ''));
     return direction === 'rtl' || !LEFT_TO_RIGHT_ONLY.test(text) ? apart(text) : text;
   };
   return {
@@ -49,6 +50,16 @@ export function inLanguage(language: string): InLanguage {
     country: code => (/^[A-Z]{2}$/.test(code) ? (countries.of(code) ?? code) : code),
     line: text => (direction === 'rtl' ? `\u200e${text}` : text),
   };
+}
+
+/** A value that opens and closes its isolates, as a list does, stays within itself; any other loses them. */
+function contained(text: string): string {
+  let open = 0;
+  for (const [sign] of text.matchAll(ISOLATING)) {
+    open += sign === '\u2069' ? -1 : 1;
+    if (open < 0) break;
+  }
+  return open === 0 ? text : text.replace(ISOLATING, '');
 }
 
 /** What `<bdi>` is in a page, within a sentence: the value neither turns what stands around it nor is turned by it. */

@@ -77,6 +77,7 @@ const SAME = [
   'Code',
   'Description',
   'Error',
+  'No',
   'Version {{version}}',
   'Website',
   'Passkeys',
@@ -188,7 +189,12 @@ test('a value of the other direction stands apart in a sentence, and cannot turn
   expect(arabic).toBe('\u20664821 9037\u2069 هو رمزك لدى \u2066Keyhold\u2069');
   const english = words.translator('en');
   expect(english('consent.title', { app: 'متجر' })).toBe('\u2068متجر\u2069 asks for access');
-  expect(english('consent.title', { app: 'Shop\u202e\u2066' })).toBe('Shop asks for access');
+  for (const app of ['Shop\u202e\u2066', 'Shop\u2069\u2068', '\u2067Shop'])
+    expect(english('consent.title', { app })).toBe('Shop asks for access');
+  const both = words.values('ar').list(['a@x.example', 'b@x.example']);
+  expect(words.translator('ar')('consent.title', { app: both })).toBe(
+    'يطلب \u2068\u2066a@x.example\u2069 و\u2066b@x.example\u2069\u2069 الوصول',
+  );
 });
 
 test('numbers, moments and lists are said as the language writes them', () => {
