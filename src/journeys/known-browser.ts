@@ -5,17 +5,19 @@ const COOKIE = 'keyhold_known';
 const SHAPE = /^[\w-]{43}$/;
 const DAYS = 90 * 86_400_000;
 
-const isSecure = ({ parts }: Turn) => parts.issuer.protocol === 'https:';
-const cookieOf = (turn: Turn) => (isSecure(turn) ? `__Host-${COOKIE}` : COOKIE);
+type Here = Pick<Turn, 'ctx'> & { readonly parts: Pick<Turn['parts'], 'issuer'> };
+
+const isSecure = ({ parts }: Here) => parts.issuer.protocol === 'https:';
+const cookieOf = (turn: Here) => (isSecure(turn) ? `__Host-${COOKIE}` : COOKIE);
 
 /** Digest of the name that the browser is known by, if it has one; which accounts know it is the database's to say. */
-export function knownBrowser(turn: Turn): Buffer | undefined {
+export function knownBrowser(turn: Here): Buffer | undefined {
   const name = turn.ctx.cookies.get(cookieOf(turn), { signed: false });
   return name !== undefined && SHAPE.test(name) ? digest(name) : undefined;
 }
 
 /** Gives the browser a new name, as after each sign-in; its digest. */
-export function renameBrowser(turn: Turn): Buffer {
+export function renameBrowser(turn: Here): Buffer {
   const name = randomToken();
   turn.ctx.cookies.set(cookieOf(turn), name, {
     signed: false,

@@ -69,7 +69,12 @@ export interface Target {
   readonly account: Pick<Account, 'id'> | undefined;
 }
 
-function limitsOf(turn: Turn, allowance: Allowance, target?: Target): readonly Limit[] {
+/** A request in which something is tried: on the way through a pending request, or in the account. */
+export type Trying = Pick<Turn, 'ctx' | 'parts'> & {
+  readonly pending?: { readonly app: { readonly clientId: string } };
+};
+
+function limitsOf(turn: Trying, allowance: Allowance, target?: Target): readonly Limit[] {
   const { name, account, address, inRow, network, window } = allowance;
   const limit = (per: string, subject: string, max: number | undefined, more: object): Limit[] =>
     max === undefined ? [] : [{ name, per, subject, max, window, ...more }];
@@ -92,7 +97,11 @@ function limitsOf(turn: Turn, allowance: Allowance, target?: Target): readonly L
 }
 
 /** Counts a try before the secret is looked at, or refuses it; gives what was counted. The first refusal of a window is a fact. */
-export async function countTry(turn: Turn, allowance: Allowance, target?: Target): Promise<readonly Limit[]> {
+export async function countTry(
+  turn: Trying,
+  allowance: Allowance,
+  target?: Target,
+): Promise<readonly Limit[]> {
   const { parts } = turn;
   const browser = knownBrowser(turn);
   const accountId = target?.account?.id;
@@ -105,7 +114,7 @@ export async function countTry(turn: Turn, allowance: Allowance, target?: Target
       work.record({
         type: PROTECTION_FACTS[0],
         ...(accountId && { accountId }),
-        clientId: turn.pending.app.clientId,
+        ...(turn.pending && { clientId: turn.pending.app.clientId }),
         detail: { limit: name, per },
       }),
     );
@@ -126,7 +135,7 @@ export function welcome(turn: Turn, accountId: string, forgets: boolean): void {
 
 /** Takes tries back that came to nothing because we were busy: the secret was not looked at. */
 export async function unlessBusy<T>(
-  turn: Turn,
+  turn: Trying,
   counted: readonly Limit[],
   look: () => Promise<T>,
 ): Promise<T> {

@@ -1,5 +1,6 @@
 import type { PageFrame } from '../platform/web/render.js';
 import type { OverviewPages } from './manage/overview/models.js';
+import type { SigningInPages } from './manage/signing-in/models.js';
 import type { MessagePageModels } from './messages/models.js';
 import type { NewsKind, NewsValues } from './notices/kinds.js';
 import type { UndoWord } from './notices/undo.js';
@@ -20,6 +21,8 @@ export type ProblemWord =
   | 'name_too_long'
   | 'terms_missing'
   | 'passkey_failed'
+  | 'passkey_name_missing'
+  | 'last_way_in'
   | 'account_gone'
   | 'device_code_missing'
   | 'device_code_wrong'
@@ -337,7 +340,7 @@ export interface MailboxMailPage {
 }
 
 /** What each template is given, besides the frame. */
-export interface PageModels extends OverviewPages, MessagePageModels {
+export interface PageModels extends OverviewPages, SigningInPages, MessagePageModels {
   readonly home: HomePage;
   readonly apps: AppsPage;
   readonly 'choose-account': ChooseAccountPage;

@@ -55,6 +55,23 @@ export async function endSessionsOf(work: Work, accountId: string, reason: EndRe
   await work.tx('grants').where({ account_id: accountId }).delete();
 }
 
+/** Ends every session of an account but one; says how many there were. */
+export async function endOtherSessionsOf(
+  work: Work,
+  accountId: string,
+  { but, reason }: { readonly but: string; readonly reason: EndReason },
+): Promise<number> {
+  const uids = await work
+    .tx('sessions')
+    .where({ account_id: accountId })
+    .whereNull('ended_at')
+    .whereNot({ uid: but })
+    .orderBy('uid')
+    .pluck('uid');
+  for (const uid of uids) await endSession(work, String(uid), reason);
+  return uids.length;
+}
+
 /** The live sessions of an account, newest first. */
 export async function listSessions(db: Db, accountId: string): Promise<{ uid: string; signedInAt: Date }[]> {
   const rows = await db('sessions')

@@ -1,10 +1,18 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { ACCOUNT_PAGES, API_OPERATIONS } from '../../src/journeys/manage/routes.js';
-import { personAt } from '../support/journeys.js';
+import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
 import { engineRoutes, ownRoutes, type Route } from '../support/routes.js';
-import { csrfOf, memberOf, postScript, sendStep, toPasskeyOffer, toPassword } from '../support/steps.js';
+import {
+  csrfOf,
+  memberOf,
+  postAccountScript,
+  postScript,
+  sendStep,
+  toPasskeyOffer,
+  toPassword,
+} from '../support/steps.js';
 
 // The register of every endpoint that looks at a secret or sends one, held against the routers (C10).
 
@@ -28,6 +36,8 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'POST /interaction/:uid/passkey/new/options': { secret: 'makes a challenge', limit: 'challenge' },
   'POST /interaction/:uid/passkey': { secret: 'a signature over a challenge', bits: 256 },
   'POST /interaction/:uid/passkey/new': { secret: 'an answer to a challenge', bits: 256 },
+  'POST /account/sign-in/passkeys/new': { secret: 'an answer to a challenge', bits: 256 },
+  'POST /account/sign-in/passkeys/new/options': { secret: 'makes a challenge', limit: 'challenge' },
   'POST /device': USER_CODE,
   'POST /device/confirm': USER_CODE,
   'POST /device/deny': USER_CODE,
@@ -56,6 +66,9 @@ const REGISTER: Readonly<Record<string, Entry>> = {
 /** Looks at nothing but whose browser it is, by a cookie and a form token of 256 bits. */
 const NO_SECRET = [
   ...ACCOUNT_PAGES.filter(({ method }) => method === 'GET').map(({ path }) => `GET ${path}`),
+  ...['end-others', 'password', 'password/remove', 'passkeys/:id', 'passkeys/:id/remove'].map(
+    path => `POST /account/sign-in/${path}`,
+  ),
   'GET /account/switch',
   'GET /api/me/openapi.json',
   'GET /.well-known/oauth-protected-resource/api/me',
@@ -172,6 +185,16 @@ for (const path of ['/device', '/device/confirm', '/device/deny']) {
     };
   };
 }
+
+KNOCKS['POST /account/sign-in/passkeys/new/options'] = async () => {
+  const person = personAt(keyhold);
+  await person.goto(await app.authorizationUrl());
+  await signIn(person, EMAIL);
+  await person.goto(new URL('/account/sign-in/passkeys/new', keyhold.origin));
+  await keyhold.db('attempts').delete();
+  const path = '/account/sign-in/passkeys/new/options';
+  return async () => (await postAccountScript(person, path)).status;
+};
 
 KNOCKS['POST /device_authorization'] = async () => {
   const { client_id } = await keyhold.registerClient({

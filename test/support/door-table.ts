@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+import { v7 as uuidv7 } from 'uuid';
 import type { Db } from '../../src/platform/storage/db.js';
 
 /** Somebody whose things others try to reach. */
@@ -16,10 +18,38 @@ export interface DoorEntry {
   readonly sent?: Readonly<Record<string, unknown>>;
 }
 
+async function aPasskey({ db, accountId }: Owner): Promise<{ readonly id: string }> {
+  const passkey = { id: uuidv7(), credential_id: randomBytes(16).toString('base64url') };
+  await db('passkeys').insert({
+    ...passkey,
+    account_id: accountId,
+    public_key: Buffer.alloc(1),
+    sign_count: 0,
+    transports: [],
+    aaguid: '00000000-0000-0000-0000-000000000000',
+    backup_eligible: false,
+    backed_up: false,
+    user_verified: true,
+    name: 'Passkey',
+    added_at: new Date(),
+  });
+  return passkey;
+}
+
 /** Every page, form and operation. A topic adds its own; `test/attack/doors.test.ts` tries each with everybody. */
 export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'GET /account': { owner: 200 },
-  'GET /account/passkey': { owner: 303 },
+  'GET /account/sign-in': { owner: 200 },
+  'POST /account/sign-in/end-others': { owner: 303 },
+  'GET /account/sign-in/password': { owner: 200 },
+  'POST /account/sign-in/password': { owner: 400, sent: { password: 'short' } },
+  'POST /account/sign-in/password/remove': { owner: 303, params: aPasskey },
+  'GET /account/sign-in/passkeys/new': { owner: 200 },
+  'POST /account/sign-in/passkeys/new': { owner: 400 },
+  'POST /account/sign-in/passkeys/new/options': { owner: 200 },
+  'GET /account/sign-in/passkeys/:id': { owner: 200, params: aPasskey },
+  'POST /account/sign-in/passkeys/:id': { owner: 303, params: aPasskey, sent: { name: 'Blue phone' } },
+  'POST /account/sign-in/passkeys/:id/remove': { owner: 303, params: aPasskey },
   'GET /api/me': { owner: 200 },
 };
 

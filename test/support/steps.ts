@@ -39,9 +39,20 @@ export async function postScript(
   body: object = {},
   csrf = csrfOf(person),
 ): Promise<ScriptAnswer> {
-  const url = new URL(requestPath(person) + path, person.page.url);
+  return postJson(person, requestPath(person) + path, body, csrf);
+}
+
+/** The same to a page of the account, for whom it was made. */
+export function postAccountScript(person: Person, path: string, body: object = {}): Promise<ScriptAnswer> {
+  const madeFor = /name="for" value="([^"]+)"/.exec(person.page.html)?.[1];
+  return postJson(person, path, { for: madeFor, ...body }, csrfOf(person));
+}
+
+async function postJson(person: Person, path: string, body: object, csrf: string): Promise<ScriptAnswer> {
+  const url = new URL(path, person.page.url);
   const answer = await fetch(url, {
     method: 'POST',
+    redirect: 'manual',
     headers: {
       accept: 'application/json',
       'content-type': 'application/json',
@@ -51,7 +62,8 @@ export async function postScript(
     },
     body: JSON.stringify(body),
   });
-  const read = (await answer.json()) as ScriptAnswer['body'];
+  const text = await answer.text();
+  const read = (text.startsWith('{') ? JSON.parse(text) : {}) as ScriptAnswer['body'];
   return { status: answer.status, headers: new Headers([...answer.headers]), body: read };
 }
 

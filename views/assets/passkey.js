@@ -138,7 +138,9 @@
     let pressed = false;
 
     const details = () =>
-      form === null ? {} : { name: form.elements.name.value, terms: form.elements.terms.checked };
+      form === null
+        ? { for: box.dataset.for }
+        : { name: form.elements.name.value, terms: form.elements.terms.checked };
     const register = async (body, useAutoRegister) => {
       const optionsJSON = await post(box, optionsUrl, body);
       if (useAutoRegister && pressed) return undefined;

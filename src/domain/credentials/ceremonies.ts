@@ -159,7 +159,7 @@ export async function checkAuthentication(db: Db, answered: PasskeyAnswer): Prom
   const refuse = (reason: PasskeyRefused['reason']): PasskeyRefused => {
     return { outcome: 'refused', reason, accountId: passkey.accountId, passkeyId: passkey.id };
   };
-  if (read.answer.response.userHandle !== userHandleOf(passkey.accountId)) return refuse('wrong_owner');
+  if (read.answer.response.userHandle !== passkeyUserId(passkey.accountId)) return refuse('wrong_owner');
   const info = await verifyAssertion(answered.rp, read.answer, read.challenge, passkey).catch(
     () => undefined,
   );
@@ -180,8 +180,8 @@ function keepChallenge(
   return insertChallenge(db, { id: digest(challenge), purpose, binding, accountId });
 }
 
-/** The bytes of the account's id: random enough, and nothing that says who it is. */
-function userHandleOf(accountId: string): string {
+/** The bytes of the account's id, as passkeys know whose they are: random enough, and nothing that says who it is. */
+export function passkeyUserId(accountId: string): string {
   return Buffer.from(parseUuid(accountId)).toString('base64url');
 }
 

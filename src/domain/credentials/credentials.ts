@@ -2,15 +2,18 @@ import { Refusal } from '../../platform/errors.js';
 import type { JobDefinition } from '../../platform/jobs/jobs.js';
 import type { Db } from '../../platform/storage/db.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
-import { outdateProofs } from '../accounts/accounts.js';
+import { lockAccount, outdateProofs } from '../accounts/accounts.js';
 import type { CheckedAuthentication, CheckedRegistration } from './ceremonies.js';
 import type { Passkey, PasskeyRefused } from './passkey.js';
 import { schemeOf } from './password-hash.js';
 import {
   deletePasskey,
   deletePassword,
+  findPasskey,
+  findWaysIn,
   insertPasskey,
   removeExpiredChallenges,
+  updatePasskeyName,
   updatePasskeyUse,
   updatePasswordUse,
   upsertPassword,
@@ -32,9 +35,11 @@ export {
   checkAuthentication,
   checkRegistration,
   type PasskeyAnswer,
+  passkeyUserId,
   type RegistrationRequest,
 } from './ceremonies.js';
 export {
+  namedPasskey,
   type Passkey,
   type PasskeyRefused,
   passkeyName,
@@ -43,7 +48,15 @@ export {
 } from './passkey.js';
 export { isPasswordTooLong, PASSWORD_MAXIMUM, PASSWORD_MINIMUM, type PasswordReason } from './password.js';
 export { openPasswordHasher, type PasswordHasher, type PasswordHasherOptions } from './password-hash.js';
-export { findClaimed, findPassword, findWaysIn, listPasskeys, type StoredPassword } from './store.js';
+export {
+  findClaimed,
+  findPasskey,
+  findPassword,
+  findWaysIn,
+  listPasskeys,
+  listWaysIn,
+  type StoredPassword,
+} from './store.js';
 
 /** Every fact that this room leaves. */
 export const CREDENTIAL_FACTS = [
@@ -55,16 +68,18 @@ export const CREDENTIAL_FACTS = [
   'passkey.used',
   'passkey.refused',
   'passkey.removed',
+  'passkey.renamed',
   'blocklist.loaded',
 ] as const;
 
 const SWEEP_BATCH = 10_000;
 
 /** Gives an account a password (checked and hashed before the work was opened), or another one. */
-export async function setPassword(work: Work, accountId: string, hash: string): Promise<void> {
+export async function setPassword(work: Work, accountId: string, hash: string): Promise<'set' | 'changed'> {
   const kept = await upsertPassword(work.tx, { accountId, hash, scheme: schemeOf(hash), at: work.at });
   if (kept === 'updated') await outdateProofs(work, accountId);
   work.record({ type: kept === 'inserted' ? 'password.set' : 'password.changed', accountId });
+  return kept === 'inserted' ? 'set' : 'changed';
 }
 
 /** Takes an account's password away, if it has one. */
@@ -77,6 +92,45 @@ export async function removePasskey(work: Work, accountId: string, passkeyId: st
   if (await deletePasskey(work.tx, accountId, passkeyId)) {
     work.record({ type: 'passkey.removed', accountId, detail: { passkeyId } });
   }
+}
+
+/** Whether a way in was taken away; the last one of an account stays. */
+export type Dropped = 'dropped' | 'missing' | 'last';
+
+/** Its owner wants to sign in by password no more: taken away, unless nothing else would let them in. */
+export async function dropPassword(work: Work, accountId: string): Promise<Dropped> {
+  await lockAccount(work, accountId);
+  const ways = await findWaysIn(work.tx, accountId);
+  if (!ways.password) return 'missing';
+  if (ways.passkeys === 0) return 'last';
+  await removePassword(work, accountId);
+  await outdateProofs(work, accountId);
+  return 'dropped';
+}
+
+/** Its owner wants a passkey no more: taken away, unless nothing else would let them in. */
+export async function dropPasskey(work: Work, accountId: string, passkeyId: string): Promise<Dropped> {
+  /* Whoever takes away the other one at this moment waits here, and is then the last. */
+  await lockAccount(work, accountId);
+  const ways = await findWaysIn(work.tx, accountId);
+  if (!ways.password && ways.passkeys < 2)
+    return (await findPasskey(work.tx, accountId, passkeyId)) ? 'last' : 'missing';
+  if (!(await deletePasskey(work.tx, accountId, passkeyId))) return 'missing';
+  work.record({ type: 'passkey.removed', accountId, detail: { passkeyId } });
+  await outdateProofs(work, accountId);
+  return 'dropped';
+}
+
+/** Gives a passkey the name that its owner knows it by; false when it is not there. */
+export async function renamePasskey(
+  work: Work,
+  accountId: string,
+  passkeyId: string,
+  name: string,
+): Promise<boolean> {
+  const renamed = await updatePasskeyName(work.tx, accountId, passkeyId, name);
+  if (renamed) work.record({ type: 'passkey.renamed', accountId, detail: { passkeyId } });
+  return renamed;
 }
 
 /** Notes that a password was used, and replaces its stale hash unless the password was changed meanwhile. */

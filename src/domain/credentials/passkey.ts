@@ -73,6 +73,18 @@ export function passkeyName(aaguid: string): string {
   return PROVIDERS[aaguid.toLowerCase()] ?? 'Passkey';
 }
 
+const LONGEST_NAME = 60;
+
+/** A name that somebody gives a passkey, on one line; what is wrong about it instead, if something is. */
+export function namedPasskey(
+  typed: string,
+): { readonly name: string } | { readonly wrong: 'missing' | 'too_long' } {
+  const line = typed.normalize('NFC').replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu, ' ');
+  const name = line.replace(/\s+/g, ' ').trim();
+  if (name === '') return { wrong: 'missing' };
+  return [...name].length > LONGEST_NAME ? { wrong: 'too_long' } : { name };
+}
+
 const base64url = (longest: number) =>
   z
     .string()

@@ -54,6 +54,43 @@ export async function findWaysIn(
   return rows[0] ?? { password: false, passkeys: 0 };
 }
 
+/** What an account signs in with: its password as far as pages may know it, and its passkeys, oldest first; one read. */
+export async function listWaysIn(
+  db: Db,
+  accountId: string,
+): Promise<{ readonly password?: Omit<StoredPassword, 'hash'>; readonly passkeys: readonly Passkey[] }> {
+  type Row = (PasskeyRow | { id: null }) & { changed_at: Date | null; password_used_at: Date | null };
+  const { rows } = await db.raw<{ rows: Row[] }>(
+    `SELECT w.changed_at, w.last_used_at AS password_used_at, ${PASSKEY_COLUMNS}
+     FROM (SELECT ?::uuid AS id) a LEFT JOIN passwords w ON w.account_id = a.id LEFT JOIN passkeys p ON p.account_id = a.id
+     ORDER BY p.id`,
+    [accountId],
+  );
+  const [first] = rows;
+  const passkeys = rows.flatMap(row => (row.id === null ? [] : [passkeyOf(row)]));
+  if (!first?.changed_at) return { passkeys };
+  return { password: { changedAt: first.changed_at, lastUsedAt: first.password_used_at }, passkeys };
+}
+
+/** A passkey of an account. */
+export async function findPasskey(db: Db, accountId: string, id: string): Promise<Passkey | undefined> {
+  const { rows } = await db.raw<{ rows: PasskeyRow[] }>(
+    `SELECT ${PASSKEY_COLUMNS} FROM passkeys p WHERE p.account_id = ? AND p.id = ?`,
+    [accountId, id],
+  );
+  return rows[0] && passkeyOf(rows[0]);
+}
+
+/** Gives a passkey another name; says whether it is there. */
+export async function updatePasskeyName(
+  tx: Tx,
+  accountId: string,
+  id: string,
+  name: string,
+): Promise<boolean> {
+  return (await tx('passkeys').where({ account_id: accountId, id }).update({ name })) === 1;
+}
+
 /** Keeps a password; says whether it is the first of its account. */
 export async function upsertPassword(
   tx: Tx,

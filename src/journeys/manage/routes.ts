@@ -5,9 +5,10 @@ import { type AccountPage, mountPages } from './door.js';
 import { mountDescription } from './openapi.js';
 import { OVERVIEW_OPERATIONS } from './overview/api.js';
 import { OVERVIEW_PAGES } from './overview/pages.js';
+import { SIGNING_IN_PAGES } from './signing-in/pages.js';
 
 /** Every page and form of the account, in the order of the navigation. A topic adds its list here, and nothing else. */
-export const ACCOUNT_PAGES: readonly AccountPage[] = [...OVERVIEW_PAGES];
+export const ACCOUNT_PAGES: readonly AccountPage[] = [...OVERVIEW_PAGES, ...SIGNING_IN_PAGES];
 
 /** Every operation of the account API. A topic adds its list here, and nothing else. */
 export const API_OPERATIONS: readonly ApiOperation[] = [...OVERVIEW_OPERATIONS];

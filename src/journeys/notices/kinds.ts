@@ -5,6 +5,10 @@
 export const NEWS = [
   'account_frozen',
   'passkey_added',
+  'passkey_removed',
+  'password_changed',
+  'password_removed',
+  'password_set',
   'recovered_with_passkey',
   'recovered_with_password',
 ] as const;

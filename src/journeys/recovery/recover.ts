@@ -34,7 +34,7 @@ export async function recover(
   turn: Turn,
   { accountId, proof }: Recovering,
   credential: NewCredential,
-  replace: (work: Work) => Promise<void>,
+  replace: (work: Work) => Promise<unknown>,
 ): Promise<Authentication | undefined> {
   const { parts } = turn;
   const at = await openWork(parts.db, { kind: 'person', id: accountId }, async work => {

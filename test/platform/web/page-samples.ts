@@ -23,6 +23,7 @@ const frame = {
   me: ada,
   nav: [
     { word: 'overview', url: '/account', current: true },
+    { word: 'sign_in', url: '/account/sign-in', current: false },
     { word: 'profile', url: '/account/profile', current: false },
     { word: 'contacts', url: '/account/contacts', current: false },
     { word: 'history', url: '/account/history', current: false },
@@ -32,6 +33,18 @@ const frame = {
 } as const;
 const at = new Date('2026-03-09T17:04:00Z');
 
+const passkey = {
+  url: '/account/sign-in/passkeys/019ac1d2-6f3c-7c1e-9d8a-2f6b8d7c1e57',
+  name: 'Blue phone',
+  provider: 'iCloud Keychain',
+  addedAt: at,
+  addedFrom: 'Safari · iOS',
+  usedAt: at,
+  usedFrom: 'Safari · iOS',
+  synced: true,
+};
+const signal = { rpId: 'example.com', userId: 'AZrB0m88fB6dii9rjXweVQ', known: 'a b', name: email };
+
 /** Models for each page, by a name that says what is special about them; the first is the usual one. */
 export const pageSamples = {
   'account/overview': {
@@ -39,7 +52,7 @@ export const pageSamples = {
       ...frame,
       attention: [
         { word: 'unproved_email' },
-        { word: 'no_passkey', url: '/account/passkey' },
+        { word: 'no_passkey', url: '/account/sign-in/passkeys/new' },
         { word: 'one_email', url: '/account/contacts' },
       ],
       password: true,
@@ -62,6 +75,39 @@ export const pageSamples = {
         { address: 'ada@example.org', proved: true },
       ],
       signIns: [],
+    },
+  },
+  'account/sign-in/ways': {
+    usual: {
+      ...frame,
+      mayEndOthers: true,
+      done: 'passkey_added',
+      password: { changedAt: at, changedFrom: 'Firefox · Windows', usedAt: at },
+      passkeys: [passkey, { ...passkey, name: longApp.name, url: `${passkey.url}1`, synced: false }],
+      signal,
+    },
+    bare: { ...frame, me: nameless, mayEndOthers: false, passkeys: [], signal: { ...signal, known: '' } },
+  },
+  'account/sign-in/password': {
+    usual: { ...frame, problems: [], minimumLength: 15, exists: true, last: false },
+    last: {
+      ...frame,
+      problems: [{ word: 'last_way_in' }, { word: 'password_missing', field: 'password' }],
+      minimumLength: 15,
+      exists: true,
+      last: true,
+    },
+    first: { ...frame, problems: [], minimumLength: 15, exists: false, last: false },
+  },
+  'account/sign-in/new-passkey': { usual: { ...frame, at: '/account/sign-in' } },
+  'account/sign-in/passkey': {
+    usual: { ...frame, problems: [], passkey, typed: passkey.name, last: false },
+    last: {
+      ...frame,
+      problems: [{ word: 'passkey_name_missing', field: 'name' }],
+      passkey: { url: passkey.url, name: longApp.name, addedAt: at, synced: false },
+      typed: '',
+      last: true,
     },
   },
   'account/other-person': { usual: { ...frame, form: '/account' } },

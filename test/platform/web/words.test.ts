@@ -78,6 +78,7 @@ const SAME = [
   'Description',
   'Error',
   'No',
+  'Name',
   'Version {{version}}',
   'Website',
   'Passkeys',

@@ -1,7 +1,6 @@
 import { listEmails } from '../../../domain/contacts/contacts.js';
 import { findWaysIn } from '../../../domain/credentials/credentials.js';
 import { readEvents } from '../../../platform/storage/events.js';
-import { ACCOUNT, askWho } from '../ask.js';
 import { type AccountCall, type AccountPage, showAccount } from '../door.js';
 import { type Attention, attentionOf, type SetUp } from './attention.js';
 
@@ -9,10 +8,9 @@ const LAST = 5;
 /* Sign-ins are looked for among so many of the latest events: enough for a glance, and one read whatever there is. */
 const LATEST = 50;
 
-/** `/account`, and the way to a first passkey. */
+/** `/account`. */
 export const OVERVIEW_PAGES: readonly AccountPage[] = [
   { method: 'GET', path: '/account', nav: 'overview', run: showOverview },
-  { method: 'GET', path: '/account/passkey', run: offerPasskey },
 ];
 
 /** What is set up in an account. */
@@ -43,14 +41,9 @@ async function showOverview(call: AccountCall): Promise<void> {
   });
 }
 
-const NEXT: Readonly<Partial<Record<Attention, string>>> = { no_passkey: '/account/passkey' };
+const NEXT: Readonly<Partial<Record<Attention, string>>> = { no_passkey: '/account/sign-in/passkeys/new' };
 
 function urlOf(word: Attention): { readonly url?: string } {
   const url = NEXT[word];
   return url === undefined ? {} : { url };
-}
-
-/* Whoever signs in by password with a device that keeps passkeys is offered one. */
-function offerPasskey({ ctx, parts, me }: AccountCall): void {
-  askWho(ctx, parts, ACCOUNT, { accountId: me.accountId, email: me.shown.email, prompt: 'login' });
 }

@@ -1,0 +1,78 @@
+import type { Problem } from '../../page-models.js';
+import type { AccountFrame } from '../door.js';
+
+/** What a form has just led to: a sentence under `ways_done.*` in the locales. */
+export const DONE = [
+  'password_set',
+  'password_changed',
+  'password_removed',
+  'passkey_added',
+  'passkey_renamed',
+  'passkey_removed',
+  'ended_others',
+] as const;
+
+/** One passkey, as its owner sees it. */
+export interface ShownPasskey {
+  readonly url: string;
+  readonly name: string;
+  /** Who keeps it, where that is known and not its name already. */
+  readonly provider?: string;
+  readonly addedAt: Date;
+  readonly addedFrom?: string;
+  readonly usedAt?: Date;
+  readonly usedFrom?: string;
+  /** It is on more than one device of its owner. */
+  readonly synced: boolean;
+}
+
+/** `/account/sign-in`: all ways in, and what they are good for. */
+export interface WaysInPage extends AccountFrame {
+  readonly done?: (typeof DONE)[number];
+  /** A change like this is a good moment to sign out everywhere else; posts to `/account/sign-in/end-others`. */
+  readonly mayEndOthers: boolean;
+  readonly password?: {
+    readonly changedAt: Date;
+    readonly changedFrom?: string;
+    readonly usedAt?: Date;
+  };
+  readonly passkeys: readonly ShownPasskey[];
+  /** For the browser, so that it offers no passkey that is none any more. */
+  readonly signal: {
+    readonly rpId: string;
+    readonly userId: string;
+    readonly known: string;
+    readonly name: string;
+  };
+}
+
+/** `/account/sign-in/password`. */
+export interface PasswordFormPage extends AccountFrame {
+  readonly problems: readonly Problem[];
+  readonly minimumLength: number;
+  readonly exists: boolean;
+  /** Nothing else lets them in, so it cannot be removed. */
+  readonly last: boolean;
+}
+
+/** `/account/sign-in/passkeys/new`. */
+export interface NewPasskeyPage extends AccountFrame {
+  readonly at: '/account/sign-in';
+}
+
+/** `/account/sign-in/passkeys/:id`. */
+export interface PasskeyPage extends AccountFrame {
+  readonly problems: readonly Problem[];
+  readonly passkey: ShownPasskey;
+  /** The name in the field. */
+  readonly typed: string;
+  readonly last: boolean;
+}
+
+/** The pages of this topic. */
+export interface SigningInPages {
+  readonly 'account/sign-in/ways': WaysInPage;
+  readonly 'account/sign-in/password': PasswordFormPage;
+  readonly 'account/sign-in/new-passkey': NewPasskeyPage;
+  readonly 'account/sign-in/passkey': PasskeyPage;
+}

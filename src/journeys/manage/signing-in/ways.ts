@@ -1,0 +1,113 @@
+import { findAccount } from '../../../domain/accounts/accounts.js';
+import {
+  listWaysIn,
+  type Passkey,
+  passkeyName,
+  passkeyUserId,
+} from '../../../domain/credentials/credentials.js';
+import { mayAct } from '../../../oidc/acting.js';
+import { endOtherSessionsOf } from '../../../oidc/session.js';
+import { Refusal } from '../../../platform/errors.js';
+import { type PastEvent, readEvents } from '../../../platform/storage/events.js';
+import { openWork, type Work } from '../../../platform/storage/work.js';
+import { tellEveryone } from '../../notices/tell.js';
+import { type AccountCall, type AccountPage, doneHere, leadTo, showAccount } from '../door.js';
+import { DONE, type ShownPasskey } from './models.js';
+
+/** Where the ways in are shown. */
+export const WAYS = '/account/sign-in';
+
+/** The list of all ways in, and what may be done after one was changed. */
+export const WAYS_PAGES: readonly AccountPage[] = [
+  { method: 'GET', path: WAYS, nav: 'sign_in', run: showWays },
+  { method: 'POST', path: `${WAYS}/end-others`, sensitive: true, form: WAYS, run: endOthers },
+];
+
+const PLACES = ['password.set', 'password.changed', 'passkey.added', 'passkey.used'];
+const MOST_EVENTS = 200;
+
+/** How an account is signed in to, and from where each of its ways was added and last used, as far as that is on record. */
+export async function waysOf({ parts, me }: Pick<AccountCall, 'parts'> & { me: { accountId: string } }) {
+  const { accountId } = me;
+  const [ways, events] = await Promise.all([
+    listWaysIn(parts.db, accountId),
+    readEvents(parts.db, parts.keyring, { accountId, only: PLACES, limit: MOST_EVENTS }),
+  ]);
+  return { ...ways, events };
+}
+
+async function showWays(call: AccountCall): Promise<void> {
+  const { parts, me } = call;
+  const { password, passkeys, events } = await waysOf(call);
+  const done = doneHere(call, DONE);
+  const changedFrom = placeOf(
+    events.find(({ type }) => type === 'password.set' || type === 'password.changed'),
+  );
+  showAccount(call, 'account/sign-in/ways', {
+    ...(done && { done }),
+    mayEndOthers: done !== undefined && done !== 'passkey_renamed' && done !== 'ended_others',
+    ...(password && {
+      password: {
+        changedAt: password.changedAt,
+        ...(changedFrom && { changedFrom }),
+        ...(password.lastUsedAt && { usedAt: password.lastUsedAt }),
+      },
+    }),
+    passkeys: passkeys.map(passkey => shownPasskey(passkey, events)),
+    signal: {
+      rpId: parts.rp.id,
+      userId: passkeyUserId(me.accountId),
+      known: passkeys.map(({ credentialId }) => credentialId).join(' '),
+      name: me.shown.email,
+    },
+  });
+}
+
+function placeOf(event: PastEvent | undefined): string | undefined {
+  return event?.origin?.browser || undefined;
+}
+
+/** A passkey as its owner sees it. */
+export function shownPasskey(passkey: Passkey, events: readonly PastEvent[]): ShownPasskey {
+  const { id, name, aaguid, addedAt, lastUsedAt, backedUp } = passkey;
+  const provider = passkeyName(aaguid);
+  const last = (type: string) =>
+    placeOf(events.find(event => event.type === type && event.detail['passkeyId'] === id));
+  const [addedFrom, usedFrom] = [last('passkey.added'), last('passkey.used')];
+  return {
+    url: `${WAYS}/passkeys/${id}`,
+    name,
+    ...(provider !== 'Passkey' && provider !== name && { provider }),
+    addedAt,
+    ...(addedFrom && { addedFrom }),
+    ...(lastUsedAt && { usedAt: lastUsedAt }),
+    ...(usedFrom && { usedFrom }),
+    synced: backedUp,
+  };
+}
+
+/** Changes something about the ways in, and tells the owner everywhere, in one transaction. */
+export function changing<T>(
+  { ctx, parts, me, actor }: Pick<AccountCall, 'ctx' | 'parts' | 'actor'> & { me: { accountId: string } },
+  change: (
+    work: Work,
+    tell: (news: Omit<Parameters<typeof tellEveryone>[2], 'accountId'>) => Promise<void>,
+  ) => Promise<T>,
+): Promise<T> {
+  const { accountId } = me;
+  return openWork(parts.db, actor, async work => {
+    const account = await findAccount(work.tx, accountId);
+    if (!mayAct({ account }))
+      throw new Refusal('forbidden', 'account_unavailable', 'This account cannot be used at the moment.');
+    return change(work, news => tellEveryone(work, { ctx, parts }, { ...news, accountId }));
+  });
+}
+
+async function endOthers(call: AccountCall): Promise<void> {
+  const { parts, me, actor, sent } = call;
+  if (sent['end'] !== 'others') return leadTo(call, WAYS);
+  await openWork(parts.db, actor, work =>
+    endOtherSessionsOf(work, me.accountId, { but: me.sessionUid, reason: 'ended-elsewhere' }),
+  );
+  leadTo(call, WAYS, 'ended_others');
+}
