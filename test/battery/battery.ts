@@ -6,6 +6,7 @@ import { runEnumeration } from './enumeration.js';
 import { runKills } from './kills.js';
 import { runPeople } from './people.js';
 import { openPlace, type Place } from './place.js';
+import { runPlans } from './plans.js';
 import { runRaces } from './races.js';
 import { runRestarts } from './restart.js';
 import { openRig, type Rig } from './rig.js';
@@ -51,6 +52,7 @@ const PARTS: Readonly<Record<string, Part>> = {
     return { problems: [...problems, ...late], summary: { ...rest, readyAfter: spread(restarts) } };
   },
   enumeration: async (rig, seed) => parted(await runEnumeration(rig, { samples: 200, seed }, say)),
+  plans: async rig => parted(await runPlans(rig, 1_000_000, say)),
   drain: async (rig, seed) => {
     const { problems, endedAfter, ...rest } = await runDrains(rig, { stops: 20, members: 6, seed }, say);
     const late = endedAfter.filter(each => each > 15_000).map(each => `over after ${each} ms`);

@@ -11,6 +11,8 @@ import { RUN_FOLDER, removeLeftovers } from '../support/leftovers.js';
 export interface Place {
   readonly url: string;
   readonly migrationUrl: string;
+  /** Of the superuser, in the database of the product. */
+  readonly superuserUrl: string;
   /** Looks in as the owner of the schema. */
   readonly db: Db;
   /** Where processes keep their files. */
@@ -35,6 +37,7 @@ export async function openPlace(fleeting: boolean): Promise<Place> {
   return {
     url,
     migrationUrl,
+    superuserUrl: inProduct(embedded).href,
     db,
     folder,
     ask: (statement, values = []) => asSuperuser(embedded, statement, values),
@@ -51,10 +54,14 @@ export async function openPlace(fleeting: boolean): Promise<Place> {
   };
 }
 
-async function asSuperuser({ superuserUrl }: Embedded, statement: string, values: readonly unknown[]) {
+function inProduct({ superuserUrl }: Embedded): URL {
   const url = new URL(superuserUrl);
   url.pathname = '/keyhold';
-  const client = new pg.Client({ connectionString: url.href, application_name: 'battery' });
+  return url;
+}
+
+async function asSuperuser(embedded: Embedded, statement: string, values: readonly unknown[]) {
+  const client = new pg.Client({ connectionString: inProduct(embedded).href, application_name: 'battery' });
   await client.connect();
   try {
     return (await client.query(statement, [...values])).rows as Readonly<Record<string, unknown>>[];

@@ -153,3 +153,48 @@ test('no address and no cookie makes a page fail', async () => {
     }
   }
 });
+
+const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
+
+test('C52: nothing that is nested thousands deep makes a request fail', async () => {
+  const machine = await keyhold.registerClient({
+    grant_types: ['client_credentials', 'urn:ietf:params:oauth:grant-type:device_code'],
+    redirect_uris: [],
+    response_types: [],
+    token_endpoint_auth_method: 'client_secret_post',
+    development: true,
+  });
+  const raw = await openRawClient(keyhold, app.client);
+  const basic = {
+    Authorization: `Basic ${btoa(`${app.client.client_id}:${app.client.client_secret}`)}`,
+  };
+  const encoded = (json: string) => Buffer.from(json).toString('base64url');
+  for (const depth of [40, 2_000, 6_000, 12_000]) {
+    const claims = `{"userinfo":{"name":{"value":${nested(depth)}}}}`;
+    const { searchParams } = await app.authorizationUrl({ claims });
+    const pushed = await raw.post('/par', Object.fromEntries(searchParams), basic);
+    expect([depth, pushed.status, pushed.body.error]).toEqual([depth, 400, 'invalid_request']);
+    const jwt = `${encoded(`{"alg":"ES256","typ":"dpop+jwt","jwk":{"kty":"EC","x":${nested(depth)}}}`)}.${encoded(
+      `{"iss":"${machine.client_id}","sub":"${machine.client_id}","jti":${nested(depth)}}`,
+    )}.AAAA`;
+    const { client_id, client_secret = '' } = machine;
+    const form = { grant_type: 'client_credentials', client_id, client_secret };
+    const answers = [
+      await raw.post('/token', { ...form, client_secret: '', client_assertion: jwt.slice(0, 50_000) }),
+      await raw.post(
+        '/par',
+        {
+          ...Object.fromEntries((await app.authorizationUrl()).searchParams),
+          id_token_hint: jwt.slice(0, 50_000),
+        },
+        basic,
+      ),
+      await raw.post('/introspect', { token: jwt.slice(0, 50_000) }, basic),
+    ];
+    if (depth <= 2_000) answers.push(await raw.post('/token', form, { DPoP: jwt.slice(0, 12_000) }));
+    for (const { status, text } of answers) expect([depth, status < 500, text]).toEqual([depth, true, text]);
+  }
+  const shallow = '{"userinfo":{"name":{"values":["x",{"y":[1]}]}}}';
+  const { searchParams } = await app.authorizationUrl({ claims: shallow });
+  expect((await raw.post('/par', Object.fromEntries(searchParams), basic)).status).toBe(201);
+});

@@ -38,6 +38,8 @@ export type TestSettings = Readonly<Record<string, string>>;
 export interface Company {
   /** Another process of this one's issuer, on its database. */
   readonly beside?: TestKeyhold;
+  /** A database that somebody else opened, and closes. */
+  readonly database?: TestDatabase;
   /** How it is watched; by a log alone unless said otherwise. */
   readonly telemetry?: Telemetry;
 }
@@ -45,9 +47,9 @@ export interface Company {
 /** Starts Keyhold; one beside another is set up the same, but for a secret of its own. Unless told otherwise it lets loopback apps in and does not limit rates. */
 export async function startKeyhold(
   settings: TestSettings = {},
-  { beside, telemetry }: Company = {},
+  { beside, database: given, telemetry }: Company = {},
 ): Promise<TestKeyhold> {
-  const database = beside ? borrowed(beside) : await openTestDatabase();
+  const database = given ?? (beside ? borrowed(beside) : await openTestDatabase());
   let app: App | undefined;
   // Listening comes first, since the port is part of the issuer.
   const server = createServer((request, response) => {

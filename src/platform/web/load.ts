@@ -67,6 +67,15 @@ function hasBody(ctx: Koa.Context): boolean {
   return encoding !== undefined || Number(length ?? 0) > 0;
 }
 
+const HEADERS = [
+  ...['Retry-After', String(RETRY_AFTER)],
+  ...['Cache-Control', 'no-store'],
+  ...['X-Content-Type-Options', 'nosniff'],
+  ...['Referrer-Policy', 'no-referrer'],
+  'Content-Security-Policy',
+  "default-src 'none';style-src 'self';script-src 'self';img-src 'self' data:;form-action 'none';frame-ancestors 'none';base-uri 'none'",
+];
+
 function answer(response: ServerResponse, page: string | undefined): void {
   const requestId = randomUUID();
   const problem = {
@@ -77,15 +86,12 @@ function answer(response: ServerResponse, page: string | undefined): void {
     code: 'overloaded',
     request_id: requestId,
   };
-  response.writeHead(503, {
-    'Retry-After': RETRY_AFTER,
-    'X-Request-Id': requestId,
-    'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
-    'Referrer-Policy': 'no-referrer',
-    'Content-Security-Policy':
-      "default-src 'none';style-src 'self';script-src 'self';img-src 'self' data:;form-action 'none';frame-ancestors 'none';base-uri 'none'",
-    'Content-Type': page === undefined ? 'application/problem+json' : 'text/html; charset=utf-8',
-  });
-  response.end(page ?? JSON.stringify(problem));
+  const body = page ?? JSON.stringify(problem);
+  /* A flat list and a known length are what Node writes out the fastest. */
+  response.writeHead(503, [
+    ...HEADERS,
+    ...['X-Request-Id', requestId, 'Content-Length', String(Buffer.byteLength(body))],
+    ...['Content-Type', page === undefined ? 'application/problem+json' : 'text/html; charset=utf-8'],
+  ]);
+  response.end(body);
 }
