@@ -29,12 +29,25 @@ export interface MailModels {
     readonly minutes: number;
     readonly asked: Asked;
   };
+  readonly 'add-email-code': {
+    readonly issuerName: string;
+    readonly code: string;
+    readonly minutes: number;
+    readonly asked: Asked;
+  };
+  /** To whoever has an address that somebody else wants to add. */
+  readonly 'address-held': {
+    readonly issuerName: string;
+    readonly asked: Asked;
+  };
   /** What was done about an account, of whatever kind. */
   readonly notice: {
     readonly issuerName: string;
     readonly news: { readonly kind: NewsKind; readonly values: NewsValues };
     /** "This wasn't me", in the mailbox of whoever gets it. */
     readonly objectUrl?: string;
+    /** Undoes just that. */
+    readonly undoUrl?: string;
     readonly asked: Asked;
     /** The time zone of its reader, as IANA names it. */
     readonly zone?: string;
@@ -47,7 +60,9 @@ export const MAIL_KINDS: Readonly<Record<keyof MailModels, MessageKind>> = {
   'sign-up-code': 'code',
   'sign-in-code': 'code',
   'recovery-code': 'code',
+  'add-email-code': 'code',
   'account-exists': 'security',
+  'address-held': 'security',
   notice: 'security',
   topic: 'topic',
 };

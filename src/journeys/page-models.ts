@@ -1,4 +1,6 @@
 import type { PageFrame } from '../platform/web/render.js';
+import type { MailboxPages } from './home/mailbox-models.js';
+import type { ContactsPages } from './manage/contacts/models.js';
 import type { OverviewPages } from './manage/overview/models.js';
 import type { SigningInPages } from './manage/signing-in/models.js';
 import type { MessagePageModels } from './messages/models.js';
@@ -9,6 +11,12 @@ import type { UndoWord } from './notices/undo.js';
 export type ProblemWord =
   | 'email_missing'
   | 'email_invalid'
+  | 'phone_missing'
+  | 'phone_invalid'
+  | 'phone_country'
+  | 'phone_off'
+  | 'contact_known'
+  | 'contacts_full'
   | 'password_missing'
   | 'password_too_short'
   | 'password_too_long'
@@ -16,6 +24,7 @@ export type ProblemWord =
   | 'password_contains_context'
   | 'credentials_wrong'
   | 'code_missing'
+  | 'code_needed'
   | 'code_malformed'
   | 'code_wrong'
   | 'name_too_long'
@@ -30,7 +39,7 @@ export type ProblemWord =
   | 'form_expired';
 
 /** The controls a problem can point at; a problem without a field is about the whole form. */
-export type FieldName = 'email' | 'password' | 'code' | 'name' | 'terms' | 'user_code';
+export type FieldName = 'email' | 'phone' | 'password' | 'code' | 'name' | 'terms' | 'user_code';
 
 /** One reason why a form came back, in a word of the locales. */
 export interface Problem {
@@ -320,27 +329,13 @@ export interface TermsPage {
   readonly version: string;
 }
 
-/** `/dev/mailbox`: outside production only. */
-export interface MailboxPage {
-  readonly mails: readonly {
-    readonly url: string;
-    readonly to: string;
-    readonly subject: string;
-    readonly at: Date;
-  }[];
-}
-
-/** One mail of the mailbox. */
-export interface MailboxMailPage {
-  readonly to: string;
-  readonly subject: string;
-  readonly sentAt: Date;
-  readonly text: string;
-  readonly links: readonly string[];
-}
-
 /** What each template is given, besides the frame. */
-export interface PageModels extends OverviewPages, SigningInPages, MessagePageModels {
+export interface PageModels
+  extends OverviewPages,
+    ContactsPages,
+    SigningInPages,
+    MailboxPages,
+    MessagePageModels {
   readonly home: HomePage;
   readonly apps: AppsPage;
   readonly 'choose-account': ChooseAccountPage;
@@ -373,8 +368,6 @@ export interface PageModels extends OverviewPages, SigningInPages, MessagePageMo
   readonly finished: FinishedPage;
   readonly 'not-found': object;
   readonly terms: TermsPage;
-  readonly 'dev/mailbox': MailboxPage;
-  readonly 'dev/mail': MailboxMailPage;
 }
 
 /** A page by its template's name: the type that keeps a template and its model together. */

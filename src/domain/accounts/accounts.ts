@@ -12,6 +12,7 @@ import {
   lockAccount as takeLock,
   turnState,
   updateProofsFrom,
+  updateSignedOut,
   updateState,
 } from './store.js';
 
@@ -109,6 +110,14 @@ export async function setAccountState(work: Work, id: string, state: AccountStat
  */
 export function outdateProofs(work: Work, accountId: string): Promise<void> {
   return updateProofsFrom(work.tx, accountId, work.at);
+}
+
+/**
+ * Signs everybody out of an account that may go on: whoever authenticated before now, also where that is still on its way.
+ * Ending the sessions themselves is the protocol's.
+ */
+export function signOutEverywhere(work: Work, id: string): Promise<void> {
+  return updateSignedOut(work.tx, id, nextSecond(work.at), work.at);
 }
 
 /**

@@ -133,6 +133,11 @@ export async function updateProofsFrom(tx: Tx, id: string, at: Date): Promise<vo
   await tx('accounts').where({ id }).update({ proofs_from: at });
 }
 
+/** Signs everybody out who authenticated before `before`, and lets nothing count that was proved before `at`. */
+export async function updateSignedOut(tx: Tx, id: string, before: Date, at: Date): Promise<void> {
+  await tx('accounts').where({ id }).update({ proofs_from: at, signed_out_before: before, updated_at: at });
+}
+
 /**
  * Puts an account that is in one of `from` into `to`, lets nothing count that was proved before `at`, and signs everybody
  * out who authenticated before `before`;

@@ -1,6 +1,9 @@
 import type Router from '@koa/router';
 import type { Parts } from '../journey.js';
 import { type ApiOperation, mountApi } from './api.js';
+import { CONTACT_OPERATIONS } from './contacts/api.js';
+import { CONTACT_PAGES } from './contacts/pages.js';
+import { undoRoutes } from './contacts/undo.js';
 import { type AccountPage, mountPages } from './door.js';
 import { mountDescription } from './openapi.js';
 import { OVERVIEW_OPERATIONS } from './overview/api.js';
@@ -8,14 +11,19 @@ import { OVERVIEW_PAGES } from './overview/pages.js';
 import { SIGNING_IN_PAGES } from './signing-in/pages.js';
 
 /** Every page and form of the account, in the order of the navigation. A topic adds its list here, and nothing else. */
-export const ACCOUNT_PAGES: readonly AccountPage[] = [...OVERVIEW_PAGES, ...SIGNING_IN_PAGES];
+export const ACCOUNT_PAGES: readonly AccountPage[] = [
+  ...OVERVIEW_PAGES,
+  ...CONTACT_PAGES,
+  ...SIGNING_IN_PAGES,
+];
 
 /** Every operation of the account API. A topic adds its list here, and nothing else. */
-export const API_OPERATIONS: readonly ApiOperation[] = [...OVERVIEW_OPERATIONS];
+export const API_OPERATIONS: readonly ApiOperation[] = [...OVERVIEW_OPERATIONS, ...CONTACT_OPERATIONS];
 
 /** `/account` for people, `/api/me` for the apps that they let. */
 export function accountRoutes(router: Router, parts: Parts): void {
   mountDescription(router, parts, API_OPERATIONS);
   mountPages(router, parts, ACCOUNT_PAGES);
   mountApi(router, parts, API_OPERATIONS);
+  undoRoutes(router, parts);
 }

@@ -4,11 +4,18 @@
  */
 export const NEWS = [
   'account_frozen',
+  'contacts_undone',
+  'email_added',
+  'email_made_primary',
+  'email_removed',
   'passkey_added',
   'passkey_removed',
   'password_changed',
   'password_removed',
   'password_set',
+  'phone_added',
+  'phone_made_primary',
+  'phone_removed',
   'recovered_with_passkey',
   'recovered_with_password',
 ] as const;

@@ -27,6 +27,10 @@ export interface News {
   readonly undo?: Readonly<Record<string, string>>;
   /** Addresses that were the account's until now: their owner is told as well. */
   readonly alsoTo?: readonly string[];
+  /** Addresses that are somebody's who has no say any more: told, and without a link. */
+  readonly informed?: readonly string[];
+  /** Who may undo just that, and by which link. */
+  readonly undoing?: { readonly to: string; readonly url: string };
 }
 
 /** What a link "this wasn't me" carries, sealed. */
@@ -60,7 +64,7 @@ export function openToldOf(keyring: Keyring, sealed: Buffer): ToldOf {
  */
 export async function tellEveryone(work: Work, doing: Doing, news: News): Promise<void> {
   const { ctx, parts, app } = doing;
-  const { accountId, kind, values = {}, undo } = news;
+  const { accountId, kind, values = {}, undo, informed = [], undoing } = news;
   const { language, zone, addresses } = await readersOf(work, news);
   const from = askedFrom(ctx);
   const country = await parts.places.countryOf(from.address);
@@ -68,10 +72,13 @@ export async function tellEveryone(work: Work, doing: Doing, news: News): Promis
   const { at, ...told } = { ...asked, values, undo, ...(app && { clientId: app.clientId }) };
   const sealed = addresses.map(to => parts.keyring.seal(SEAL, JSON.stringify({ ...told, to })));
   const tokens = isObjectable(kind) ? await beginObjections(work, { accountId, about: kind }, sealed) : [];
-  for (const [index, to] of addresses.entries()) {
+  const everyone = [...addresses, ...informed.filter(one => !addresses.includes(one))];
+  for (const [index, to] of everyone.entries()) {
     const token = tokens[index];
     const objectUrl = token === undefined ? undefined : `${parts.issuer.origin}/objection/${token}`;
-    const model = { news: { kind, values }, asked, ...(objectUrl && { objectUrl }), ...(zone && { zone }) };
+    const undoUrl = undoing?.to === to ? undoing.url : undefined;
+    const links = { ...(objectUrl && { objectUrl }), ...(undoUrl && { undoUrl }) };
+    const model = { news: { kind, values }, asked, ...links, ...(zone && { zone }) };
     mail(work, parts, 'notice', { to, language, accountId }, model);
   }
 }

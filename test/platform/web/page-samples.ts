@@ -111,6 +111,130 @@ export const pageSamples = {
     },
   },
   'account/other-person': { usual: { ...frame, form: '/account' } },
+  'account/contacts': {
+    usual: {
+      ...frame,
+      emails: [
+        { id: 'a1', kind: 'email', address: email, isMain: true, proved: true },
+        { id: 'a2', kind: 'email', address: longEmail, isMain: false, proved: true },
+      ],
+      phones: [
+        { id: 'p1', kind: 'phone', address: '+447400123456', isMain: true, proved: true },
+        { id: 'p2', kind: 'phone', address: '+4915123456789', isMain: false, proved: false },
+      ],
+      changes: [
+        { id: 'c2', word: 'email_made_primary', address: email, at, until: new Date('2026-03-16T17:04:00Z') },
+        {
+          id: 'c1',
+          word: 'phone_added',
+          address: '+447400123456',
+          at,
+          until: new Date('2026-03-16T17:04:00Z'),
+        },
+      ],
+      phonesOn: true,
+      done: 'main',
+    },
+    bare: {
+      ...frame,
+      emails: [{ id: 'a1', kind: 'email', address: email, isMain: true, proved: true }],
+      phones: [],
+      changes: [],
+      phonesOn: false,
+    },
+  },
+  'account/contact': {
+    second: {
+      ...frame,
+      contact: { id: 'a2', kind: 'email', address: 'ada@example.org', isMain: false, proved: true },
+      addedAt: at,
+    },
+    main: {
+      ...frame,
+      contact: { id: 'a1', kind: 'email', address: email, isMain: true, proved: true },
+      addedAt: at,
+      next: 'ada@example.org',
+    },
+    last: {
+      ...frame,
+      contact: { id: 'a1', kind: 'email', address: longEmail, isMain: true, proved: true },
+      addedAt: at,
+      kept: 'last',
+    },
+    unproved: {
+      ...frame,
+      contact: { id: 'p2', kind: 'phone', address: '+4915123456789', isMain: false, proved: false },
+      addedAt: at,
+    },
+  },
+  'account/contact-add': {
+    email: { ...frame, kind: 'email', typed: '' },
+    phone: { ...frame, kind: 'phone', typed: '0151', problems: [{ word: 'phone_invalid', field: 'phone' }] },
+  },
+  'account/contact-code': {
+    email: {
+      ...frame,
+      proof: 'x',
+      kind: 'email',
+      address: email,
+      minutes: 10,
+      state: 'open',
+      sentAgain: true,
+    },
+    phone: {
+      ...frame,
+      proof: 'x',
+      kind: 'phone',
+      address: '+447400123456',
+      minutes: 10,
+      state: 'open',
+      sentAgain: false,
+      problems: [{ word: 'code_wrong', field: 'code', vars: { count: 3 } }],
+    },
+    expired: {
+      ...frame,
+      proof: 'x',
+      kind: 'email',
+      address: email,
+      minutes: 10,
+      state: 'expired',
+      sentAgain: false,
+    },
+    taken: {
+      ...frame,
+      proof: 'x',
+      kind: 'email',
+      address: email,
+      minutes: 10,
+      state: 'taken',
+      sentAgain: false,
+    },
+  },
+  'account/contact-undo': {
+    usual: {
+      ...frame,
+      change: { id: 'c2', word: 'email_removed', address: email, at, until: at },
+      taken: false,
+    },
+    taken: {
+      ...frame,
+      change: { id: 'c2', word: 'email_removed', address: email, at, until: at },
+      taken: true,
+    },
+  },
+  'undo/ask': {
+    usual: {
+      token: 'abc',
+      change: { word: 'email_made_primary', address: 'e…@example.net' },
+      asked,
+      back: ['a…@example.com'],
+      gone: ['e…@example.net', '+44…456'],
+      main: ['a…@example.com'],
+      until: at,
+    },
+  },
+  'undo/done': { usual: {} },
+  'undo/ended': { used: { reason: 'used' }, expired: { reason: 'expired' }, taken: { reason: 'taken' } },
   home: {
     nobody: { people: [], discoveryUrl: '/.well-known/openid-configuration' },
     full: {
@@ -360,10 +484,13 @@ export const mailSamples: MailModels = {
   'sign-in-code': { issuerName: 'Keyhold', code: '4821 9037', minutes: 10, asked: { at: asked.at } },
   'account-exists': { issuerName: 'Keyhold', signInUrl: 'https://id.example/', asked },
   'recovery-code': { issuerName: 'Keyhold', code: '12345678', minutes: 10, asked },
+  'add-email-code': { issuerName: 'Keyhold', code: '12345678', minutes: 10, asked },
+  'address-held': { issuerName: 'Keyhold', asked },
   notice: {
     issuerName: 'Keyhold',
     news: { kind: 'passkey_added', values: {} },
     objectUrl: 'https://id.example/objection/abc',
+    undoUrl: 'https://id.example/undo/abc',
     asked: { ...asked, country: 'DE' },
   },
   topic: {

@@ -1,0 +1,23 @@
+import type { Changed, ChangeWhat, ContactKind } from '../../../domain/contacts/contacts.js';
+import type { Work } from '../../../platform/storage/work.js';
+import type { NewsKind } from '../../notices/kinds.js';
+import { tellEveryone } from '../../notices/tell.js';
+import { type Asker, masked } from './mine.js';
+
+/** What is said of a change, in a mail and under `contacts_change.*` on a page. */
+export const NEWS_OF: Readonly<Record<ContactKind, Readonly<Record<ChangeWhat, NewsKind>>>> = {
+  email: { added: 'email_added', primary: 'email_made_primary', removed: 'email_removed' },
+  phone: { added: 'phone_added', primary: 'phone_made_primary', removed: 'phone_removed' },
+};
+
+/** Tells the owner everywhere of a change of their addresses; the one who may undo it gets the link for that. */
+export function tellChanged(work: Work, asker: Asker, { change, undoToken, undoer }: Changed): Promise<void> {
+  const { accountId, kind, what, madeAt } = change;
+  return tellEveryone(work, asker, {
+    accountId,
+    kind: NEWS_OF[kind][what],
+    values: { address: masked(change) },
+    undo: { madeAt: madeAt.toISOString() },
+    undoing: { to: undoer, url: `${asker.parts.issuer.origin}/undo/${undoToken}` },
+  });
+}
