@@ -2,6 +2,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { ACCOUNT_PAGES, API_OPERATIONS } from '../../src/journeys/manage/routes.js';
 import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
+import { accountOf } from '../support/ledger.js';
+import type { Person } from '../support/person.js';
+import { memberAgain } from '../support/protocol.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
 import { engineRoutes, ownRoutes, type Route } from '../support/routes.js';
 import {
@@ -49,6 +52,13 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'GET /unsubscribe/:token': SEALED,
   'POST /unsubscribe/:token': SEALED,
   'POST /unsubscribe/:token/undo': SEALED,
+  'GET /undo/:token': LINK,
+  'POST /undo/:token': LINK,
+  'POST /account/contacts/add-email': { secret: 'sends a code', limit: 'mail' },
+  'POST /account/contacts/add-phone': { secret: 'sends a code', limit: 'sms' },
+  'POST /account/contacts/:id/prove': { secret: 'sends a code', limit: 'sms' },
+  'POST /account/contacts/proofs/:proof/send': { secret: 'sends a code', limit: 'mail' },
+  'POST /account/contacts/proofs/:proof': { secret: 'a mailed code', limit: 'code' },
   'POST /token': { secret: `${CLIENT}; a code, a refresh token, a verifier`, bits: 256 },
   'POST /introspect': { secret: `${CLIENT}; a token`, bits: 256 },
   'POST /revoke': { secret: `${CLIENT}; a token`, bits: 256 },
@@ -94,6 +104,7 @@ const NO_SECRET = [
     path => `POST /interaction/:uid/${path}`,
   ),
   'POST /sign-out',
+  ...['changes/:change', ':id/main', ':id/remove'].map(path => `POST /account/contacts/${path}`),
 ];
 
 let keyhold: TestKeyhold;
@@ -209,6 +220,54 @@ KNOCKS['POST /device_authorization'] = async () => {
     return (await fetch(`${keyhold.origin}/device_authorization`, { method: 'POST', body })).status;
   };
 };
+
+/** Somebody signed in sends a form of theirs again and again; each begins at the page that `come` leads to. */
+const byForm =
+  (
+    come: (person: Person) => Promise<void>,
+    path: (page: URL) => string,
+    fields: Readonly<Record<string, string>>,
+  ) =>
+  async (): Promise<Knock> => {
+    const person = await memberAgain(keyhold, app, EMAIL);
+    await come(person);
+    await keyhold.db('attempts').delete();
+    const { url } = person.page;
+    const form = { csrf: csrfOf(person), for: await accountOf(keyhold.db, EMAIL), ...fields };
+    return async () => (await sendForm(person, path(url), form)).status;
+  };
+
+const sendForm = async (person: Person, path: string, fields: Readonly<Record<string, string>>) =>
+  fetch(keyhold.origin + path, {
+    method: 'POST',
+    redirect: 'manual',
+    headers: { cookie: await person.jar.getCookieString(keyhold.origin), 'sec-fetch-site': 'same-origin' },
+    body: new URLSearchParams(fields),
+  });
+
+const CONTACTS = '/account/contacts';
+const toAdd = async (person: Person) => void (await person.goto(`${keyhold.origin}${CONTACTS}/add-email`));
+const toCode = async (person: Person) => {
+  await toAdd(person);
+  person.fill('New email address', 'new@example.test');
+  await person.press('Send a code');
+};
+const toUnproved = async (person: Person) => {
+  const account_id = await accountOf(keyhold.db, EMAIL);
+  const row = { account_id, number: '+447400123456', is_primary: false, added_at: new Date() };
+  await keyhold.db('phone_numbers').insert(row).onConflict().ignore();
+  await person.goto(keyhold.origin + CONTACTS);
+  await person.follow(row.number);
+};
+const here = ({ pathname }: URL) => pathname;
+
+KNOCKS[`POST ${CONTACTS}/add-email`] = byForm(toAdd, here, { email: 'other@example.test' });
+KNOCKS[`POST ${CONTACTS}/add-phone`] = byForm(toAdd, () => `${CONTACTS}/add-phone`, {
+  phone: '+4915123456789',
+});
+KNOCKS[`POST ${CONTACTS}/:id/prove`] = byForm(toUnproved, url => `${here(url)}/prove`, {});
+KNOCKS[`POST ${CONTACTS}/proofs/:proof/send`] = byForm(toCode, url => `${here(url)}/send`, {});
+KNOCKS[`POST ${CONTACTS}/proofs/:proof`] = byForm(toCode, here, { code: '00000000' });
 
 const limited = Object.entries(REGISTER).flatMap(([route, entry]) =>
   'limit' in entry ? [[route, entry.limit] as const] : [],

@@ -13,8 +13,8 @@ import { SIGNING_IN_PAGES } from './signing-in/pages.js';
 /** Every page and form of the account, in the order of the navigation. A topic adds its list here, and nothing else. */
 export const ACCOUNT_PAGES: readonly AccountPage[] = [
   ...OVERVIEW_PAGES,
-  ...CONTACT_PAGES,
   ...SIGNING_IN_PAGES,
+  ...CONTACT_PAGES,
 ];
 
 /** Every operation of the account API. A topic adds its list here, and nothing else. */

@@ -79,9 +79,7 @@ export const CONTACT_OPERATIONS: readonly ApiOperation[] = [
     input: z.strictObject({ code: z.string().max(64) }),
     run: async call => {
       const { proof = '' } = call.params;
-      const proved = z.uuid().safeParse(proof).success
-        ? await proveContact(await throughApp(call), proof, call.input.code)
-        : ({ outcome: 'ended', reason: 'none' } as const);
+      const proved = await proveContact(await throughApp(call), proof, call.input.code);
       if (proved.outcome !== 'added') throw notProved(proved);
     },
   }),
@@ -93,8 +91,8 @@ export const CONTACT_OPERATIONS: readonly ApiOperation[] = [
     summary: 'Undoes a change and all that was changed after it.',
     run: async call => {
       const { change: id = '' } = call.params;
-      const undone = z.uuid().safeParse(id).success && (await undoMine(await throughApp(call), id));
-      if (!undone || undone.outcome !== 'undone') {
+      const undone = await undoMine(await throughApp(call), id);
+      if (undone.outcome !== 'undone') {
         throw new Refusal('missing', 'no_such_change', 'There is nothing of that kind to be undone.');
       }
     },

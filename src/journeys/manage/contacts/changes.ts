@@ -7,7 +7,7 @@ import {
 } from '../../../domain/contacts/contacts.js';
 import { openWork, type Work } from '../../../platform/storage/work.js';
 import { type Doing, tellEveryone } from '../../notices/tell.js';
-import { type Asker, type MyContact, requestOf } from './mine.js';
+import { type Asker, isId, type MyContact, requestOf } from './mine.js';
 import { tellChanged } from './tell.js';
 
 /** Makes a proved address of one's own the main one. */
@@ -32,6 +32,7 @@ export function listMyChanges({ parts, accountId }: Asker) {
 
 /** Undoes a change, signed in: everybody stays signed in. */
 export async function undoMine(asker: Asker, id: string): Promise<Undone> {
+  if (!isId(id)) return { outcome: 'ended', reason: 'none' };
   return openWork(asker.parts.db, asker.actor, async work => {
     const undone = await undoChange(work, asker.accountId, id);
     await tellUndone(work, asker, undone);

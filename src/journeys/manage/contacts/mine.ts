@@ -79,6 +79,11 @@ export async function getMine(asker: Asker, id: string | undefined): Promise<MyC
   throw new Refusal('missing', 'no_such_address', 'This is not among your addresses and numbers.');
 }
 
+/** Whether what stands in an address can be the id of a proof or a change at all. */
+export function isId(id: string): boolean {
+  return /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/.test(id);
+}
+
 const SEAL = 'contact-change';
 
 /** From where a change was asked for, as the page that undoes it shows it. */

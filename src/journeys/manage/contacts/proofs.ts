@@ -22,7 +22,7 @@ import { askedFrom } from '../../../platform/web/origin.js';
 import { mail } from '../../codes.js';
 import { smsLimits } from './budgets.js';
 import { countCode, countHere, countMail, networkHere } from './limits.js';
-import { type Asker, requestOf } from './mine.js';
+import { type Asker, isId, requestOf } from './mine.js';
 import { tellChanged } from './tell.js';
 
 /** Why no code is sent: what was typed is no address, is one's own already, is too many, or lies where nothing is sent to. */
@@ -140,7 +140,7 @@ export interface BegunHere {
 
 /** The proof of an id, if it was begun right here by whoever asks. */
 export async function findBegun(asker: Asker, id: string): Promise<BegunHere | undefined> {
-  const proof = await findProofOf(asker.parts.db, asker.accountId, id);
+  const proof = isId(id) ? await findProofOf(asker.parts.db, asker.accountId, id) : undefined;
   if (!proof || (proof.purpose !== 'add-email' && proof.purpose !== 'add-phone')) return undefined;
   const { purpose, address, state } = proof;
   if (proof.binding !== bindingOf(asker, purpose, address)) return undefined;
