@@ -14,7 +14,7 @@ import type { RequestNames } from './platform/web/observing.js';
 /** A request's route and client by name; what matches no route has none. */
 export function namesOf(ctx: Koa.Context): RequestNames {
   const { route, client = ctx.state['clientId'] as string | undefined } = protocolNames(ctx);
-  const matched = (ctx as { readonly _matchedRoute?: unknown })._matchedRoute;
+  const matched = ctx.state['route'] ?? (ctx as { readonly _matchedRoute?: unknown })._matchedRoute;
   if (route !== undefined) return { route, client };
   if (typeof matched === 'string') return { route: matched, client };
   return { route: ctx.path.startsWith('/assets/') && ctx.status < 400 ? '/assets/*' : 'none', client };

@@ -7,6 +7,7 @@ import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
 import { readForm } from '../../platform/web/input.js';
 import { type Parts, seeOther, show } from '../journey.js';
+import { forget } from '../manage/person.js';
 import { shown } from '../people.js';
 import { endSessionPath, showWho } from '../sign-out/who.js';
 import { TERMS_VERSION } from '../terms.js';
@@ -48,6 +49,7 @@ async function signOut(ctx: Koa.Context, parts: Parts): Promise<void> {
     const actor = { kind: 'person', id: person.accountId } as const;
     await openWork(parts.db, actor, work => endSession(work, person.sessionUid, 'signed-out'));
   }
+  forget(ctx, parts);
   if (typeof request === 'string') return seeOther(ctx, endSessionPath(request));
   if (people.length > leaving.length) return seeOther(ctx, '/');
   show(ctx, parts, 'sign-out/done', { here: '/sign-out' });

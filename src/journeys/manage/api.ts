@@ -77,8 +77,10 @@ export const METADATA_PATH = '/.well-known/oauth-protected-resource/api/me';
 
 async function serve(ctx: Koa.Context, parts: Parts, one: ApiOperation): Promise<void> {
   letOriginRead(ctx);
+  ctx.state['route'] = one.path;
   try {
     const caller = await callerFor(ctx, parts, one);
+    ctx.state['clientId'] = caller.clientId;
     const { accountId, sessionUid, authenticatedAt, acr } = caller;
     const answer = await one.run({
       ctx,

@@ -35,6 +35,12 @@ export function remember(ctx: Koa.Context, parts: Pick<Parts, 'issuer'>, account
   ctx.cookies.set(name, accountId, { ...options, maxAge: MONTH });
 }
 
+/** The pages of the account are about nobody any more. */
+export function forget(ctx: Koa.Context, parts: Pick<Parts, 'issuer'>): void {
+  const { name, options } = cookieOf(parts);
+  if (ctx.cookies.get(name, { signed: false }) !== undefined) ctx.cookies.set(name, null, options);
+}
+
 /** Who is meant by a request for a page of the account. */
 export interface Meant {
   readonly me: MeHere | undefined;

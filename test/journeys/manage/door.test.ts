@@ -76,3 +76,46 @@ test('times are told in the zone that a person has named', async () => {
   expect(text).toContain('GMT+9');
   expect(text).not.toContain(' UTC ');
 });
+
+test('signing out on a page of the account signs that person out and leaves the other', async () => {
+  const person = personAt(keyhold);
+  await signInBeside(person, app, ADA);
+  await signInBeside(person, app, BOB);
+  await person.goto(account());
+  await person.press(ADA);
+  await person.press('Sign out');
+  await person.goto(account());
+  expect(person.page.heading).toBe('Your account');
+  expect(person.page.text).toContain(BOB);
+  expect(person.page.text).not.toContain(ADA);
+});
+
+test('an account with nothing set up twice is told what to see to, and where', async () => {
+  const person = personAt(keyhold);
+  await signInBeside(person, app, ADA);
+  await person.goto(account());
+  expect(person.page.text).toContain('You have no passkey yet');
+  expect(person.page.text).toContain('Latest sign-ins');
+  expect(person.page.text).toContain('Firefox · Linux');
+  await person.follow('Add a passkey');
+  expect(person.page.url.pathname).toBe('/account/sign-in/passkeys/new');
+});
+
+test('the start page leads to the account, and only whoever is signed in', async () => {
+  const person = personAt(keyhold);
+  await person.goto(keyhold.origin);
+  expect(person.page.text).not.toContain('Your account');
+  await signInBeside(person, app, ADA);
+  await person.goto(keyhold.origin);
+  await person.follow('Your account');
+  expect(person.page.heading).toBe('Your account');
+});
+
+test('the pages of the account speak the language that was chosen, and keep where one is', async () => {
+  const person = personAt(keyhold);
+  await signInBeside(person, app, ADA);
+  await person.goto(new URL('/account?x=1', keyhold.origin));
+  await person.follow('العربية');
+  expect([person.page.heading, person.page.url.searchParams.get('x')]).toEqual(['حسابك', '1']);
+  expect(person.page.html).toContain('dir="rtl"');
+});

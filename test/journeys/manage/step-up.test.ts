@@ -217,6 +217,8 @@ test('C20: the answer to a request counts in the browser that asked, once, and l
   }
   await signIn(ada, ADA);
   const callback = ada.trail.find(({ pathname }) => pathname === '/account/callback');
+  const codes = await keyhold.db('authorization_codes').where({ client_id: 'keyhold-account' });
+  expect(codes.map(({ consumed_at }) => consumed_at)).not.toContain(null);
   const again = await ada.goto(callback ?? '');
   expect([again.heading, again.url.pathname]).toEqual(['Your account', '/account']);
   expect(again.text).toContain(ADA);
