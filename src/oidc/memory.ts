@@ -50,6 +50,8 @@ export type ReadRow = Partial<
 > & {
   /** How many people are signed in in the browser that asks. */
   readonly crowd?: number;
+  /** Everybody who is signed in there, each with their account. */
+  readonly people?: readonly ReadRow[] | null;
 };
 
 /** What one request has learned; `undefined` under a key means known to be absent. */
@@ -80,6 +82,10 @@ export interface BrowserMarks {
   people?: Buffer | undefined;
   /** What its people are found by from now on: somebody has signed in. */
   renamed?: Buffer | undefined;
+  /** The request is about who of them is meant. */
+  choosing?: boolean;
+  /** The uids of those who are signed in there, as far as they were read. */
+  here?: readonly string[];
   /** How many are signed in there, as far as that was read. */
   crowd?: number | undefined;
 }

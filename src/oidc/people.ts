@@ -88,6 +88,8 @@ const PEOPLE = 'keyhold_people';
 const FORM = 'keyhold_form';
 const MONTH = 30 * 86_400_000;
 const RESUMING = /^\/(?:authorize|device)\/([\w-]+)$/;
+/* The page of the choice, by the address that the request was sent to, and its form. */
+const CHOOSING = /^\/interaction\/[\w-]+(?:\/choose)?$/;
 const SHAPE = /^[\w-]{43}$/;
 
 /** Decides for each request of the protocol whose session it means, and keeps the engine's own cookie in the house. */
@@ -116,6 +118,9 @@ export function choosePeople(
     scope.browser.people = value !== undefined && SHAPE.test(value) ? digest(value) : undefined;
     const form = csrf.browser(ctx);
     scope.browser.form = form === undefined ? undefined : digest(form);
+
+    scope.browser.choosing =
+      CHOOSING.test(ctx.path) && (ctx.query['way'] === 'choose' || ctx.method === 'POST');
 
     const resuming = ctx.method === 'POST' ? undefined : RESUMING.exec(ctx.path)?.[1];
     if (ctx.path === '/authorize') {

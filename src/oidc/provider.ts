@@ -76,7 +76,9 @@ export function openProvider(parts: ProviderParts): Provider {
       ((client['allowed_origins'] as string[] | undefined) ?? []).includes(origin),
     interactions: {
       policy: interactionPolicyOf(subjectOf),
-      url: (_ctx, interaction) => `/interaction/${interaction.uid}`,
+      /* Said in the address, so that everybody to choose from is read along. */
+      url: (_ctx, { uid, prompt }) =>
+        `/interaction/${uid}${prompt.name === 'select_account' ? '?way=choose' : ''}`,
     },
     cookies: {
       long: short,

@@ -40,12 +40,21 @@ export function openReading(pool: StatementPool, keyring: Keyring, memory: Memor
     if (rows[0]) learn(memory, rows[0], keyring, clientId);
     return rows[0];
   };
+  const meet = (people: readonly ReadRow[]) => {
+    for (const row of people) learn(memory, row, keyring, undefined);
+    const uids = people.map(row => String(row.session?.['uid']));
+    memory.browser.here = uids.filter(uid => memory.sessions.get(uid));
+  };
   return {
     find: async (model, id) => {
       const reference = deviceDigest(model, id);
       if (reference && !memory.devices.has(id)) return undefined;
       const key = artefactKey(model, id);
-      if (!memory.artefacts.has(key)) keep(memory, model, id, await read(...readOf(model, id)));
+      if (!memory.artefacts.has(key)) {
+        const row = await read(...readOf(model, id, memory));
+        keep(memory, model, id, row);
+        if (row && 'people' in row) meet(row.people ?? []);
+      }
       return memory.artefacts.get(key);
     },
     session: async id => {
@@ -65,7 +74,8 @@ export function openReading(pool: StatementPool, keyring: Keyring, memory: Memor
       return memory.accounts.get(id);
     },
     people: async silent => {
-      const { people } = memory.browser;
+      const { people, here } = memory.browser;
+      if (here && !silent) return here;
       if (!people) return [];
       const values = [people, hints.clientId ?? null, silent];
       const { rows } = await pool.query<ReadRow>(statement(reads.PEOPLE_READ, values));
@@ -87,11 +97,13 @@ export function openReading(pool: StatementPool, keyring: Keyring, memory: Memor
   };
 }
 
-function readOf(model: string, id: string): [text: string, values: unknown[]] {
+function readOf(model: string, id: string, { browser }: Memory): [text: string, values: unknown[]] {
   switch (model) {
     case 'Grant':
       return [reads.GRANT_READ, [id]];
     case 'Interaction':
+      if (browser.choosing && browser.people)
+        return [reads.CHOICE_READ, [id, liveSlots(Date.now()), browser.people]];
       return [reads.INTERACTION_READ, [id, liveSlots(Date.now())]];
     default:
       return [

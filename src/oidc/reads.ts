@@ -67,6 +67,14 @@ export const INTERACTION_READ = `${SELECT_PENDING} ${PENDING}
   LEFT JOIN sessions s ON s.uid = i.session ->> 'uid' AND s.ended_at IS NULL ${OF_PERSON}`;
 
 const LIVE = 'ended_at IS NULL AND expires_at > extract(epoch FROM now())';
+/** The same at the choice of an account: with everybody who is signed in in browser $3, as `PEOPLE_READ` finds them. */
+export const CHOICE_READ = `${SELECT_PENDING}, (
+    SELECT jsonb_agg(jsonb_build_object('session', to_jsonb(here), 'account', to_jsonb(theirs)) ORDER BY here.login_ts DESC, here.uid)
+    FROM (SELECT * FROM sessions WHERE browser = $3::bytea AND account_id IS NOT NULL AND ${LIVE}
+      ORDER BY login_ts DESC, uid LIMIT 20) here
+    LEFT JOIN account_snapshots theirs ON theirs.account_id = here.account_id) AS people ${PENDING}
+  LEFT JOIN sessions s ON s.uid = i.session ->> 'uid' AND s.ended_at IS NULL ${OF_PERSON}`;
+
 const isNew = (answer: string) => `i.result -> '${answer}' IS NOT NULL
     AND i.result -> '${answer}' IS DISTINCT FROM i.last_submission -> '${answer}'`;
 

@@ -234,6 +234,6 @@ test('there is room for ten people in a browser; whoever comes as the eleventh i
 
 /** Past a chooser that offers nobody else, as by an address that was kept. */
 async function signInHere(person: Person, email: string): Promise<void> {
-  await person.goto(`${person.page.url.href}?way=sign-in`);
+  await person.goto(new URL('?way=sign-in', person.page.url));
   await signIn(person, email);
 }

@@ -137,10 +137,10 @@ test('with two people in the browser each way takes no more', async () => {
 
   const beside = await app.authorizationUrl();
   /* The authorization request, and the page with everybody who is here. */
-  expect(await trips(() => person.goto(beside))).toBeLessThanOrEqual(2 + 2);
+  expect(await trips(() => person.goto(beside))).toBeLessThanOrEqual(2 + 1);
   expect(person.page.heading).toBe('Choose an account');
   /* The choice, and the resumption, which ends at the app. */
-  expect(await trips(() => person.press(EMAIL))).toBeLessThanOrEqual(3 + 2);
+  expect(await trips(() => person.press(EMAIL))).toBeLessThanOrEqual(2 + 2);
   let tokens = await app.exchange();
   for (const name of [{ id_token_hint: tokens.id_token ?? '' }, { login_hint: EMAIL }]) {
     for (const prompt of [{}, { prompt: 'none' }]) {
