@@ -198,6 +198,8 @@ test('codes and addresses keep their order in an Arabic page and mail', async ()
   expect(await leftOf('4821')).toBeLessThan(await leftOf('9037'));
   await open(person, 'page', 'ar', 'terms/usual');
   expect(await leftOf('2026')).toBeLessThan(await leftOf('-01'));
+  await open(person, 'page', 'ar', 'account/contact-add/phone');
+  expect(await leftOf('+20')).toBeLessThan(await leftOf('123 4567'));
   await open(person, 'page', 'ar', 'link/other-browser/usual');
   expect(await leftOf('4821')).toBeLessThan(await leftOf('9037'));
   expect(await leftOf('203')).toBeLessThan(await leftOf('.113.7'));

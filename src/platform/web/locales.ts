@@ -17,7 +17,8 @@ function readLanguage(folder: string): Sentences {
   for (const room of rooms.sort()) {
     lay(JSON.parse(readFileSync(`${folder}/${room}`, 'utf8')), all, `${folder}/${room}`);
   }
-  return folder.endsWith('/fr') ? everySentence(all, frenchSpaces) : all;
+  const usage = USAGES[folder.slice(folder.lastIndexOf('/') + 1)];
+  return usage === undefined ? all : everySentence(all, usage);
 }
 
 function everySentence(sentences: Sentences, change: (sentence: string) => string): Sentences {
@@ -46,3 +47,13 @@ function lay(more: Sentences, all: Sentences, where: string): void {
     else lay(value, there, where);
   }
 }
+
+const LATIN_RUN = /\{\{\w+\}\}|\+?[A-Za-z0-9](?:[\w@.:/+ -]*[A-Za-z0-9/])?/g;
+
+/** "+20 100 123 4567" is read from the left in an Arabic sentence too; a single word or number needs no help. */
+function latinRuns(sentence: string): string {
+  return sentence.replace(LATIN_RUN, run => (/^(\w+$|\{)/.test(run) ? run : `\u2066${run}\u2069`));
+}
+
+/** What a language does to every sentence, so that whoever writes the words need not type what cannot be seen. */
+const USAGES: Readonly<Record<string, (sentence: string) => string>> = { ar: latinRuns, fr: frenchSpaces };

@@ -287,7 +287,7 @@ test('the main address can be changed and the former one removed; doing it twice
   await add(ada, second);
   await open(ada, second);
   await ada.press('Make this the main address');
-  expect(ada.page.text).toContain('What is the main one is changed.');
+  expect(ada.page.text).toContain('Your main address or number is changed.');
   await open(ada, email);
   const { pathname } = ada.page.url;
   const fields = { csrf: csrfOf(ada), for: await accountOf(keyhold.db, email) };

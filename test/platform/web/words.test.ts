@@ -82,7 +82,6 @@ const SAME = [
   'Version {{version}}',
   'Website',
   'Passkeys',
-  'Contact',
   'Messages',
 ];
 
@@ -101,6 +100,8 @@ test('Arabic is in Arabic letters, Spanish opens what it asks, French spaces its
   expect(wrong('es', /^[^¿]*\?|^[^¡]*!/)).toEqual([]);
   expect(wrong('fr', /[^\u202f][?!;]|[^\u00a0/]:(?!\/\/)|«[^\u00a0]|[^\u00a0]»|'/)).toEqual([]);
   expect(words.translator('fr')('identifier.new_here')).toBe('Première visite\u202f?');
+  expect(words.translator('ar')('problem.phone_invalid')).toContain('\u2066+20 100 123 4567\u2069');
+  expect(words.translator('ar')('problem.code_malformed')).not.toContain('\u2066');
 });
 
 test('every language says the sentences of a room in the file of that room', () => {
