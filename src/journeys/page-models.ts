@@ -2,6 +2,7 @@ import type { PageFrame } from '../platform/web/render.js';
 import type { MailboxPages } from './home/mailbox-models.js';
 import type { ContactsPages } from './manage/contacts/models.js';
 import type { OverviewPages } from './manage/overview/models.js';
+import type { ProfilePages, ProfileProblem } from './manage/profile/models.js';
 import type { SigningInPages } from './manage/signing-in/models.js';
 import type { MessagePageModels } from './messages/models.js';
 import type { NewsKind, NewsValues } from './notices/kinds.js';
@@ -36,10 +37,21 @@ export type ProblemWord =
   | 'device_code_missing'
   | 'device_code_wrong'
   | 'limited'
-  | 'form_expired';
+  | 'form_expired'
+  | ProfileProblem;
 
 /** The controls a problem can point at; a problem without a field is about the whole form. */
-export type FieldName = 'email' | 'phone' | 'password' | 'code' | 'name' | 'terms' | 'user_code';
+export type FieldName =
+  | 'value'
+  | 'wish'
+  | 'picture'
+  | 'email'
+  | 'phone'
+  | 'password'
+  | 'code'
+  | 'name'
+  | 'terms'
+  | 'user_code';
 
 /** One reason why a form came back, in a word of the locales. */
 export interface Problem {
@@ -333,6 +345,7 @@ export interface TermsPage {
 export interface PageModels
   extends OverviewPages,
     ContactsPages,
+    ProfilePages,
     SigningInPages,
     MailboxPages,
     MessagePageModels {

@@ -109,6 +109,7 @@ test.each<readonly [string, object, RegExp]>([
     /\.scope: apps that were allowed "profile"/,
   ],
   ['somebody who is nobody', { see: ['person', 'everybody'] }, /\.see\[1\]/],
+  ['a change of what is not seen', { see: ['apps'] }, /\.change: lets the person change what they may not/],
   ['somebody twice', { see: ['person', 'person'] }, /\.see: names somebody twice/],
   ['a pattern that is none', { type: 'text', pattern: '(' }, /\.pattern: is no regular expression/],
   ['a pattern that takes for ever', { type: 'text', pattern: '(a+)+' }, /\.pattern: repeats a group/],

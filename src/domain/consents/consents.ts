@@ -1,4 +1,5 @@
 import { v7 as uuidv7 } from 'uuid';
+import type { Db } from '../../platform/storage/db.js';
 import type { Work } from '../../platform/storage/work.js';
 
 /** The facts this room records. */
@@ -63,6 +64,26 @@ export async function giveConsent(work: Work, given: ConsentGiven): Promise<void
       refused: [...given.refusedScopes, ...given.refusedClaims],
     },
   });
+}
+
+/** An app that somebody lets have something, and what. */
+export interface LiveConsent {
+  readonly clientId: string;
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly claims: readonly string[];
+  readonly givenAt: Date;
+}
+
+/** The apps that somebody lets have something, by name. */
+export async function listLiveConsents(db: Db, accountId: string): Promise<readonly LiveConsent[]> {
+  const { rows } = await db.raw<{ rows: LiveConsent[] }>(
+    `SELECT c.client_id AS "clientId", n.name, c.scopes, c.claims, c.given_at AS "givenAt"
+     FROM consents c JOIN client_names n ON n.client_id = c.client_id
+     WHERE c.account_id = ? ORDER BY n.name, c.client_id LIMIT 500`,
+    [accountId],
+  );
+  return rows;
 }
 
 /** Takes back all that an app was allowed; says whether there was anything. */

@@ -85,10 +85,12 @@ function readGiven(schema: ProfileSchema, { values }: Asking, at: Date) {
   const problems: AttributeProblem[] = [];
   for (const [name, input] of Object.entries(values)) {
     const attribute = known.get(name);
-    const may = attribute?.change.includes('person') === true;
-    if (!attribute || !may) {
-      const seen = attribute?.see.includes('person') === true;
-      problems.push({ attribute: name, problem: seen ? 'not_yours' : 'unknown' });
+    if (!attribute?.see.includes('person')) {
+      problems.push({ attribute: name, problem: 'unknown' });
+      continue;
+    }
+    if (!attribute.change.includes('person')) {
+      problems.push({ attribute: name, problem: 'not_yours' });
       continue;
     }
     const read = readValue(attribute, input, at);

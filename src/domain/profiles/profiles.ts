@@ -38,6 +38,7 @@ export {
 } from './changes.js';
 export { bringAboutChanges, sweepProfiles } from './jobs.js';
 export { type Blocked, type BlockedWhy, judgeChange } from './limits.js';
+export { findPicture, keepPicture, newPicturePath } from './pictures.js';
 export {
   claimsToApps,
   type FileProblem,

@@ -153,6 +153,9 @@ function* contradictions({ purposes, attributes }: z.output<typeof fileSchema>):
         `apps that were allowed "${attribute.scope}" before would learn this and nobody would be asked; leave it out, and apps ask for "${attribute.name}" by name`,
       ];
     }
+    if (isKept(attribute) && attribute.change.includes('person') && !attribute.see.includes('person')) {
+      yield [['attributes', at, 'change'], 'lets the person change what they may not see'];
+    }
     if (isKept(attribute) && attribute.type === 'choice') {
       const values = attribute.choices.map(({ value }) => value);
       for (const [, message] of twice('choices', values)) yield [['attributes', at, 'choices'], message];

@@ -85,7 +85,7 @@ function readDate({ past }: Of<'date'>, given: string, now: Date): ReadValue {
   const at = /^\d{4}-\d\d-\d\d$/.test(given) ? new Date(`${given}T00:00:00Z`) : undefined;
   /* Node reads 31 February as 3 March. */
   const isDay =
-    at && !Number.isNaN(at.getTime()) && at.toISOString().startsWith(given) && at.getUTCFullYear() >= 1850;
+    at && !Number.isNaN(at.getTime()) && at.toISOString().startsWith(given) && at.getUTCFullYear() >= 1000;
   if (!isDay) return { problem: 'no_date' };
   return past && at > now ? { problem: 'not_past' } : { value: given };
 }

@@ -8,17 +8,26 @@ import { type AccountPage, mountPages } from './door.js';
 import { mountDescription } from './openapi.js';
 import { OVERVIEW_OPERATIONS } from './overview/api.js';
 import { OVERVIEW_PAGES } from './overview/pages.js';
+import { PROFILE_OPERATIONS } from './profile/api.js';
+import { PROFILE_PAGES } from './profile/pages.js';
+import { PICTURE_PAGES, pictureRoutes } from './profile/picture.js';
 import { SIGNING_IN_PAGES } from './signing-in/pages.js';
 
 /** Every page and form of the account, in the order of the navigation. A topic adds its list here, and nothing else. */
 export const ACCOUNT_PAGES: readonly AccountPage[] = [
   ...OVERVIEW_PAGES,
+  ...PROFILE_PAGES,
+  ...PICTURE_PAGES,
   ...SIGNING_IN_PAGES,
   ...CONTACT_PAGES,
 ];
 
 /** Every operation of the account API. A topic adds its list here, and nothing else. */
-export const API_OPERATIONS: readonly ApiOperation[] = [...OVERVIEW_OPERATIONS, ...CONTACT_OPERATIONS];
+export const API_OPERATIONS: readonly ApiOperation[] = [
+  ...OVERVIEW_OPERATIONS,
+  ...PROFILE_OPERATIONS,
+  ...CONTACT_OPERATIONS,
+];
 
 /** `/account` for people, `/api/me` for the apps that they let. */
 export function accountRoutes(router: Router, parts: Parts): void {
@@ -26,4 +35,5 @@ export function accountRoutes(router: Router, parts: Parts): void {
   mountPages(router, parts, ACCOUNT_PAGES);
   mountApi(router, parts, API_OPERATIONS);
   undoRoutes(router, parts);
+  pictureRoutes(router, parts);
 }

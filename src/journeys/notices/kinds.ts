@@ -16,6 +16,10 @@ export const NEWS = [
   'phone_added',
   'phone_made_primary',
   'phone_removed',
+  'profile_changed',
+  'profile_scheduled',
+  'profile_undone',
+  'profile_waiting',
   'recovered_with_passkey',
   'recovered_with_password',
 ] as const;

@@ -29,8 +29,8 @@ export interface News {
   readonly alsoTo?: readonly string[];
   /** Addresses that are somebody's who has no say any more: told, and without a link. */
   readonly informed?: readonly string[];
-  /** Who may undo just that, and by which link. */
-  readonly undoing?: { readonly to: string; readonly url: string };
+  /** By which link just that is undone, and who is given it: everybody, where nobody is named. */
+  readonly undoing?: { readonly to?: string; readonly url: string };
 }
 
 /** What a link "this wasn't me" carries, sealed. */
@@ -76,7 +76,7 @@ export async function tellEveryone(work: Work, doing: Doing, news: News): Promis
   for (const [index, to] of everyone.entries()) {
     const token = tokens[index];
     const objectUrl = token === undefined ? undefined : `${parts.issuer.origin}/objection/${token}`;
-    const undoUrl = undoing?.to === to ? undoing.url : undefined;
+    const undoUrl = index < addresses.length && (undoing?.to ?? to) === to ? undoing?.url : undefined;
     const links = { ...(objectUrl && { objectUrl }), ...(undoUrl && { undoUrl }) };
     const model = { news: { kind, values }, asked, ...links, ...(zone && { zone }) };
     mail(work, parts, 'notice', { to, language, accountId }, model);

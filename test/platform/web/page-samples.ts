@@ -45,6 +45,78 @@ const passkey = {
 };
 const signal = { rpId: 'example.com', userId: 'AZrB0m88fB6dii9rjXweVQ', known: 'a b', name: email };
 
+const held = {
+  since: at,
+  source: 'person',
+  purpose: 'Calling you by your name',
+  why: 'So that apps and messages can address you properly. You may leave it out.',
+  basis: 'consent',
+  toApps: true,
+  apps: [app.name, longApp.name],
+  required: false,
+  undoable: [],
+} as const;
+const nameEntry = {
+  ...held,
+  name: 'name',
+  label: 'Full name',
+  value: { lines: ['Ada Lovelace'] },
+  changeUrl: '/account/profile/change/name',
+  correctUrl: '/account/profile/correction/name',
+  undoable: [
+    { id: ada.id, before: { lines: ['Ada Byron'] }, at, until: at },
+    { id: grace.id, at, until: at },
+  ],
+} as const;
+const birthEntry = {
+  ...held,
+  name: 'birthdate',
+  label: 'Date of birth',
+  value: { lines: ['December 10, 1815'] },
+  source: 'operator',
+  until: at,
+  apps: [],
+  required: true,
+  changeUrl: '/account/profile/change/birthdate',
+  correctUrl: '/account/profile/correction/birthdate',
+  open: { id: ada.id, state: 'scheduled', value: { lines: ['December 11, 1815'] }, at },
+  refused: { at, reason: 'We need to see a document.' },
+} as const;
+const addressEntry = {
+  ...held,
+  name: 'address',
+  label: 'Postal address',
+  value: { lines: ['12 St James’s Square', 'SW1Y 4JH London', 'United Kingdom'] },
+  source: 'import',
+  toApps: false,
+  apps: [],
+  correctUrl: '/account/profile/correction/address',
+  open: { id: ada.id, state: 'waiting' },
+  correction: { id: ada.id, state: 'refused', wish: 'It is number 13.', answer: 'It is not.', at },
+} as const;
+const pictureEntry = {
+  ...held,
+  name: 'picture',
+  label: 'Picture',
+  value: { lines: [], picture: '/assets/mark.svg' },
+  changeUrl: '/account/profile/picture/picture',
+  correctUrl: '/account/profile/correction/picture',
+  correction: { id: ada.id, state: 'open', wish: 'Not me.', at },
+} as const;
+const emptyEntry = {
+  name: 'nickname',
+  label: 'Nickname',
+  purpose: held.purpose,
+  why: held.why,
+  basis: 'legitimate_interest',
+  toApps: true,
+  apps: [],
+  required: false,
+  changeUrl: '/account/profile/change/nickname',
+  correctUrl: '/account/profile/correction/nickname',
+  undoable: [],
+} as const;
+
 /** Models for each page, by a name that says what is special about them; the first is the usual one. */
 export const pageSamples = {
   'account/overview': {
@@ -108,6 +180,113 @@ export const pageSamples = {
       passkey: { url: passkey.url, name: longApp.name, addedAt: at, synced: false },
       typed: '',
       last: true,
+    },
+  },
+  'account/profile': {
+    usual: {
+      ...frame,
+      here: '/account/profile',
+      held: [nameEntry, birthEntry, addressEntry, pictureEntry],
+      empty: [emptyEntry],
+    },
+    done: { ...frame, held: [], empty: [emptyEntry], done: 'changed' },
+  },
+  'account/profile-change': {
+    usual: {
+      ...frame,
+      entry: nameEntry,
+      action: '/account/profile/change/name',
+      fields: [
+        {
+          name: 'value',
+          label: 'Full name',
+          value: 'Ada',
+          autocomplete: 'name',
+          kind: 'text',
+          maxlength: 120,
+        },
+      ],
+      limits: {
+        times: { count: 2, within: { unit: 'day', count: 365 } },
+        coolDown: { unit: 'hour', count: 12 },
+        effectiveAfter: { unit: 'minute', count: 15 },
+        undoWithin: { unit: 'day', count: 7 },
+        stepUp: false,
+        approval: true,
+      },
+      hint: 'As in your passport.',
+      problems: [{ word: 'value_too_long', field: 'value' }],
+    },
+    choice: {
+      ...frame,
+      entry: birthEntry,
+      action: '/account/profile/change/zoneinfo',
+      fields: [
+        {
+          name: 'value',
+          label: 'Time zone',
+          value: 'UTC',
+          autocomplete: 'off',
+          kind: 'choice',
+          choices: [
+            { value: 'UTC', label: 'UTC', chosen: true },
+            { value: 'Europe/Berlin', label: 'Europe/Berlin', chosen: false },
+          ],
+        },
+      ],
+      limits: { stepUp: false, approval: false },
+    },
+    blocked: {
+      ...frame,
+      entry: birthEntry,
+      action: '/account/profile/change/birthdate',
+      fields: [],
+      limits: { stepUp: false, approval: false },
+      blocked: { why: 'too_often', from: at },
+    },
+  },
+  'account/profile-correction': {
+    usual: { ...frame, entry: nameEntry, wish: '', longest: 1000 },
+    wrong: {
+      ...frame,
+      entry: addressEntry,
+      wish: 'x',
+      longest: 1000,
+      problems: [{ word: 'wish_too_long', field: 'wish', vars: { count: 1000 } }],
+    },
+  },
+  'account/profile-undo': {
+    usual: {
+      ...frame,
+      entry: nameEntry,
+      change: { id: ada.id, before: { lines: ['Ada B.'] }, at, until: at },
+    },
+    empty: { ...frame, entry: nameEntry, change: { id: ada.id, at, until: at } },
+    over: { ...frame },
+  },
+  'account/profile-picture': {
+    usual: {
+      ...frame,
+      entry: pictureEntry,
+      action: '/account/profile/picture/picture',
+      limits: { stepUp: false, approval: false },
+      megabytes: 8,
+    },
+    wrong: {
+      ...frame,
+      entry: emptyEntry,
+      action: '/account/profile/picture/picture',
+      limits: { stepUp: false, approval: false },
+      megabytes: 8,
+      problems: [{ word: 'picture_unreadable', field: 'picture' }],
+    },
+    blocked: {
+      ...frame,
+      entry: pictureEntry,
+      action: '/account/profile/picture/picture',
+      limits: { stepUp: false, approval: false },
+      megabytes: 8,
+      blocked: { why: 'too_soon', from: at },
     },
   },
   'account/other-person': { usual: { ...frame, form: '/account' } },

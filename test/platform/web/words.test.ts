@@ -83,6 +83,8 @@ const SAME = [
   'Website',
   'Passkeys',
   'Messages',
+  '{{count}} minute',
+  '{{count}} minutes',
 ];
 
 test.each(words.languages.slice(1))('%s says nothing in English', language => {

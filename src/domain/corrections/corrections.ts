@@ -1,0 +1,182 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { Keyring } from '../../platform/crypto/keyring.js';
+import type { JobDefinition } from '../../platform/jobs/jobs.js';
+import type { Db } from '../../platform/storage/db.js';
+import type { Work } from '../../platform/storage/work.js';
+import { lockAccount } from '../accounts/accounts.js';
+
+/** The facts this room records. */
+export const CORRECTION_FACTS = ['correction.asked', 'correction.settled', 'correction.withdrawn'] as const;
+
+/** open: nobody has answered yet · done: it was corrected · refused · withdrawn by the person. */
+export type CorrectionState = 'open' | 'done' | 'refused' | 'withdrawn';
+
+/** What somebody asked to have corrected, in their own words, and what became of it. */
+export interface Correction {
+  readonly id: string;
+  readonly accountId: string;
+  readonly attribute: string;
+  readonly wish: string;
+  readonly state: CorrectionState;
+  readonly answer: string | undefined;
+  readonly askedAt: Date;
+  readonly settledAt: Date | undefined;
+}
+
+interface CorrectionRow {
+  readonly id: string;
+  readonly account_id: string;
+  readonly attribute: string;
+  readonly wish: Buffer;
+  readonly state: CorrectionState;
+  readonly answer: string | null;
+  readonly asked_at: Date;
+  readonly settled_at: Date | null;
+}
+
+const COLUMNS = [
+  'id',
+  'account_id',
+  'attribute',
+  'wish',
+  'state',
+  'answer',
+  'asked_at',
+  'settled_at',
+] as const;
+const SEAL = 'correction';
+/** So long a wish may be, in characters. */
+export const LONGEST_WISH = 1_000;
+/** So many of one person may be open at a time. */
+const MOST_OPEN = 10;
+
+function present(keyring: Keyring, row: CorrectionRow): Correction {
+  const [id, wish] = JSON.parse(keyring.open(SEAL, row.wish)) as [string, string];
+  if (id !== row.id) throw new Error('this wish belongs to another correction');
+  return {
+    id,
+    accountId: row.account_id,
+    attribute: row.attribute,
+    wish,
+    state: row.state,
+    answer: row.answer ?? undefined,
+    askedAt: row.asked_at,
+    settledAt: row.settled_at ?? undefined,
+  };
+}
+
+/** Puts on record what somebody asks to have corrected; of one attribute once at a time, and not without end. */
+export async function askCorrection(
+  work: Work,
+  keyring: Keyring,
+  { accountId, attribute, wish }: Pick<Correction, 'accountId' | 'attribute' | 'wish'>,
+): Promise<'asked' | 'open_already' | 'too_many'> {
+  await lockAccount(work, accountId);
+  const open = await work
+    .tx('corrections')
+    .where({ account_id: accountId, state: 'open' })
+    .select('attribute');
+  if (open.some(row => row.attribute === attribute)) return 'open_already';
+  if (open.length >= MOST_OPEN) return 'too_many';
+  const id = uuidv7();
+  await work.tx('corrections').insert({
+    account_id: accountId,
+    id,
+    attribute,
+    wish: keyring.seal(SEAL, JSON.stringify([id, wish])),
+    state: 'open',
+    asked_at: work.at,
+  });
+  work.record({ type: 'correction.asked', accountId, detail: { attribute, correction: id } });
+  return 'asked';
+}
+
+/** What somebody asked for, newest first. */
+export async function listCorrections(
+  db: Db,
+  keyring: Keyring,
+  accountId: string,
+): Promise<readonly Correction[]> {
+  const rows = await db('corrections')
+    .select<CorrectionRow[]>(...COLUMNS)
+    .where({ account_id: accountId })
+    .orderBy('id', 'desc')
+    .limit(50);
+  return rows.map(row => present(keyring, row));
+}
+
+/** What nobody has answered yet, oldest first. */
+export async function listOpenCorrections(
+  db: Db,
+  keyring: Keyring,
+  { after, limit }: { readonly after?: string | undefined; readonly limit: number },
+): Promise<readonly Correction[]> {
+  const open = db('corrections')
+    .select<CorrectionRow[]>(...COLUMNS)
+    .where({ state: 'open' });
+  const rows = await (after === undefined ? open : open.andWhere('id', '>', after))
+    .orderBy('id')
+    .limit(limit);
+  return rows.map((row: CorrectionRow) => present(keyring, row));
+}
+
+/** One that nobody has answered yet. */
+export async function findOpenCorrection(
+  db: Db,
+  keyring: Keyring,
+  id: string,
+): Promise<Correction | undefined> {
+  const row = await db('corrections')
+    .select<CorrectionRow[]>(...COLUMNS)
+    .where({ id, state: 'open' })
+    .first();
+  return row && present(keyring, row as CorrectionRow);
+}
+
+/** Says what became of it, once; false when somebody was quicker. */
+export async function settleCorrection(
+  work: Work,
+  { accountId, id, attribute }: Pick<Correction, 'accountId' | 'id' | 'attribute'>,
+  { state, answer }: { readonly state: 'done' | 'refused'; readonly answer?: string | undefined },
+): Promise<boolean> {
+  const settled = await work
+    .tx('corrections')
+    .where({ account_id: accountId, id, state: 'open' })
+    .update({ state, answer: answer ?? null, settled_at: work.at });
+  if (settled === 0) return false;
+  work.record({ type: 'correction.settled', accountId, detail: { attribute, correction: id, state } });
+  return true;
+}
+
+/** Takes it back; false where there is none of theirs that is open. */
+export async function withdrawCorrection(work: Work, accountId: string, id: string): Promise<boolean> {
+  const gone = await work
+    .tx('corrections')
+    .where({ account_id: accountId, id, state: 'open' })
+    .update({ state: 'withdrawn', settled_at: work.at });
+  if (gone === 0) return false;
+  work.record({ type: 'correction.withdrawn', accountId, detail: { correction: id } });
+  return true;
+}
+
+const BATCH = 1_000;
+
+/** Forgets what was settled a year ago. */
+export function sweepCorrections(db: Db): JobDefinition {
+  const sweep = async (): Promise<number> => {
+    const { rowCount } = await db.raw<{ rowCount: number }>(
+      `DELETE FROM corrections WHERE (account_id, id) IN (SELECT account_id, id FROM corrections
+         WHERE state <> 'open' AND settled_at < now() - interval '365 days'
+         ORDER BY settled_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
+      [BATCH],
+    );
+    return rowCount;
+  };
+  return {
+    name: 'sweep-corrections',
+    every: '37 3 * * *',
+    run: async (_payload, { signal }) => {
+      while (!signal.aborted && (await sweep()) === BATCH);
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import { findAccount } from '../../../domain/accounts/accounts.js';
+import type { Became, ProfileSchema } from '../../../domain/profiles/profiles.js';
+import { sayIn } from '../../../domain/purposes/purposes.js';
+import type { Work } from '../../../platform/storage/work.js';
+import { type Doing, tellEveryone } from '../../notices/tell.js';
+
+/** What happened to a profile, as its owner is told. */
+export type ProfileNews = 'profile_changed' | 'profile_waiting' | 'profile_scheduled' | 'profile_undone';
+
+const NEWS_OF: Readonly<Partial<Record<Became['became'], ProfileNews>>> = {
+  changed: 'profile_changed',
+  waiting: 'profile_waiting',
+  scheduled: 'profile_scheduled',
+};
+
+/** Tells of changes that were just made or asked for: one mail for each kind of them, however many there are. */
+export async function tellOfChanges(
+  work: Work,
+  doing: Doing,
+  accountId: string,
+  changes: readonly Became[],
+): Promise<void> {
+  const byNews = Map.groupBy(changes, ({ became }) => NEWS_OF[became]);
+  for (const [news, of] of byNews) {
+    if (news) await tellOf(work, doing, { accountId, news, changes: of });
+  }
+}
+
+/** Tells of one kind of news; a single change that can be undone comes with the way to undo it. */
+export async function tellOf(
+  work: Work,
+  doing: Doing,
+  {
+    accountId,
+    news,
+    changes,
+  }: {
+    readonly accountId: string;
+    readonly news: ProfileNews;
+    readonly changes: readonly Pick<Became, 'attribute' | 'changeId' | 'became' | 'until'>[];
+  },
+): Promise<void> {
+  const { parts } = doing;
+  const account = await findAccount(work.tx, accountId);
+  const language = account?.language ?? 'en';
+  const labels = changes.map(({ attribute }) => labelOf(parts.profile, attribute, language));
+  const undoable = changes.filter(({ became, changeId }) => became === 'changed' && changeId !== undefined);
+  const [first] = undoable;
+  await tellEveryone(work, doing, {
+    accountId,
+    kind: news,
+    values: { what: new Intl.ListFormat(language).format(labels) },
+    ...(undoable.length > 0 && {
+      undo: { profileChanges: undoable.map(({ changeId }) => changeId).join(' ') },
+    }),
+    ...(first?.changeId &&
+      news === 'profile_changed' && {
+        undoing: { url: `${parts.issuer.origin}/account/profile/undo/${first.changeId}` },
+      }),
+  });
+}
+
+function labelOf(schema: ProfileSchema, name: string, language: string): string {
+  const attribute = schema.attributes.find(each => each.name === name);
+  return attribute ? sayIn(attribute.label, language) : name;
+}
