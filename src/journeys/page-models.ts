@@ -1,7 +1,9 @@
 import type { PageFrame } from '../platform/web/render.js';
 import type { MailboxPages } from './home/mailbox-models.js';
 import type { ContactsPages } from './manage/contacts/models.js';
+import type { MessagesPages } from './manage/messages/models.js';
 import type { OverviewPages } from './manage/overview/models.js';
+import type { PreferencesPages } from './manage/preferences/models.js';
 import type { ProfilePages, ProfileProblem } from './manage/profile/models.js';
 import type { SigningInPages } from './manage/signing-in/models.js';
 import type { MessagePageModels } from './messages/models.js';
@@ -348,7 +350,9 @@ export interface PageModels
     ProfilePages,
     SigningInPages,
     MailboxPages,
-    MessagePageModels {
+    MessagePageModels,
+    MessagesPages,
+    PreferencesPages {
   readonly home: HomePage;
   readonly apps: AppsPage;
   readonly 'choose-account': ChooseAccountPage;

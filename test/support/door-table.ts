@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
+import { applyTopics } from '../../src/domain/messages/messages.js';
 import type { Db } from '../../src/platform/storage/db.js';
+import { openWork } from '../../src/platform/storage/work.js';
+import { NEWS } from './topics.js';
 
 /** Somebody whose things others try to reach. */
 export interface Owner {
@@ -36,6 +39,11 @@ async function aPasskey({ db, accountId }: Owner): Promise<{ readonly id: string
   return passkey;
 }
 
+async function withTopics({ db }: Owner): Promise<Readonly<Record<string, string>>> {
+  await openWork(db, { kind: 'operator' }, work => applyTopics(work, NEWS));
+  return {};
+}
+
 /** Every page, form and operation. A topic adds its own; `test/attack/doors.test.ts` tries each with everybody. */
 export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'GET /account': { owner: 200 },
@@ -50,7 +58,18 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'GET /account/sign-in/passkeys/:id': { owner: 200, params: aPasskey },
   'POST /account/sign-in/passkeys/:id': { owner: 303, params: aPasskey, sent: { name: 'Blue phone' } },
   'POST /account/sign-in/passkeys/:id/remove': { owner: 303, params: aPasskey },
+  'GET /account/messages': { owner: 200 },
+  'GET /account/preferences': { owner: 200 },
+  'POST /account/preferences': {
+    owner: 303,
+    params: withTopics,
+    sent: { read: 'news email 1 en', want: 'news email 1 en' },
+  },
+  'POST /account/preferences/language': { owner: 303, sent: { language: 'de', zone: 'Europe/Berlin' } },
   'GET /api/me': { owner: 200 },
+  'GET /api/me/messages': { owner: 200 },
+  'GET /api/me/preferences': { owner: 200 },
+  'PATCH /api/me/preferences': { owner: 200, sent: { language: 'fr', time_zone: 'Europe/Paris' } },
 };
 
 /** What answers everybody, or checks for itself who comes, and why. */

@@ -11,6 +11,7 @@ import {
   removeIdentifier,
   lockAccount as takeLock,
   turnState,
+  updateLanguage,
   updateProofsFrom,
   updateSignedOut,
   updateState,
@@ -42,6 +43,7 @@ export const ACCOUNT_FACTS = [
   'account.closed',
   'account.frozen',
   'account.recovered',
+  'account.language_changed',
   'objection.begun',
   'objection.used',
   'subject_key.destroyed',
@@ -101,6 +103,13 @@ export function releaseIdentifier(
 export async function setAccountState(work: Work, id: string, state: AccountState): Promise<boolean> {
   const changed = await updateState(work.tx, id, state, work.at);
   if (changed) work.record({ type: FACT_OF[state], accountId: id });
+  return changed;
+}
+
+/** Sets the language that somebody is written to in; says whether that changed anything. */
+export async function setLanguage(work: Work, id: string, language: string): Promise<boolean> {
+  const changed = await updateLanguage(work.tx, id, language, work.at);
+  if (changed) work.record({ type: 'account.language_changed', accountId: id, detail: { language } });
   return changed;
 }
 

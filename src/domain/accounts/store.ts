@@ -128,6 +128,12 @@ export async function updateState(tx: Tx, id: string, state: AccountState, at: D
   return changed === 1;
 }
 
+/** Sets the language of an account; says whether that changed anything. */
+export async function updateLanguage(tx: Tx, id: string, language: string, at: Date): Promise<boolean> {
+  const account = tx('accounts').where({ id }).whereNot({ language });
+  return (await account.update({ language, updated_at: at })) === 1;
+}
+
 /** Lets nothing count that was proved before `at`. */
 export async function updateProofsFrom(tx: Tx, id: string, at: Date): Promise<void> {
   await tx('accounts').where({ id }).update({ proofs_from: at });

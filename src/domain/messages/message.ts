@@ -10,7 +10,8 @@ export const MESSAGE_KINDS = ['security', 'code', 'account', 'topic'] as const;
 export type MessageKind = (typeof MESSAGE_KINDS)[number];
 
 /** queued · sent: handed over · failed: could not be handed over · refused: the other side took it not · withheld: nobody wanted it any more. */
-export type MessageState = 'queued' | 'sent' | 'failed' | 'refused' | 'withheld';
+export const MESSAGE_STATES = ['queued', 'sent', 'failed', 'refused', 'withheld'] as const;
+export type MessageState = (typeof MESSAGE_STATES)[number];
 
 /** The topic a message is about, and the opt-in it goes out on. */
 export interface TopicOf {
@@ -33,6 +34,14 @@ export interface NewMessage {
   readonly topic?: TopicOf | undefined;
 }
 
+/** The opt-in that a message goes out on: what was agreed to, when, and what the topic was called then. */
+export interface Agreed {
+  readonly optIn: string;
+  readonly at: Date;
+  readonly name: string;
+  readonly wording: string;
+}
+
 /** A message as its owner may see it. */
 export interface Message {
   readonly id: string;
@@ -42,7 +51,8 @@ export interface Message {
   readonly templateVersion: string;
   readonly language: string;
   readonly topic: string | undefined;
-  readonly optIn: string | undefined;
+  /** On which opt-in it goes out, for one of a topic. */
+  readonly agreed: Agreed | undefined;
   /** Undefined once the account's key is destroyed. */
   readonly to: string | undefined;
   readonly subject: string | undefined;

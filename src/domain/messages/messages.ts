@@ -19,6 +19,7 @@ export {
   type Channel,
   MESSAGE_FILTERS,
   MESSAGE_KINDS,
+  MESSAGE_STATES,
   type Message,
   type MessageFilter,
   type MessageKind,
@@ -31,6 +32,7 @@ export {
   listOptIns,
   type OptIn,
   type OptInChange,
+  type OptInPlace,
   restoreOptIn,
   withdrawOptIn,
 } from './opt-ins.js';

@@ -1,6 +1,6 @@
 import type { Delivery, Outgoing } from '../../platform/jobs/delivery.js';
 import type { Db, Tx } from '../../platform/storage/db.js';
-import type { Channel, Message, MessageFilter, MessageKind, MessageState } from './message.js';
+import type { Agreed, Channel, Message, MessageFilter, MessageKind, MessageState } from './message.js';
 
 /** How messages are left with the last statement of a work. */
 export const INTO_MESSAGES = `
@@ -24,7 +24,7 @@ interface MessageRow {
   readonly template_version: string;
   readonly language: string;
   readonly topic: string | null;
-  readonly opt_in: string | null;
+  readonly agreed: (Omit<Agreed, 'at'> & { readonly at: string }) | null;
   readonly queued_at: Date;
   readonly state: MessageState;
   readonly state_at: Date;
@@ -33,8 +33,11 @@ interface MessageRow {
   readonly key: Buffer | null;
 }
 
-const COLUMNS = `m.id, m.channel, m.kind, m.template, m.template_version, m.language, m.topic, m.opt_in, m.queued_at,
-  m.state, m.state_at, m.reason, m.sealed`;
+const COLUMNS = `m.id, m.channel, m.kind, m.template, m.template_version, m.language, m.topic, m.queued_at,
+  m.state, m.state_at, m.reason, m.sealed,
+  (SELECT jsonb_build_object('optIn', o.id, 'at', o.given_at, 'name', w.name, 'wording', w.opt_in) FROM opt_ins o
+     JOIN topic_wordings w ON w.topic = o.topic AND w.version = o.version AND w.language = o.language
+     WHERE o.account_id = m.account_id AND o.id = m.opt_in) AS agreed`;
 
 /* Each has an index of its own, so that a page of few among many is as quick as one of all. */
 const WHERE: Readonly<Record<MessageFilter, string>> = {
@@ -75,7 +78,7 @@ export async function listMessages(
     templateVersion: row.template_version,
     language: row.language,
     topic: row.topic ?? undefined,
-    optIn: row.opt_in ?? undefined,
+    agreed: row.agreed ? { ...row.agreed, at: new Date(row.agreed.at) } : undefined,
     queuedAt: row.queued_at,
     state: row.state,
     stateAt: row.state_at,

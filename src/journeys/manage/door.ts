@@ -11,7 +11,14 @@ import { ASKED_SECONDS, type Demand, demandOf, meets } from './freshness.js';
 import { type MeHere, secondFactorOf, whoIsMeant } from './person.js';
 
 /** A word under `account_nav.*` in the locales: a page that the navigation leads to. */
-export type NavWord = 'overview' | 'sign_in' | 'profile' | 'contacts' | 'history' | 'messages';
+export type NavWord =
+  | 'overview'
+  | 'sign_in'
+  | 'profile'
+  | 'contacts'
+  | 'history'
+  | 'messages'
+  | 'preferences';
 
 /** The fields of a form, as they were sent: all of them anybody's words until they were looked at. */
 export type Sent = Readonly<Record<string, unknown>>;

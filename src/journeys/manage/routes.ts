@@ -5,9 +5,13 @@ import { CONTACT_OPERATIONS } from './contacts/api.js';
 import { CONTACT_PAGES } from './contacts/pages.js';
 import { undoRoutes } from './contacts/undo.js';
 import { type AccountPage, mountPages } from './door.js';
+import { MESSAGES_OPERATIONS } from './messages/api.js';
+import { MESSAGES_PAGES } from './messages/pages.js';
 import { mountDescription } from './openapi.js';
 import { OVERVIEW_OPERATIONS } from './overview/api.js';
 import { OVERVIEW_PAGES } from './overview/pages.js';
+import { PREFERENCES_OPERATIONS } from './preferences/api.js';
+import { PREFERENCES_PAGES } from './preferences/pages.js';
 import { PROFILE_OPERATIONS } from './profile/api.js';
 import { PROFILE_PAGES } from './profile/pages.js';
 import { PICTURE_PAGES, pictureRoutes } from './profile/picture.js';
@@ -20,6 +24,8 @@ export const ACCOUNT_PAGES: readonly AccountPage[] = [
   ...PICTURE_PAGES,
   ...SIGNING_IN_PAGES,
   ...CONTACT_PAGES,
+  ...MESSAGES_PAGES,
+  ...PREFERENCES_PAGES,
 ];
 
 /** Every operation of the account API. A topic adds its list here, and nothing else. */
@@ -27,6 +33,8 @@ export const API_OPERATIONS: readonly ApiOperation[] = [
   ...OVERVIEW_OPERATIONS,
   ...PROFILE_OPERATIONS,
   ...CONTACT_OPERATIONS,
+  ...MESSAGES_OPERATIONS,
+  ...PREFERENCES_OPERATIONS,
 ];
 
 /** `/account` for people, `/api/me` for the apps that they let. */

@@ -8,6 +8,7 @@ export const NEWS = [
   'email_added',
   'email_made_primary',
   'email_removed',
+  'language_changed',
   'passkey_added',
   'passkey_removed',
   'password_changed',
@@ -22,6 +23,7 @@ export const NEWS = [
   'profile_waiting',
   'recovered_with_passkey',
   'recovered_with_password',
+  'time_zone_changed',
 ] as const;
 
 /** A kind of news. */

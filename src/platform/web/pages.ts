@@ -8,6 +8,8 @@ import type { Words } from './words.js';
 export interface Pages {
   /** Answers with a page; `status` is kept when it was set before. */
   show(ctx: Koa.Context, template: string, model: object): void;
+  /** The languages there are, each by its own name. */
+  readonly languages: readonly { readonly code: string; readonly name: string }[];
   /** The language to speak in this request. */
   language(ctx: Koa.Context): string;
   /** A word of the locales in that language. */
@@ -31,6 +33,7 @@ export function openPages(renderer: Renderer, words: Words, csrf: Csrf, issuer: 
     return chosen;
   };
   return {
+    languages: words.languages.map(code => ({ code, name: words.translator(code)('language.name') })),
     language,
     say: (ctx, key, vars) => words.translator(language(ctx))(key, vars),
     show: (ctx, template, model) => {

@@ -119,6 +119,84 @@ const emptyEntry = {
 
 /** Models for each page, by a name that says what is special about them; the first is the usual one. */
 export const pageSamples = {
+  'account/messages': {
+    usual: {
+      ...frame,
+      filters: [
+        { word: 'all', url: '/account/messages', current: true },
+        { word: 'security', url: '/account/messages?only=security', current: false },
+        { word: 'code', url: '/account/messages?only=code', current: false },
+        { word: 'account', url: '/account/messages?only=account', current: false },
+        { word: 'topic', url: '/account/messages?only=topic', current: false },
+        { word: 'undelivered', url: '/account/messages?only=undelivered', current: false },
+      ],
+      filtered: false,
+      messages: [
+        {
+          id: '1',
+          channel: 'email',
+          kind: 'code',
+          state: 'queued',
+          at,
+          subject: '•••• is your code',
+          to: email,
+        },
+        {
+          id: '2',
+          channel: 'email',
+          kind: 'topic',
+          state: 'sent',
+          at,
+          subject: 'What is new in March',
+          to: longEmail,
+          agreed: { at, name: 'News', wording: 'Yes, tell me once a month what is new.' },
+        },
+        { id: '3', channel: 'sms', kind: 'security', state: 'refused', at },
+        { id: '4', channel: 'email', kind: 'topic', state: 'withheld', at, subject: longApp.name, to: email },
+        { id: '5', channel: 'email', kind: 'account', state: 'failed', at, subject: 'Hello', to: email },
+      ],
+      olderUrl: '/account/messages?before=1',
+      newestUrl: '/account/messages',
+    },
+    empty: { ...frame, filters: [], filtered: false, messages: [] },
+    filtered: { ...frame, filters: [], filtered: true, messages: [], newestUrl: '/account/messages' },
+  },
+  'account/preferences': {
+    usual: {
+      ...frame,
+      topics: [
+        {
+          topic: 'news',
+          name: 'News',
+          description: 'What is new here, once a month.',
+          wording: 'Yes, tell me once a month what is new.',
+          language: 'en',
+          channels: [
+            { channel: 'email', wanted: true, since: at, read: 'news email 1 en', unreachable: false },
+            { channel: 'sms', wanted: false, read: 'news sms 1 en', unreachable: true },
+          ],
+        },
+        {
+          topic: 'offers',
+          name: longApp.name,
+          description: 'Things for less.',
+          wording: 'Yes, tell me about offers.',
+          language: 'en',
+          channels: [{ channel: 'email', wanted: false, read: 'offers email 1 en', unreachable: false }],
+        },
+      ],
+      languages: [
+        { code: 'en', name: 'English', chosen: true },
+        { code: 'ar', name: 'العربية', chosen: false },
+      ],
+      zones: [
+        { region: 'Europe', zones: [{ zone: 'Europe/Berlin', place: 'Berlin', chosen: true }] },
+        { region: 'UTC', zones: [{ zone: 'UTC', place: 'UTC', chosen: false }] },
+      ],
+      done: 'topics',
+    },
+    none: { ...frame, topics: [], languages: [], zones: [], problem: 'reworded' },
+  },
   'account/overview': {
     usual: {
       ...frame,
