@@ -12,9 +12,10 @@ import {
   verifyClientSecret,
 } from './domain/clients/clients.js';
 import { sweepContactChanges, sweepProofs } from './domain/contacts/contacts.js';
+import { sweepCorrections } from './domain/corrections/corrections.js';
 import { openPasswordHasher, relyingPartyOf, sweepChallenges } from './domain/credentials/credentials.js';
 import { openLedger } from './domain/messages/messages.js';
-import { openSchema } from './domain/profiles/profiles.js';
+import { bringAboutChanges, type Decision, openSchema, sweepProfiles } from './domain/profiles/profiles.js';
 import { openProtection, openReplayNotes, sweepAttempts } from './domain/protection/protection.js';
 import { accountResource, openResourceCache } from './domain/resources/resources.js';
 import { appRoutes } from './journeys/apps/pages.js';
@@ -25,6 +26,7 @@ import { mailboxRoutes } from './journeys/home/mailbox.js';
 import { homeRoutes } from './journeys/home/pages.js';
 import { interactionRoutes } from './journeys/interaction-routes.js';
 import type { Parts } from './journeys/journey.js';
+import { tellOfDay } from './journeys/manage/profile/tell.js';
 import { accountRoutes } from './journeys/manage/routes.js';
 import { dispatchJob } from './journeys/messages/dispatch.js';
 import { unsubscribeRoutes } from './journeys/messages/unsubscribe.js';
@@ -58,6 +60,7 @@ import { openSmsSender, sendSmsJob } from './platform/sms/sms.js';
 import { DATABASE_LIMITS, openDatabase, openStatementPool } from './platform/storage/db.js';
 import { openListener } from './platform/storage/listen.js';
 import { traceStatements, watchPools } from './platform/storage/observed.js';
+import type { Work } from './platform/storage/work.js';
 import type { Telemetry } from './platform/telemetry/telemetry.js';
 import { openAssets } from './platform/web/assets.js';
 import { openCsrf } from './platform/web/csrf.js';
@@ -329,15 +332,25 @@ function findResourceServer(resources: Base['resources'], issuer: URL): FindReso
 function jobsOf(issuer: URL, base: Base, provider: Parameters<typeof backchannelLogout>[0]): JobDefinition[] {
   const { laterDb: db, keyring, transport, sms, outbound, renderer } = base;
   const ledger = openLedger(db, account => mayAct({ account }));
+  const telling = { issuer, keyring, renderer, rp: { name: NAME } };
+  const profiles = {
+    db,
+    keyring,
+    schema: () => openSchema(db),
+    tell: (work: Work, decision: Decision) => tellOfDay(work, telling, decision),
+  };
   return [
     sendMailJob(db, keyring, transport, ledger),
     sendSmsJob(db, keyring, sms, ledger),
-    dispatchJob(db, { issuer, keyring, renderer, rp: { name: NAME } }),
+    dispatchJob(db, telling),
     backchannelLogout(provider, db),
     advanceSigningKeys(db),
     sweepArtefacts(db),
     sweepProofs(db),
     sweepContactChanges(db),
+    sweepCorrections(db),
+    bringAboutChanges(profiles),
+    sweepProfiles(profiles),
     sweepObjections(db),
     sweepChallenges(db),
     {

@@ -52,7 +52,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
   messages: ({ words, ...command }) => runMessages(words, messaging(command)),
   keys: ({ db, config, words }) => runKeys(words, { db, secret: config.secret, print, fail }),
   sms: ({ db, config, words }) => runSms(words, { db, config, print, fail }),
-  profile: ({ db, words }) => runProfile(words, { db, print, fail }),
+  profile: ({ words, ...command }) => {
+    const { db, sending: telling } = messaging(command);
+    return runProfile(words, { db, telling, print, fail });
+  },
   passwords: ({ db, words }) =>
     runPasswords(words, { db, print: line => print(`${line}\n`), printError: fail }),
 };

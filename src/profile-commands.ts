@@ -7,25 +7,35 @@ import {
   readSchema,
   valuesInTheWay,
 } from './domain/profiles/profiles.js';
+import type { Telling } from './journeys/notices/tell.js';
 import { Refusal } from './platform/errors.js';
 import type { Db } from './platform/storage/db.js';
 import { openWork } from './platform/storage/work.js';
 import { planChanges, planInWords } from './profile-plan.js';
+import { REQUESTS_USAGE, runChanges, runCorrections } from './profile-requests.js';
 
 /** What `keyhold profile …` works with. */
 export interface ProfileCommand {
   readonly db: Db;
+  readonly telling: Telling;
   readonly print: (text: string) => void;
   readonly fail: (text: string) => void;
 }
 
 export const PROFILE_USAGE = `keyhold profile show                                         what is known about people and why, as a file
 keyhold profile plan FILE                                    what applying a file would change; changes nothing
-keyhold profile apply FILE [--delete-values]                 make a file the one that stands, whole`;
+keyhold profile apply FILE [--delete-values]                 make a file the one that stands, whole
+${REQUESTS_USAGE}`;
 
 type Verb = (words: readonly string[], command: ProfileCommand) => Promise<number>;
 
-const VERBS: Readonly<Record<string, Verb>> = { show, plan, apply };
+const VERBS: Readonly<Record<string, Verb>> = {
+  show,
+  plan,
+  apply,
+  changes: runChanges,
+  corrections: runCorrections,
+};
 
 /** Runs `keyhold profile …` and gives the exit code: 0 done, 1 refused, 2 not understood. */
 export async function runProfile(argv: readonly string[], command: ProfileCommand): Promise<number> {

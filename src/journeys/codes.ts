@@ -22,7 +22,7 @@ export interface Recipient {
 /** Puts a mail into the queue, and on record among its owner's messages, in one statement with all that the work leaves. */
 export function mail<Name extends keyof MailModels>(
   work: Work,
-  parts: Parts,
+  parts: Pick<Parts, 'renderer' | 'keyring'> & { readonly rp: { readonly name: string } },
   name: Name,
   { to, language, accountId, decoy }: Recipient,
   model: Omit<MailModels[Name], 'issuerName'>,

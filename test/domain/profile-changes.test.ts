@@ -303,17 +303,13 @@ test('undoing brings the value back with where it came from and since when, and 
   expect(first.value_before.toString('latin1')).not.toContain('mine');
   clock = days(2);
   const events = await recordedDuring(database.db, () =>
-    at(work => undoChange(work, { schema, keyring }, { accountId, id: first.id })),
+    at(work => undoChange(work, { keyring }, { accountId, id: first.id })),
   );
   expect(events.map(({ type }) => type)).toEqual(['profile.change_undone']);
   const { values } = await readProfile(database.db, accountId);
   expect(values.get('word')).toEqual({ value: 'mine', source: 'import', at: days(-100) });
-  expect(
-    await at(work => undoChange(work, { schema, keyring }, { accountId, id: first.id })),
-  ).toBeUndefined();
-  expect(
-    await at(work => undoChange(work, { schema, keyring }, { accountId, id: second.id })),
-  ).toBeUndefined();
+  expect(await at(work => undoChange(work, { keyring }, { accountId, id: first.id }))).toBeUndefined();
+  expect(await at(work => undoChange(work, { keyring }, { accountId, id: second.id }))).toBeUndefined();
   expect((await rows()).map(({ state, value_before }) => [state, value_before])).toEqual([
     ['undone', null],
     ['undone', null],
@@ -326,7 +322,7 @@ test('after its window nothing can be undone, and what was there before is forgo
   await change(schema, { word: 'two' });
   const [row] = await rows();
   clock = days(7);
-  expect(await at(work => undoChange(work, { schema, keyring }, { accountId, id: row.id }))).toBeUndefined();
+  expect(await at(work => undoChange(work, { keyring }, { accountId, id: row.id }))).toBeUndefined();
   await run(sweepProfiles(jobs(schema)));
   expect((await rows())[0]).toMatchObject({ state: 'done', value_before: null });
   expect(await word()).toBe('two');
@@ -341,7 +337,7 @@ test('C40: a change is undone, withdrawn or read by whose it is alone (IDOR)', a
   accountId = await somebody();
   const own = { accountId, id: row.id };
   const events = await recordedDuring(database.db, async () => {
-    expect(await at(work => undoChange(work, { schema, keyring }, own))).toBeUndefined();
+    expect(await at(work => undoChange(work, { keyring }, own))).toBeUndefined();
     expect(await at(work => withdrawChange(work, own))).toBeUndefined();
   });
   expect(events).toEqual([]);

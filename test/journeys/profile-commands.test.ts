@@ -3,23 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { findSchema, standardSchema } from '../../src/domain/profiles/profiles.js';
-import { runProfile } from '../../src/profile-commands.js';
 import { until } from '../support/jobs.js';
 import { personAt, signUp } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { accountOf, recordedDuring } from '../support/ledger.js';
+import { type Draft, profileCommand } from '../support/profile.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
 
 let keyhold: TestKeyhold;
 let app: RelyingParty;
 let folder: string;
 let file: string;
-
-interface Draft {
-  version: number;
-  purposes: Record<string, unknown>[];
-  attributes: Record<string, unknown>[];
-}
 
 beforeAll(async () => {
   keyhold = await startKeyhold();
@@ -45,19 +39,7 @@ async function write(change: (draft: Draft) => void): Promise<void> {
   await writeFile(file, JSON.stringify(draft, null, 2));
 }
 
-async function profile(...words: string[]) {
-  const said = { out: '', err: '' };
-  const code = await runProfile(words, {
-    db: keyhold.db,
-    print: text => {
-      said.out += text;
-    },
-    fail: text => {
-      said.err += `${text}\n`;
-    },
-  });
-  return { code, ...said };
-}
+const profile = (...words: string[]) => profileCommand(keyhold, ...words);
 
 const shoeSize = {
   name: 'shoe_size',

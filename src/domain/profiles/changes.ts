@@ -268,10 +268,11 @@ export interface OwnChange {
  */
 export async function undoChange(
   work: Work,
-  { keyring }: Rules,
-  own: OwnChange,
+  { keyring }: Pick<Rules, 'keyring'>,
+  { frozen = false, ...own }: OwnChange & { readonly frozen?: boolean },
 ): Promise<string | undefined> {
-  await hold(work, own.accountId);
+  /* Whoever objects has their account frozen first. */
+  await (frozen ? lockAccount(work, own.accountId) : hold(work, own.accountId));
   const row = await settleChange(work.tx, {
     ...own,
     from: ['done'],

@@ -17,6 +17,7 @@ export const NEWS = [
   'phone_added',
   'phone_made_primary',
   'phone_removed',
+  'profile_answered',
   'profile_changed',
   'profile_scheduled',
   'profile_undone',

@@ -91,7 +91,7 @@ async function object(ctx: Koa.Context, parts: Parts): Promise<void> {
 async function freeze(work: Work, doing: Doing, { kind, objected }: Opened): Promise<void> {
   const { accountId } = objected;
   await freezeAccount(work, accountId);
-  for (const undoing of undoingsOf(kind, objected)) await undoing.run(work, objected);
+  for (const undoing of undoingsOf(kind, objected)) await undoing.run(work, objected, doing.parts);
   await endSessionsOf(work, accountId, 'account-frozen');
   await endProofs(work, accountId);
   await tellEveryone(work, doing, { accountId, kind: 'account_frozen' });

@@ -64,22 +64,42 @@ export function openToldOf(keyring: Keyring, sealed: Buffer): ToldOf {
  */
 export async function tellEveryone(work: Work, doing: Doing, news: News): Promise<void> {
   const { ctx, parts, app } = doing;
-  const { accountId, kind, values = {}, undo, informed = [], undoing } = news;
-  const { language, zone, addresses } = await readersOf(work, news);
   const from = askedFrom(ctx);
   const country = await parts.places.countryOf(from.address);
   const asked: Asked = { at: work.at, ...from, ...(country && { country }), ...(app && { app: app.name }) };
-  const { at, ...told } = { ...asked, values, undo, ...(app && { clientId: app.clientId }) };
-  const sealed = addresses.map(to => parts.keyring.seal(SEAL, JSON.stringify({ ...told, to })));
+  await tell(work, parts, asked, news, app?.clientId);
+}
+
+/** What somebody is told with, where no request of theirs is under way. */
+export type Telling = Pick<Parts, 'issuer' | 'renderer' | 'keyring'> & {
+  readonly rp: { readonly name: string };
+};
+
+/** The same for what an operator did, or what happened on its day. */
+export function tellWithoutRequest(work: Work, telling: Telling, news: News): Promise<void> {
+  return tell(work, telling, { at: work.at }, news);
+}
+
+async function tell(
+  work: Work,
+  telling: Telling,
+  asked: Asked,
+  news: News,
+  clientId?: string,
+): Promise<void> {
+  const { accountId, kind, values = {}, undo, informed = [], undoing } = news;
+  const { language, zone, addresses } = await readersOf(work, news);
+  const { at, ...told } = { ...asked, values, undo, ...(clientId !== undefined && { clientId }) };
+  const sealed = addresses.map(to => telling.keyring.seal(SEAL, JSON.stringify({ ...told, to })));
   const tokens = isObjectable(kind) ? await beginObjections(work, { accountId, about: kind }, sealed) : [];
   const everyone = [...addresses, ...informed.filter(one => !addresses.includes(one))];
   for (const [index, to] of everyone.entries()) {
     const token = tokens[index];
-    const objectUrl = token === undefined ? undefined : `${parts.issuer.origin}/objection/${token}`;
+    const objectUrl = token === undefined ? undefined : `${telling.issuer.origin}/objection/${token}`;
     const undoUrl = index < addresses.length && (undoing?.to ?? to) === to ? undoing?.url : undefined;
     const links = { ...(objectUrl && { objectUrl }), ...(undoUrl && { undoUrl }) };
     const model = { news: { kind, values }, asked, ...links, ...(zone && { zone }) };
-    mail(work, parts, 'notice', { to, language, accountId }, model);
+    mail(work, telling, 'notice', { to, language, accountId }, model);
   }
 }
 

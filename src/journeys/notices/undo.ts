@@ -1,5 +1,7 @@
 import { undoChangesSince } from '../../domain/contacts/contacts.js';
 import { removePasskey } from '../../domain/credentials/credentials.js';
+import { undoChange } from '../../domain/profiles/profiles.js';
+import type { Keyring } from '../../platform/crypto/keyring.js';
 import type { Work } from '../../platform/storage/work.js';
 import type { NewsKind } from './kinds.js';
 import type { ToldOf } from './tell.js';
@@ -19,11 +21,11 @@ export interface Undoing {
   readonly word: UndoWord;
   /** Whether there is anything of that kind to undo; decides what the page says. */
   concerns(objected: Objected): boolean;
-  run(work: Work, objected: Objected): Promise<void>;
+  run(work: Work, objected: Objected, parts: { readonly keyring: Keyring }): Promise<void>;
 }
 
 /** What can be undone. */
-export type UndoWord = 'passkey' | 'addresses';
+export type UndoWord = 'passkey' | 'addresses' | 'profile';
 
 /* The passkey that came with what they disown is not theirs, or it would let that person in again once they recovered. */
 const newPasskey: Undoing = {
@@ -43,9 +45,21 @@ const addresses: Undoing = {
   },
 };
 
+/* What they disown in their profile says again what it said before, as long as that is kept. */
+const profile: Undoing = {
+  word: 'profile',
+  concerns: ({ undo }) => undo['profileChanges'] !== undefined,
+  run: async (work, { accountId, undo }, { keyring }) => {
+    for (const id of String(undo['profileChanges']).split(' ')) {
+      await undoChange(work, { keyring }, { accountId, id, frozen: true });
+    }
+  },
+};
+
 /** What is undone when somebody objects to news of a kind. A new kind that changes something brings its line. */
 const OF_KIND: Readonly<Partial<Record<NewsKind, Undoing>>> = {
   passkey_added: newPasskey,
+  profile_changed: profile,
   recovered_with_passkey: newPasskey,
 };
 

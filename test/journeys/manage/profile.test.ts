@@ -1,15 +1,10 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { standardSchema } from '../../../src/domain/profiles/profiles.js';
-import { runProfile } from '../../../src/profile-commands.js';
 import { accountToken } from '../../support/account-api.js';
-import { until } from '../../support/jobs.js';
 import { personAt, signIn } from '../../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../../support/keyhold.js';
 import { accountOf, recordedDuring } from '../../support/ledger.js';
 import type { Person } from '../../support/person.js';
+import { declareAttributes } from '../../support/profile.js';
 import { newMember } from '../../support/protocol.js';
 import { openRelyingParty, type RelyingParty } from '../../support/relying-party.js';
 import { csrfOf } from '../../support/steps.js';
@@ -41,30 +36,17 @@ afterAll(async () => {
 });
 
 /* Attributes with limits beside the shipped ones. */
-async function declare(): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'keyhold-profile-'));
-  const file = JSON.parse(standardSchema().text);
+function declare(): Promise<void> {
   const said = { type: 'text', purpose: 'naming', see: ['person', 'apps', 'operator'], change: ['person'] };
-  file.attributes.push(
+  const hidden = { see: ['operator'], change: ['operator'] };
+  return declareAttributes(keyhold, [
     { ...said, name: 'handle', label: { en: 'Handle' }, limits: { changes: { max: 1, within: '30 days' } } },
     { ...said, name: 'legal_name', label: { en: 'Legal name' }, limits: { approval: true } },
     { ...said, name: 'seat', label: { en: 'Seat' }, limits: { effective_after: '7 days' } },
     { ...said, name: 'grade', label: { en: 'Grade' }, change: ['operator'] },
-    { ...said, name: 'secret_note', label: { en: 'Secret note' }, see: ['operator'], change: ['operator'] },
+    { ...said, name: 'secret_note', label: { en: 'Secret note' }, ...hidden },
     { ...said, name: 'diet', label: { en: 'Diet' }, type: 'yes-no' },
-  );
-  await writeFile(join(folder, 'profile.json'), JSON.stringify(file));
-  const said2: string[] = [];
-  const words = { db: keyhold.db, print: () => undefined, fail: (text: string) => void said2.push(text) };
-  expect([await runProfile(['apply', join(folder, 'profile.json')], words), said2]).toEqual([
-    0,
-    expect.anything(),
   ]);
-  await rm(folder, { recursive: true });
-  await until(async () => {
-    const answer = await fetch(`${keyhold.origin}/.well-known/openid-configuration`);
-    return ((await answer.json()) as { claims_supported: string[] }).claims_supported.includes('diet');
-  });
 }
 
 const at = (path: string) => new URL(path, keyhold.origin);

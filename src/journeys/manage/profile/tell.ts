@@ -1,8 +1,13 @@
 import { findAccount } from '../../../domain/accounts/accounts.js';
-import type { Became, ProfileSchema } from '../../../domain/profiles/profiles.js';
+import {
+  type Became,
+  type Decision,
+  openSchema,
+  type ProfileSchema,
+} from '../../../domain/profiles/profiles.js';
 import { sayIn } from '../../../domain/purposes/purposes.js';
 import type { Work } from '../../../platform/storage/work.js';
-import { type Doing, tellEveryone } from '../../notices/tell.js';
+import { type Doing, type Telling, tellEveryone, tellWithoutRequest } from '../../notices/tell.js';
 
 /** What happened to a profile, as its owner is told. */
 export type ProfileNews = 'profile_changed' | 'profile_waiting' | 'profile_scheduled' | 'profile_undone';
@@ -63,4 +68,26 @@ export async function tellOf(
 function labelOf(schema: ProfileSchema, name: string, language: string): string {
   const attribute = schema.attributes.find(each => each.name === name);
   return attribute ? sayIn(attribute.label, language) : name;
+}
+
+/** Tells of a change whose day has come. */
+export function tellOfDay(work: Work, telling: Telling, decision: Decision): Promise<void> {
+  return tellOfDecision(
+    work,
+    telling,
+    decision,
+    decision.became === 'changed' ? 'profile_changed' : 'profile_scheduled',
+  );
+}
+
+/** Tells of what was decided or happened without a request of theirs. */
+export async function tellOfDecision(
+  work: Work,
+  telling: Telling,
+  { accountId, attribute }: Pick<Decision, 'accountId' | 'attribute'>,
+  kind: 'profile_changed' | 'profile_scheduled' | 'profile_answered',
+): Promise<void> {
+  const account = await findAccount(work.tx, accountId);
+  const what = labelOf(await openSchema(work.tx), attribute, account?.language ?? 'en');
+  await tellWithoutRequest(work, telling, { accountId, kind, values: { what } });
 }
