@@ -150,6 +150,23 @@ test('an address that somebody else has looks the same to whoever asks, its owne
   expect(mine.map(({ template }) => template)).toEqual([]);
 });
 
+test('C09: whether somebody has an address shows neither in what the database is asked nor in the headers', async () => {
+  const [taken, free] = [`holds${count}@example.test`, `nobod${count}@example.test`];
+  await newMember(keyhold, app, taken);
+  const asked = async (address: string) => {
+    await ada.goto(at(`${LIST}/add-email`));
+    ada.fill('New email address', address);
+    let headers: string[] = [];
+    const statements = await keyhold.trips.during(async () => {
+      await ada.press('Send a code');
+      headers = [...ada.page.headers.keys()].sort();
+    });
+    return [statements.filter(statement => !/mailbox/.test(statement)), headers, ada.page.html.length];
+  };
+  await asked(`first${count}@example.test`);
+  expect(await asked(taken)).toEqual(await asked(free));
+});
+
 test('whoever proves an address that became somebody else’s meanwhile is told, and nothing changes', async () => {
   const code = await ask(ada, second);
   const ready = ada.page.url;
@@ -287,7 +304,7 @@ test('the main address can be changed and the former one removed; doing it twice
   await add(ada, second);
   await open(ada, second);
   await ada.press('Make this the main address');
-  expect(ada.page.text).toContain('Your main address or number is changed.');
+  expect(ada.page.text).toContain('Your main address is changed.');
   await open(ada, email);
   const { pathname } = ada.page.url;
   const fields = { csrf: csrfOf(ada), for: await accountOf(keyhold.db, email) };

@@ -390,7 +390,7 @@ export const pageSamples = {
         },
       ],
       phonesOn: true,
-      done: 'main',
+      done: 'main_email',
     },
     bare: {
       ...frame,

@@ -23,7 +23,7 @@ export interface ShownChange {
 }
 
 /** What a form before has led here with: a word under `contacts_done.*`. */
-export type ContactsDone = 'added' | 'main' | 'removed' | 'undone' | 'over';
+export type ContactsDone = 'added' | 'main_email' | 'main_phone' | 'removed' | 'undone' | 'over';
 
 /** `/account/contacts`: all there is, and what can be undone. */
 export interface ContactsPage extends AccountFrame {

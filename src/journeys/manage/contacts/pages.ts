@@ -60,10 +60,12 @@ const changeOf = ({ id, kind, what, address, madeAt: at, undoUntil: until }: Con
   until,
 });
 
+const DONE = ['added', 'main_email', 'main_phone', 'removed', 'undone', 'over'] as const;
+
 async function showList(call: AccountCall): Promise<void> {
   const asker = onPages(call);
   const [mine, changes] = await Promise.all([listMine(asker), listMyChanges(asker)]);
-  const done = doneHere(call, ['added', 'main', 'removed', 'undone', 'over']);
+  const done = doneHere(call, DONE);
   const of = (kind: ShownContact['kind']) => mine.map(shownOf).filter(each => each.kind === kind);
   showAccount(call, 'account/contacts', {
     emails: of('email'),
@@ -186,7 +188,7 @@ async function makeOneMain(call: AccountCall): Promise<void> {
   const found = await findMine(asker, call.params['id']);
   if (!found?.verifiedAt) return leadTo(call, LIST, 'over');
   await makeMain(asker, found).catch(gone);
-  leadTo(call, LIST, 'main');
+  leadTo(call, LIST, `main_${found.kind}`);
 }
 
 /* Sent twice, or done in another tab: what was wanted is so. */

@@ -41,7 +41,11 @@ async function showOverview(call: AccountCall): Promise<void> {
   });
 }
 
-const NEXT: Readonly<Partial<Record<Attention, string>>> = { no_passkey: '/account/sign-in/passkeys/new' };
+const NEXT: Readonly<Partial<Record<Attention, string>>> = {
+  unproved_email: '/account/contacts',
+  no_passkey: '/account/sign-in/passkeys/new',
+  one_email: '/account/contacts/add-email',
+};
 
 function urlOf(word: Attention): { readonly url?: string } {
   const url = NEXT[word];
