@@ -4,7 +4,7 @@ import type { Db } from '../../platform/storage/db.js';
 import { openPersonal } from '../../platform/storage/origin.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
 import { type Account, findAccount } from '../accounts/accounts.js';
-import type { Message, MessageFilter, NewMessage } from './message.js';
+import type { Message, MessageFilter, MessageState, NewMessage } from './message.js';
 import * as store from './store.js';
 
 export {
@@ -98,6 +98,15 @@ export function openLedger(db: Db, mayAct: (account: Account | undefined) => boo
       await openWork(db, { kind: 'system' }, work => store.updateDelivery(work.tx, outgoing, delivery));
     },
   };
+}
+
+/** What became of a message of an account so far. */
+export async function findMessageState(
+  db: Db,
+  accountId: string,
+  id: string,
+): Promise<MessageState | undefined> {
+  return (await store.findOnItsWay(db, accountId, id))?.state;
 }
 
 /** How many messages are listed at most at a time. */

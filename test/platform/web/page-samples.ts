@@ -448,6 +448,15 @@ export const pageSamples = {
       sentAgain: false,
       problems: [{ word: 'code_wrong', field: 'code', vars: { count: 3 } }],
     },
+    undelivered: {
+      ...frame,
+      proof: 'x',
+      kind: 'phone',
+      address: '+447400123456',
+      minutes: 10,
+      state: 'undelivered',
+      sentAgain: false,
+    },
     expired: {
       ...frame,
       proof: 'x',

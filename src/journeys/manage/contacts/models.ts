@@ -57,7 +57,7 @@ export interface ContactCodePage extends AccountFrame {
   readonly kind: ContactKind;
   readonly address: string;
   readonly minutes: number;
-  readonly state: 'open' | 'expired' | 'ended' | 'taken' | 'over';
+  readonly state: 'open' | 'undelivered' | 'expired' | 'ended' | 'taken' | 'over';
   readonly sentAgain: boolean;
   readonly problems?: readonly Problem[];
 }

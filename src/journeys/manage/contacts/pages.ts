@@ -123,6 +123,7 @@ function limited(error: unknown): { readonly outcome: 'limited'; readonly proble
 
 const STATES: Readonly<Record<string, ContactCodePage['state']>> = {
   open: 'open',
+  undelivered: 'undelivered',
   expired: 'expired',
   'too-many': 'ended',
 };

@@ -1,4 +1,3 @@
-import { v7 as uuidv7 } from 'uuid';
 import { findByIdentifier, lockAccount, normaliseEmail } from '../../../domain/accounts/accounts.js';
 import {
   addProvedContact,
@@ -14,7 +13,7 @@ import {
   readPhone,
   tryCode,
 } from '../../../domain/contacts/contacts.js';
-import { keepMessage } from '../../../domain/messages/messages.js';
+import { findMessageState, keepMessage } from '../../../domain/messages/messages.js';
 import { digest } from '../../../platform/crypto/tokens.js';
 import { sealSms, withCode } from '../../../platform/sms/sms.js';
 import { openWork, type Work } from '../../../platform/storage/work.js';
@@ -106,12 +105,11 @@ async function beginPhone(asker: Asker, phone: ReadPhone): Promise<string> {
   return openWork(parts.db, asker.actor, async work => {
     const { id, code } = await start(work, asker, 'phone', phone.number, false);
     const say = (shown: string) => parts.pages.say(ctx, 'sms.code', { code: shown, issuer: parts.rp.name });
-    const messageId = uuidv7();
     const until = new Date(work.at.getTime() + PROOF_MINUTES * 60_000);
     const text = withCode(say(code), parts.issuer.hostname, code);
-    work.enqueue(sealSms(parts.keyring, { to: phone.number, text }, { id: messageId, accountId, until }));
+    work.enqueue(sealSms(parts.keyring, { to: phone.number, text }, { id, accountId, until }));
     keepMessage(work, parts.keyring, {
-      id: messageId,
+      id,
       accountId,
       channel: 'sms',
       kind: 'code',
@@ -135,7 +133,8 @@ export interface BegunHere {
   readonly id: string;
   readonly kind: ContactKind;
   readonly address: string;
-  readonly state: 'open' | ProofEnd;
+  /** undelivered: the text message that brings the code could not be handed over. */
+  readonly state: 'open' | 'undelivered' | ProofEnd;
 }
 
 /** The proof of an id, if it was begun right here by whoever asks. */
@@ -144,7 +143,11 @@ export async function findBegun(asker: Asker, id: string): Promise<BegunHere | u
   if (!proof || (proof.purpose !== 'add-email' && proof.purpose !== 'add-phone')) return undefined;
   const { purpose, address, state } = proof;
   if (proof.binding !== bindingOf(asker, purpose, address)) return undefined;
-  return { id, kind: purpose === 'add-email' ? 'email' : 'phone', address, state };
+  if (purpose === 'add-email') return { id, kind: 'email', address, state };
+  /* The message goes by the proof's id. What became of a mail is not looked at: that would tell who has an address. */
+  const message = await findMessageState(asker.parts.db, asker.accountId, id);
+  const lost = state === 'open' && (message === 'refused' || message === 'failed');
+  return { id, kind: 'phone', address, state: lost ? 'undelivered' : state };
 }
 
 /** What became of a code. */
