@@ -247,6 +247,37 @@ test.each([['sign-up'], ['sign-in']])(
   },
 );
 
+test('C10: an account gets twelve mails an hour at whichever of its addresses, and one network makes us send sixty', async () => {
+  const account_id = await accountOf(keyhold.db, ADA);
+  const others = ['ada@one.test', 'ada@two.test'];
+  await keyhold
+    .db('identifiers')
+    .insert(others.map(value => ({ kind: 'email', value, account_id, added_at: new Date() })));
+  const sends = async (email: string) => {
+    const [person] = await requestsOf(1, email);
+    if (!person) throw new Error('nobody came');
+    const { status } = await sendStep(person, '/code/send', {});
+    return status;
+  };
+  const mails = async () =>
+    Number((await keyhold.db('email_proofs').where({ account_id }).count())[0]?.['count']);
+  const before = await mails();
+  const answers: number[] = [];
+  for (let sent = 0; sent < 15; sent++) answers.push(await sends([ADA, ...others][sent % 3] ?? ADA));
+  expect(answers).toEqual([...Array(12).fill(303), 429, 429, 429]);
+  expect((await mails()) - before).toBe(12);
+
+  for (let sent = 12; sent < 60; sent++) expect(await sends(`guest${sent}@example.test`)).toBe(303);
+  const events = await recordedDuring(keyhold.db, async () => {
+    for (const email of ['guest60@example.test', 'guest61@example.test'])
+      expect(await sends(email)).toBe(429);
+  });
+  expect(events.map(({ type, detail }) => [type, detail])).toEqual([
+    ['limit.reached', { limit: 'mail', per: 'network' }],
+  ]);
+  await keyhold.db('identifiers').whereIn('value', others).delete();
+});
+
 test('when too many sign in at once the rest are asked to come back, with nothing lost and nothing counted', async () => {
   const people: Person[] = [];
   for (let at = 0; at < 60; at++) {

@@ -81,6 +81,33 @@ test('who is not authenticated pushes nothing, and what could not be asked canno
   });
 });
 
+test('C42: a request object is refused where requests are pushed and where devices ask, and nothing is kept', async () => {
+  const { client_id, client_secret } = app.client;
+  const Authorization = `Basic ${btoa(`${client_id}:${client_secret}`)}`;
+  const { searchParams } = await app.authorizationUrl();
+  const kept = async () => (await keyhold.db('pushed_authorization_requests').count())[0]?.['count'];
+  const before = await kept();
+  const tv = await keyhold.registerClient({
+    grant_types: ['urn:ietf:params:oauth:grant-type:device_code'],
+    redirect_uris: [],
+    response_types: [],
+    token_endpoint_auth_method: 'none',
+  });
+  for (const [name, value] of [
+    ['request', 'eyJhbGciOiJub25lIn0.e30.'],
+    ['request_uri', 'https://app.example.test/request'],
+    ['request_uri', 'urn:ietf:params:oauth:request_uri:kh_pr_x'],
+  ] as const) {
+    const form = { ...Object.fromEntries(searchParams), [name]: value };
+    const refused = { status: 400, body: { error: `${name}_not_supported` } };
+    expect(await raw.post('/par', form, { Authorization })).toMatchObject(refused);
+    const asked = { client_id: tv.client_id, scope: 'openid', [name]: value };
+    expect(await raw.post('/device_authorization', asked)).toMatchObject(refused);
+  }
+  expect(await kept()).toBe(before);
+  expect(await keyhold.db('device_codes').select()).toEqual([]);
+});
+
 test('reading uses nothing up: the page may be asked for again until a code was issued', async () => {
   const url = await push({ prompt: 'login' });
   for (const _ of [1, 2]) {
