@@ -143,7 +143,13 @@ test('who opted in gets the message, with why and how to stop at its end, and it
   await until(async () => (await messagesOf())[0]?.state === 'sent');
   const [given] = await listOptIns(keyhold.db, accountId);
   expect(await messagesOf()).toMatchObject([
-    { kind: 'topic', topic: 'news', agreed: { optIn: given?.id, name: 'News' }, subject: 'News of March', to: email },
+    {
+      kind: 'topic',
+      topic: 'news',
+      agreed: { optIn: given?.id, name: 'News' },
+      subject: 'News of March',
+      to: email,
+    },
   ]);
   expect(given).toMatchObject({
     version: 1,

@@ -116,6 +116,7 @@ async function serve(ctx: Koa.Context, { db }: Pick<Parts, 'db'>): Promise<void>
   ctx.set('Cross-Origin-Resource-Policy', 'cross-origin');
   ctx.set('Cache-Control', 'private, max-age=3600');
   ctx.set('ETag', `"${token}"`);
+  ctx.status = 200;
   if (ctx.fresh) {
     ctx.status = 304;
     return;
