@@ -226,9 +226,10 @@ test('C07: the link works once, for seven days, and with every character as it i
 
 test('where the address that would come back is another account’s by now, nothing is undone and the page says so', async () => {
   await takeOver();
+  const link = undoLinkIn(await notice(email, /address was added/));
   await add(await newMember(keyhold, app, `eve-${email}`), email);
   const browser = personAt(keyhold);
-  await browser.goto(undoLinkIn(await notice(email, /address was added/)));
+  await browser.goto(link);
   const before = await peopleOnRecord(keyhold.db);
   await browser.press('Undo this change');
   expect([browser.page.status, browser.page.heading]).toEqual([409, 'This cannot be undone right now']);
