@@ -48,6 +48,8 @@ export interface MailModels {
     readonly objectUrl?: string;
     /** Undoes just that. */
     readonly undoUrl?: string;
+    /** What an objection is for lies further back. */
+    readonly earlier?: boolean;
     readonly asked: Asked;
     /** The time zone of its reader, as IANA names it. */
     readonly zone?: string;

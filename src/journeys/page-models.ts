@@ -1,14 +1,14 @@
 import type { PageFrame } from '../platform/web/render.js';
 import type { MailboxPages } from './home/mailbox-models.js';
 import type { ContactsPages } from './manage/contacts/models.js';
+import type { HistoryPages } from './manage/history/models.js';
 import type { MessagesPages } from './manage/messages/models.js';
 import type { OverviewPages } from './manage/overview/models.js';
 import type { PreferencesPages } from './manage/preferences/models.js';
 import type { ProfilePages, ProfileProblem } from './manage/profile/models.js';
 import type { SigningInPages } from './manage/signing-in/models.js';
 import type { MessagePageModels } from './messages/models.js';
-import type { NewsKind, NewsValues } from './notices/kinds.js';
-import type { UndoWord } from './notices/undo.js';
+import type { NoticePages } from './notices/models.js';
 
 /** A sentence under `problem.*` in the locales: why a form came back. */
 export type ProblemWord =
@@ -38,6 +38,8 @@ export type ProblemWord =
   | 'account_gone'
   | 'device_code_missing'
   | 'device_code_wrong'
+  | 'day_invalid'
+  | 'days_reversed'
   | 'limited'
   | 'form_expired'
   | ProfileProblem;
@@ -53,7 +55,9 @@ export type FieldName =
   | 'code'
   | 'name'
   | 'terms'
-  | 'user_code';
+  | 'user_code'
+  | 'from'
+  | 'to';
 
 /** One reason why a form came back, in a word of the locales. */
 export interface Problem {
@@ -168,25 +172,6 @@ export interface CredentialPage extends Step {
 export interface NewCredentialPage extends Step {
   readonly email: string;
   readonly minimumLength: number;
-}
-
-/** A notice's link: what was done, and the button "This wasn't me" that posts to the page's own address. */
-export interface ObjectionPage {
-  readonly token: string;
-  /** Without it, something that this version has no words for. */
-  readonly news?: { readonly kind: NewsKind; readonly values: NewsValues };
-  readonly undoes: readonly UndoWord[];
-  readonly asked: Asked;
-}
-
-/** The account is frozen: how its owner gets back in, and where from. */
-export interface FrozenPage {
-  readonly app?: { readonly name: string; readonly url: string };
-}
-
-/** The notice's link is used or expired. */
-export interface ObjectionEndedPage {
-  readonly reason: 'used' | 'expired';
 }
 
 /** Right after a sign-in by password; "Not now" posts to `…/passkey/skip`. */
@@ -347,6 +332,8 @@ export interface TermsPage {
 export interface PageModels
   extends OverviewPages,
     ContactsPages,
+    HistoryPages,
+    NoticePages,
     ProfilePages,
     SigningInPages,
     MailboxPages,
@@ -364,9 +351,6 @@ export interface PageModels
   readonly 'sign-up/credential': CredentialPage;
   readonly 'recovery/code': CodePage;
   readonly 'recovery/credential': NewCredentialPage;
-  readonly 'objection/ask': ObjectionPage;
-  readonly 'objection/done': FrozenPage;
-  readonly 'objection/ended': ObjectionEndedPage;
   readonly 'passkey/offer': PasskeyOfferPage;
   readonly consent: ConsentPage;
   readonly 'link/same-browser': LinkHerePage;

@@ -72,6 +72,25 @@ export async function endOtherSessionsOf(
   return uids.length;
 }
 
+/** A session as it stands. */
+export interface SessionState {
+  readonly accountId: string;
+  readonly signedInAt: Date;
+  /** Why it ended, if it has. */
+  readonly ended: EndReason | undefined;
+}
+
+/** Whose session this is, and whether it lives; undefined when there is none of that kind (any more). */
+export async function findSessionState(db: Db, uid: string): Promise<SessionState | undefined> {
+  const row = await db('sessions')
+    .select('account_id', 'login_ts', 'ended_at', 'ended_reason')
+    .where({ uid })
+    .first<{ account_id: string | null; login_ts: string; ended_at: Date | null; ended_reason: EndReason }>();
+  if (!row?.account_id) return undefined;
+  const signedInAt = new Date(Number(row.login_ts) * 1000);
+  return { accountId: row.account_id, signedInAt, ended: row.ended_at ? row.ended_reason : undefined };
+}
+
 /** The live sessions of an account, newest first. */
 export async function listSessions(db: Db, accountId: string): Promise<{ uid: string; signedInAt: Date }[]> {
   const rows = await db('sessions')

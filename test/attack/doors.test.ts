@@ -111,6 +111,7 @@ async function pathOf(route: string): Promise<string> {
 }
 
 async function visit(person: Person, route: string, path: string, madeFor: string): Promise<Tried> {
+  if (csrfOf(person) === '') await person.goto(new URL('/account', keyhold.origin));
   const fields = Object.entries(entryOf(route).sent ?? {}).map(([name, value]) => [name, String(value)]);
   const form = new URLSearchParams([...fields, ['csrf', csrfOf(person)], ['for', madeFor]]);
   const headers = {

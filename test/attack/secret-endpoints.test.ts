@@ -47,6 +47,7 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'GET /interaction/:uid/link/:token': LINK,
   'POST /interaction/:uid/link/:token': LINK,
   'POST /interaction/:uid/link/:token/deny': LINK,
+  'POST /objection': SEALED,
   'GET /objection/:token': LINK,
   'POST /objection/:token': LINK,
   'GET /unsubscribe/:token': SEALED,

@@ -83,6 +83,7 @@ test('C20: every post of the pages is known here', () => {
     '/interaction/:uid/recovery',
     '/interaction/:uid/recovery/password',
     '/interaction/:uid/sign-up',
+    '/objection',
     '/objection/:token',
     '/sign-out',
   ]);

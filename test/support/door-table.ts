@@ -21,6 +21,11 @@ export interface DoorEntry {
   readonly sent?: Readonly<Record<string, unknown>>;
 }
 
+async function latestEvent({ db, accountId }: Owner): Promise<{ readonly id: string }> {
+  const event = await db('events').where({ account_id: accountId }).orderBy('id', 'desc').first('id');
+  return { id: String(event?.id) };
+}
+
 async function aPasskey({ db, accountId }: Owner): Promise<{ readonly id: string }> {
   const passkey = { id: uuidv7(), credential_id: randomBytes(16).toString('base64url') };
   await db('passkeys').insert({
@@ -58,6 +63,11 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'GET /account/sign-in/passkeys/:id': { owner: 200, params: aPasskey },
   'POST /account/sign-in/passkeys/:id': { owner: 303, params: aPasskey, sent: { name: 'Blue phone' } },
   'POST /account/sign-in/passkeys/:id/remove': { owner: 303, params: aPasskey },
+  'GET /account/history': { owner: 200 },
+  'GET /account/history.csv': { owner: 200 },
+  'GET /account/history.json': { owner: 200 },
+  'GET /account/history/:id/object': { owner: 200, params: latestEvent },
+  'GET /api/me/history': { owner: 200 },
   'GET /account/messages': { owner: 200 },
   'GET /account/preferences': { owner: 200 },
   'POST /account/preferences': {

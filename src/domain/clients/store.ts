@@ -68,6 +68,14 @@ export async function list(db: Db | Tx, after: string, limit: number): Promise<r
   return rows.map(toClient);
 }
 
+/** The names of these clients, by id; of one that has none, or is gone, there is none. */
+export async function listNames(db: Db | Tx, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const rows: { id: string; name: string | null }[] = await db('clients')
+    .select({ id: 'client_id', name: db.raw(`metadata ->> 'client_name'`) })
+    .whereIn('client_id', [...ids]);
+  return new Map(rows.flatMap(({ id, name }) => (name === null ? [] : [[id, name] as const])));
+}
+
 const NAME = `lower(coalesce(metadata ->> 'client_name', client_id))`;
 
 /** Up to `limit` active clients with an `initiate_login_uri` after client `after`, by name. */

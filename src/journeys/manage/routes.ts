@@ -5,6 +5,8 @@ import { CONTACT_OPERATIONS } from './contacts/api.js';
 import { CONTACT_PAGES } from './contacts/pages.js';
 import { undoRoutes } from './contacts/undo.js';
 import { type AccountPage, mountPages } from './door.js';
+import { HISTORY_OPERATIONS } from './history/api.js';
+import { HISTORY_PAGES } from './history/pages.js';
 import { MESSAGES_OPERATIONS } from './messages/api.js';
 import { MESSAGES_PAGES } from './messages/pages.js';
 import { mountDescription } from './openapi.js';
@@ -24,6 +26,7 @@ export const ACCOUNT_PAGES: readonly AccountPage[] = [
   ...PICTURE_PAGES,
   ...SIGNING_IN_PAGES,
   ...CONTACT_PAGES,
+  ...HISTORY_PAGES,
   ...MESSAGES_PAGES,
   ...PREFERENCES_PAGES,
 ];
@@ -33,6 +36,7 @@ export const API_OPERATIONS: readonly ApiOperation[] = [
   ...OVERVIEW_OPERATIONS,
   ...PROFILE_OPERATIONS,
   ...CONTACT_OPERATIONS,
+  ...HISTORY_OPERATIONS,
   ...MESSAGES_OPERATIONS,
   ...PREFERENCES_OPERATIONS,
 ];

@@ -4,6 +4,7 @@
  */
 export const NEWS = [
   'account_frozen',
+  'account_frozen_here',
   'contacts_undone',
   'email_added',
   'email_made_primary',
@@ -41,4 +42,9 @@ export function newsKind(about: string): NewsKind | undefined {
 /** Once an account is frozen there is nothing left to object to. */
 export function isObjectable(kind: NewsKind): boolean {
   return kind !== 'account_frozen';
+}
+
+/** Whether an objection to this kind is for what was changed before: the account is frozen already. */
+export function isAboutEarlier(kind: NewsKind): boolean {
+  return kind === 'account_frozen_here';
 }

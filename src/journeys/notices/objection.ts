@@ -1,19 +1,15 @@
 import type Router from '@koa/router';
 import type Koa from 'koa';
-import {
-  type FoundObjection,
-  findObjection,
-  freezeAccount,
-  useObjection,
-} from '../../domain/accounts/accounts.js';
-import { endProofs } from '../../domain/contacts/contacts.js';
-import { endSessionsOf } from '../../oidc/session.js';
-import { openWork, type Work } from '../../platform/storage/work.js';
+import { type FoundObjection, findObjection, useObjection } from '../../domain/accounts/accounts.js';
+import { Refusal } from '../../platform/errors.js';
+import { openWork } from '../../platform/storage/work.js';
 import { readForm } from '../../platform/web/input.js';
 import { noteReplay, type Parts, show } from '../journey.js';
 import type { Asked } from '../page-models.js';
-import { type NewsKind, newsKind } from './kinds.js';
-import { type Doing, openToldOf, type ToldOf, tellEveryone } from './tell.js';
+import { type Freezing, freeze } from './freeze.js';
+import { objectHere } from './here.js';
+import { isAboutEarlier, type NewsKind, newsKind } from './kinds.js';
+import { type Doing, openToldOf, type ToldOf } from './tell.js';
 import { type Objected, undoingsOf } from './undo.js';
 
 const SHAPE = /^[\w-]{43}$/;
@@ -23,8 +19,9 @@ function tokenOf(ctx: Koa.Context): string {
   return SHAPE.test(token) ? token : '';
 }
 
-/** "This wasn't me": the link of every notice, in any browser and without signing in. */
+/** "This wasn't me": the link of every notice, in any browser and without signing in, and the button of one's own history. */
 export function objectionRoutes(router: Router, parts: Parts): void {
+  router.post('/objection', ctx => objectHere(ctx, parts));
   router.get('/objection/:token', ctx => showObjection(ctx, parts));
   router.post('/objection/:token', ctx => object(ctx, parts));
 }
@@ -45,7 +42,8 @@ async function showObjection(ctx: Koa.Context, parts: Parts): Promise<void> {
   };
   const undoes = undoingsOf(kind, objected).map(({ word }) => word);
   const news = kind === undefined ? {} : { news: { kind, values } };
-  show(ctx, parts, 'objection/ask', { token, ...news, undoes, asked, here: ctx.path });
+  const earlier = kind !== undefined && isAboutEarlier(kind);
+  show(ctx, parts, 'objection/ask', { token, ...news, undoes, earlier, asked, here: ctx.path });
 }
 
 interface Opened {
@@ -54,13 +52,32 @@ interface Opened {
   readonly objected: Objected;
 }
 
-function opened(
-  parts: Parts,
-  { accountId, about, passkeyId, askedFrom: sealed, at }: FoundObjection,
-): Opened {
+function opened(parts: Parts, { accountId, about, passkeyId, askedFrom: sealed }: FoundObjection): Opened {
   const told = openToldOf(parts.keyring, sealed);
   const undo = { ...(passkeyId !== undefined && { passkeyId }), ...told.undo };
-  return { kind: newsKind(about), told, objected: { accountId, undo, by: told.to, at } };
+  return { kind: newsKind(about), told, objected: { accountId, undo, by: told.to } };
+}
+
+/*
+ * Whoever comes by a link reads mail there, so what there is to undo is undone with it. An address that somebody else has by
+ * now cannot come back; freezing never fails for that.
+ */
+async function objected(doing: Doing, token: string): Promise<FoundObjection | undefined> {
+  const { db } = doing.parts;
+  const act = (undoing: boolean) =>
+    openWork(db, { kind: 'person' }, async work => {
+      const objection = await useObjection(work, token);
+      if (objection) await freeze(work, doing, freezingOf(opened(doing.parts, objection), undoing));
+      return objection;
+    });
+  return act(true).catch(error => {
+    if (error instanceof Refusal && error.kind === 'conflict') return act(false);
+    throw error;
+  });
+}
+
+function freezingOf({ kind, objected: what }: Opened, undoing: boolean): Freezing {
+  return { objected: what, undoings: undoing ? undoingsOf(kind, what) : [], told: 'account_frozen' };
 }
 
 function ended(ctx: Koa.Context, parts: Parts, found: FoundObjection | undefined): void {
@@ -73,11 +90,7 @@ function ended(ctx: Koa.Context, parts: Parts, found: FoundObjection | undefined
 async function object(ctx: Koa.Context, parts: Parts): Promise<void> {
   await readForm(ctx, parts.csrf);
   const token = tokenOf(ctx);
-  const used = await openWork(parts.db, { kind: 'person' }, async work => {
-    const objection = await useObjection(work, token);
-    if (objection) await freeze(work, { ctx, parts }, opened(parts, objection));
-    return objection;
-  });
+  const used = await objected({ ctx, parts }, token);
   if (!used) {
     const found = await findObjection(parts.db, token);
     await noteReplay(ctx, parts, 'objection', { accountId: found?.accountId });
@@ -86,15 +99,6 @@ async function object(ctx: Koa.Context, parts: Parts): Promise<void> {
   const app = await appOf(parts, openToldOf(parts.keyring, used.askedFrom).clientId);
   show(ctx, parts, 'objection/done', { ...(app && { app }), here: ctx.path });
   ctx.status = 200;
-}
-
-async function freeze(work: Work, doing: Doing, { kind, objected }: Opened): Promise<void> {
-  const { accountId } = objected;
-  await freezeAccount(work, accountId);
-  for (const undoing of undoingsOf(kind, objected)) await undoing.run(work, objected, doing.parts);
-  await endSessionsOf(work, accountId, 'account-frozen');
-  await endProofs(work, accountId);
-  await tellEveryone(work, doing, { accountId, kind: 'account_frozen' });
 }
 
 /* Where the person came from, if it can be started from here: recovery begins with signing in there. */

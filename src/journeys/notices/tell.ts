@@ -8,7 +8,7 @@ import { askedFrom } from '../../platform/web/origin.js';
 import { mail } from '../codes.js';
 import type { Parts } from '../journey.js';
 import type { Asked } from '../page-models.js';
-import { isObjectable, type NewsKind, type NewsValues } from './kinds.js';
+import { isAboutEarlier, isObjectable, type NewsKind, type NewsValues } from './kinds.js';
 
 /** The request that something was done in. */
 export interface Doing {
@@ -97,7 +97,8 @@ async function tell(
     const token = tokens[index];
     const objectUrl = token === undefined ? undefined : `${telling.issuer.origin}/objection/${token}`;
     const undoUrl = index < addresses.length && (undoing?.to ?? to) === to ? undoing?.url : undefined;
-    const links = { ...(objectUrl && { objectUrl }), ...(undoUrl && { undoUrl }) };
+    const earlier = isAboutEarlier(kind);
+    const links = { ...(objectUrl && { objectUrl, earlier }), ...(undoUrl && { undoUrl }) };
     const model = { news: { kind, values }, asked, ...links, ...(zone && { zone }) };
     mail(work, telling, 'notice', { to, language, accountId }, model);
   }

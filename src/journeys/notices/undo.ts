@@ -1,3 +1,4 @@
+import { OBJECTION_DAYS } from '../../domain/accounts/accounts.js';
 import { undoChangesSince } from '../../domain/contacts/contacts.js';
 import { removePasskey } from '../../domain/credentials/credentials.js';
 import { undoChange } from '../../domain/profiles/profiles.js';
@@ -12,8 +13,6 @@ export interface Objected {
   readonly undo: NonNullable<ToldOf['undo']>;
   /** The address that the link was mailed to: whoever pressed it reads mail there, and proved nothing else. */
   readonly by: string | undefined;
-  /** When that was done which they object to. */
-  readonly at: Date;
 }
 
 /** What an objection undoes, and the word of it (`objection.undo.<word>`) on the page that asks. */
@@ -36,12 +35,16 @@ const newPasskey: Undoing = {
   },
 };
 
-/* What whoever got in changed about the addresses goes with them, if whoever presses may undo it: a thief who added an address may not. */
+/*
+ * What whoever got in changed about the addresses goes with them, all of it and not from what is objected to on, or an address
+ * they added a minute before would let them recover the account. Whoever presses must be who may undo it: the thief may not.
+ */
 const addresses: Undoing = {
   word: 'addresses',
   concerns: ({ by }) => by !== undefined,
-  run: async (work, { accountId, by = '', at, undo }) => {
-    await undoChangesSince(work, accountId, { since: new Date(undo['madeAt'] ?? at), by });
+  run: async (work, { accountId, by = '' }) => {
+    const since = new Date(work.at.getTime() - OBJECTION_DAYS * 86_400_000);
+    await undoChangesSince(work, accountId, { since, by });
   },
 };
 
@@ -58,6 +61,7 @@ const profile: Undoing = {
 
 /** What is undone when somebody objects to news of a kind. A new kind that changes something brings its line. */
 const OF_KIND: Readonly<Partial<Record<NewsKind, Undoing>>> = {
+  account_frozen_here: newPasskey,
   passkey_added: newPasskey,
   profile_changed: profile,
   recovered_with_passkey: newPasskey,

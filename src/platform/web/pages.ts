@@ -12,6 +12,8 @@ export interface Pages {
   readonly languages: readonly { readonly code: string; readonly name: string }[];
   /** The language to speak in this request. */
   language(ctx: Koa.Context): string;
+  /** The name of a country in that language, by its two letters. */
+  country(ctx: Koa.Context, code: string): string;
   /** A word of the locales in that language. */
   say(ctx: Koa.Context, key: string, vars?: Readonly<Record<string, unknown>>): string;
 }
@@ -35,6 +37,7 @@ export function openPages(renderer: Renderer, words: Words, csrf: Csrf, issuer: 
   return {
     languages: words.languages.map(code => ({ code, name: words.translator(code)('language.name') })),
     language,
+    country: (ctx, code) => words.values(language(ctx)).country(code),
     say: (ctx, key, vars) => words.translator(language(ctx))(key, vars),
     show: (ctx, template, model) => {
       const chosen = language(ctx);

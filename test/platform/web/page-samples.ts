@@ -32,6 +32,7 @@ const frame = {
   here: '/account',
 } as const;
 const at = new Date('2026-03-09T17:04:00Z');
+const action = { ...asked, word: 'signed_in_password', by: 'person', country: 'CH' } as const;
 
 const passkey = {
   url: '/account/sign-in/passkeys/019ac1d2-6f3c-7c1e-9d8a-2f6b8d7c1e57',
@@ -211,7 +212,10 @@ export const pageSamples = {
         { address: email, proved: true },
         { address: longEmail, proved: false },
       ],
-      signIns: [{ at, device: 'Firefox · Windows' }, { at }],
+      signIns: [
+        { word: 'signed_in_passkey', at, device: 'Firefox · Windows' },
+        { word: 'signed_in_passkey', at },
+      ],
       historyUrl: '/account/history',
     },
     calm: {
@@ -366,6 +370,61 @@ export const pageSamples = {
       megabytes: 8,
       blocked: { why: 'too_soon', from: at },
     },
+  },
+  'account/history': {
+    usual: {
+      ...frame,
+      rows: [
+        {
+          tries: 20,
+          more: true,
+          newest: { ...action, word: 'failed_password' },
+          url: '/account/history?kind=tries',
+        },
+        { ...action, objectUrl: '/account/history/0198/object' },
+        { word: 'something', at, by: 'operator', objectUrl: '/account/history/0197/object' },
+        { tries: 1, more: false, newest: { word: 'failed', at, by: 'person' }, url: '/account/history' },
+      ],
+      kinds: [
+        { word: 'all', url: '/account/history', current: true },
+        { word: 'sign_ins', url: '/account/history?kind=sign_ins', current: false },
+      ],
+      from: '',
+      to: '',
+      filtered: false,
+      olderUrl: '/account/history?before=0197',
+      csvUrl: '/account/history.csv',
+      jsonUrl: '/account/history.json',
+    },
+    problem: {
+      ...frame,
+      rows: [],
+      kinds: [{ word: 'tries', url: '/account/history?kind=tries', current: true }],
+      kind: 'tries',
+      from: '2026-05-31',
+      to: '2026-05-01',
+      problems: [{ word: 'days_reversed', field: 'to' }],
+      filtered: true,
+      newestUrl: '/account/history',
+      csvUrl: '/account/history.csv',
+      jsonUrl: '/account/history.json',
+    },
+    empty: {
+      ...frame,
+      rows: [],
+      kinds: [],
+      from: '',
+      to: '',
+      filtered: false,
+      csvUrl: '/account/history.csv',
+      jsonUrl: '/account/history.json',
+    },
+  },
+  'account/history-object': {
+    usual: { ...frame, action, harmless: false, objection: 'c2VhbGVk' },
+    passkey: { ...frame, action, harmless: false, objection: 'c2VhbGVk', passkey: 'now' },
+    later: { ...frame, action, harmless: false, objection: 'c2VhbGVk', passkey: 'by_mail' },
+    harmless: { ...frame, action, harmless: true },
   },
   'account/other-person': { usual: { ...frame, form: '/account' } },
   'account/contacts': {
@@ -637,10 +696,18 @@ export const pageSamples = {
     recovery: { token: 'abc', news: { kind: 'recovered_with_password', values: {} }, undoes: [], asked },
     passkey: { token: 'abc', news: { kind: 'passkey_added', values: {} }, undoes: ['passkey'], asked },
     unknown: { token: 'abc', undoes: [], asked },
+    earlier: {
+      token: 'abc',
+      news: { kind: 'account_frozen_here', values: {} },
+      undoes: ['passkey', 'addresses'],
+      earlier: true,
+      asked,
+    },
   },
   'objection/done': {
     usual: {},
     app: { app: { name: 'Example shop', url: 'https://shop.example/' } },
+    here: { fromAccount: true },
   },
   'objection/ended': {
     used: { reason: 'used' },

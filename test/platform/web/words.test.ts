@@ -131,7 +131,11 @@ test('views and code use every word there is and none that is missing', () => {
   const inCode = dotted(code, '\\b(?:t|say)\\((?:ctx, )?');
   expect([...inViews, ...inCode].filter(key => !known.includes(key))).toEqual([]);
   // A word that a model chooses is one that a type names.
-  const prefixes = [...views.matchAll(/page\.t\('([a-z_.]+[._])' \+/g)].map(match => match[1] ?? '');
+  const begun = [
+    ...views.matchAll(/page\.t\('([a-z_.]+[._])' \+/g),
+    ...code.matchAll(/\bsay\(`([a-z_.]+\.)\$\{/g),
+  ];
+  const prefixes = begun.map(match => match[1] ?? '');
   const chosen = known.filter(key =>
     prefixes
       .filter(start => key.startsWith(start))

@@ -7,7 +7,13 @@ export interface OverviewPage extends AccountFrame {
   readonly password: boolean;
   readonly passkeys: number;
   readonly addresses: readonly { readonly address: string; readonly proved: boolean }[];
-  readonly signIns: readonly { readonly at: Date; readonly device?: string; readonly app?: string }[];
+  readonly signIns: readonly {
+    readonly at: Date;
+    /** A sentence under `history.did.*`. */
+    readonly word: string;
+    readonly device?: string;
+    readonly country?: string;
+  }[];
   readonly historyUrl?: string;
 }
 

@@ -2,11 +2,10 @@ import { listEmails } from '../../../domain/contacts/contacts.js';
 import { findWaysIn } from '../../../domain/credentials/credentials.js';
 import { readEvents } from '../../../platform/storage/events.js';
 import { type AccountCall, type AccountPage, showAccount } from '../door.js';
+import { actionOf } from '../history/listing.js';
 import { type Attention, attentionOf, type SetUp } from './attention.js';
 
 const LAST = 5;
-/* Sign-ins are looked for among so many of the latest events: enough for a glance, and one read whatever there is. */
-const LATEST = 50;
 
 /** `/account`. */
 export const OVERVIEW_PAGES: readonly AccountPage[] = [
@@ -28,18 +27,31 @@ async function showOverview(call: AccountCall): Promise<void> {
   const { parts, me } = call;
   const [setUp, events] = await Promise.all([
     setUpOf(call),
-    readEvents(parts.db, parts.keyring, { accountId: me.accountId, limit: LATEST }),
+    readEvents(parts.db, parts.keyring, {
+      accountId: me.accountId,
+      only: ['session.authenticated'],
+      limit: LAST,
+    }),
   ]);
   const { password, passkeys, addresses } = setUp;
-  const signIns = events.filter(({ type }) => type === 'session.authenticated').slice(0, LAST);
+  const signIns = await Promise.all(events.map(event => actionOf(parts, event, NO_NAMES)));
   showAccount(call, 'account/overview', {
     attention: attentionOf(setUp).map(word => ({ word, ...urlOf(word) })),
     password,
     passkeys,
     addresses: addresses.map(({ address, verifiedAt }) => ({ address, proved: verifiedAt !== undefined })),
-    signIns: signIns.map(({ at, origin }) => ({ at, ...(origin?.browser && { device: origin.browser }) })),
+    signIns: signIns.map(({ at, word, device, country }) => ({
+      at,
+      word,
+      ...(device !== undefined && { device }),
+      ...(country !== undefined && { country }),
+    })),
+    historyUrl: '/account/history',
   });
 }
+
+/* Which app somebody signed in for is left to the history: it would be one more read. */
+const NO_NAMES = new Map<string, string>();
 
 const NEXT: Readonly<Partial<Record<Attention, string>>> = {
   unproved_email: '/account/contacts',

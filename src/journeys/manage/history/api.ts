@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import { readEvents } from '../../../platform/storage/events.js';
+import { type ApiOperation, operation } from '../api.js';
+import { written } from './download.js';
+import { actionOf, eventsOf, namesFor } from './listing.js';
+import { KINDS } from './said.js';
+
+const MOST = 100;
+
+const eventSchema = z.strictObject({
+  id: z.uuid(),
+  time: z.iso.datetime(),
+  type: z.string(),
+  kind: z.enum(KINDS),
+  by: z.enum(['person', 'app', 'operator', 'system']),
+  app: z.strictObject({ client_id: z.string(), name: z.string().optional() }).optional(),
+  device: z.string().optional(),
+  country: z.string().optional(),
+  network_address: z.string().optional(),
+});
+
+const instant = z.iso.datetime({ offset: true }).transform(text => new Date(text));
+
+/** What was done about an account, for the apps its person lets see it; every try one by one. */
+export const HISTORY_OPERATIONS: readonly ApiOperation[] = [
+  operation({
+    method: 'GET',
+    path: '/api/me/history',
+    scope: 'account:history:read',
+    summary: 'What was done about the account, newest first.',
+    query: z.strictObject({
+      kind: z.enum(KINDS).optional(),
+      from: instant.optional(),
+      to: instant.optional(),
+      /** `next` of the page before. */
+      before: z.uuid().optional(),
+      limit: z.coerce.number().int().min(1).max(MOST).default(50),
+    }),
+    answer: z.strictObject({ events: z.array(eventSchema), next: z.uuid().optional() }),
+    run: async ({ parts, me, query: { limit, ...filter } }) => {
+      const wanted = { ...eventsOf(me.accountId, filter), limit: limit + 1 };
+      const events = await readEvents(parts.db, parts.keyring, wanted);
+      const page = events.slice(0, limit);
+      const names = await namesFor(parts, page);
+      const actions = await Promise.all(page.map(event => actionOf(parts, event, names)));
+      const next = events.length > limit ? page.at(-1)?.id : undefined;
+      return { events: actions.map(written), ...(next !== undefined && { next }) };
+    },
+  }),
+];

@@ -1,0 +1,151 @@
+import { namesOfClients } from '../../../domain/clients/clients.js';
+import {
+  type EventFilter,
+  type Gap,
+  idAt,
+  type PastEvent,
+  type Run,
+  readEvents,
+  readRuns,
+} from '../../../platform/storage/events.js';
+import type { Parts } from '../../journey.js';
+import { type Kind, NOT_SHOWN, type Said, saidOf, TRIES, typesOf } from './said.js';
+
+/** What of a history is looked at. */
+export interface HistoryFilter {
+  readonly kind?: Kind | undefined;
+  readonly from?: Date | undefined;
+  readonly to?: Date | undefined;
+  /** The id of the last one that was shown. */
+  readonly before?: string | undefined;
+}
+
+/** One action, as it is told. */
+export interface Action extends Said {
+  readonly id: string;
+  readonly type: string;
+  readonly at: Date;
+  readonly by: 'person' | 'app' | 'operator' | 'system';
+  readonly app: { readonly clientId: string; readonly name: string | undefined } | undefined;
+  readonly device: string | undefined;
+  readonly country: string | undefined;
+  readonly address: string | undefined;
+  /** The passkey that was added by it. */
+  readonly passkeyId: string | undefined;
+}
+
+/** Tries that lie between two actions: so many of them, at least. */
+export interface Tries {
+  readonly count: number;
+  readonly more: boolean;
+  readonly newest: Action;
+  /** The id of the action after them, if there is one. */
+  readonly before: string | undefined;
+}
+
+/** A stretch of a history, newest first. */
+export interface Listing {
+  readonly rows: readonly (Action | Tries)[];
+  /** Goes on there; undefined at the end. */
+  readonly older: string | undefined;
+}
+
+type Reading = Pick<Parts, 'db' | 'keyring' | 'places'>;
+
+const PER_PAGE = 25;
+/** As many tries between two actions are counted; beyond that they are "more". */
+const MOST_TRIES = 20;
+const HIDDEN = [...NOT_SHOWN.keys()];
+
+/** Which events a filter means; without a kind all that are shown. */
+export function eventsOf(accountId: string, { kind, ...when }: HistoryFilter): EventFilter {
+  const which = kind === undefined ? { except: HIDDEN } : { only: typesOf(kind) };
+  return { accountId, ...which, ...when };
+}
+
+/**
+ * A page of a history in three reads, however much happened. Without a kind, tries that got nobody in are told as one row
+ * where they lie: whoever tries by the thousand never hides what counts.
+ */
+export async function listHistory(
+  parts: Reading,
+  accountId: string,
+  filter: HistoryFilter,
+  limit: number = PER_PAGE,
+): Promise<Listing> {
+  const folding = filter.kind === undefined;
+  const wanted = eventsOf(accountId, filter);
+  const except = folding ? [...HIDDEN, ...TRIES] : undefined;
+  const read = await readEvents(parts.db, parts.keyring, { ...wanted, except, limit: limit + 1 });
+  const events = read.slice(0, limit);
+  const older = read.length > limit ? events.at(-1)?.id : undefined;
+  const gaps = folding ? gapsAround(events, filter, older === undefined) : [];
+  const [runs, names] = await Promise.all([
+    gaps.length === 0
+      ? []
+      : readRuns(parts.db, parts.keyring, { accountId, only: TRIES, gaps, most: MOST_TRIES }),
+    namesFor(parts, events),
+  ]);
+  const actions = await Promise.all(events.map(event => actionOf(parts, event, names)));
+  return { rows: await woven(parts, actions, gaps, runs), older };
+}
+
+/* One before each event, and one after the last where the list ends. */
+function gapsAround(events: readonly PastEvent[], { before, from, to }: HistoryFilter, end: boolean): Gap[] {
+  const top = to === undefined ? before : [before ?? idAt(to), idAt(to)].sort()[0];
+  const bottom = from === undefined ? undefined : idAt(from);
+  const gaps = events.map(({ id }, index): Gap => ({ after: id, before: events[index - 1]?.id ?? top }));
+  return end ? [...gaps, { after: bottom, before: events.at(-1)?.id ?? top }] : gaps;
+}
+
+async function woven(
+  parts: Reading,
+  actions: readonly Action[],
+  gaps: readonly Gap[],
+  runs: readonly (Run | undefined)[],
+): Promise<(Action | Tries)[]> {
+  const rows: (Action | Tries)[] = [];
+  for (let index = 0; index < Math.max(actions.length, gaps.length); index += 1) {
+    const run = runs[index];
+    if (run) {
+      const { count, more } = run;
+      const newest = await actionOf(parts, run.newest, new Map());
+      rows.push({ count, more, newest, before: gaps[index]?.before });
+    }
+    const action = actions[index];
+    if (action) rows.push(action);
+  }
+  return rows;
+}
+
+/** Names of the apps that events are about, in one read. */
+export function namesFor(
+  { db }: Pick<Parts, 'db'>,
+  events: readonly PastEvent[],
+): Promise<ReadonlyMap<string, string>> {
+  const ids = new Set(events.map(({ clientId }) => clientId).filter(id => id !== undefined));
+  return ids.size === 0 ? Promise.resolve(new Map()) : namesOfClients(db, [...ids]);
+}
+
+const BY: Readonly<Record<string, Action['by']>> = { person: 'person', client: 'app', operator: 'operator' };
+
+/** One event, as it is told. */
+export async function actionOf(
+  { places }: Pick<Parts, 'places'>,
+  event: PastEvent,
+  names: ReadonlyMap<string, string>,
+): Promise<Action> {
+  const { id, type, at, clientId, origin } = event;
+  return {
+    ...saidOf(event),
+    id,
+    type,
+    at,
+    by: BY[event.actorKind] ?? 'system',
+    app: clientId === undefined ? undefined : { clientId, name: names.get(clientId) },
+    device: origin?.browser || undefined,
+    country: origin && (await places.countryOf(origin.address)),
+    address: origin?.address,
+    passkeyId: type === 'passkey.added' ? String(event.detail['passkeyId']) : undefined,
+  };
+}

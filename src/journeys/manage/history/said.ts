@@ -1,0 +1,160 @@
+import type { PastEvent } from '../../../platform/storage/events.js';
+
+/** The kinds of action that a history is filtered by, as `history.kind.<kind>` in the locales. */
+export const KINDS = ['sign_ins', 'tries', 'changes', 'safety', 'apps'] as const;
+
+/** A kind of action. */
+export type Kind = (typeof KINDS)[number];
+
+/** How one event of a person's account is told. */
+export interface Said {
+  readonly kind: Kind;
+  /** The sentence, `history.did.<word>` in the locales. */
+  readonly word: string;
+  /** Nobody got in and nothing was changed by it: an objection has nothing to freeze. */
+  readonly harmless: boolean;
+}
+
+type Word = string | ((detail: PastEvent['detail']) => string);
+
+const said = (kind: Kind, harmless: boolean, words: Readonly<Record<string, Word>>) =>
+  Object.entries(words).map(([type, word]) => [type, { kind, harmless, word }] as const);
+
+const chosen =
+  (member: string, words: Readonly<Record<string, string>>, other: string): Word =>
+  detail =>
+    Object.hasOwn(words, String(detail[member])) ? String(words[String(detail[member])]) : other;
+
+const signedIn: Word = ({ acr, amr }) => {
+  if (acr === 'phr') return 'signed_in_passkey';
+  return Array.isArray(amr) && amr.includes('pwd') ? 'signed_in_password' : 'signed_in_code';
+};
+
+const signedOut = chosen(
+  'reason',
+  {
+    'signed-out': 'signed_out',
+    'account-changed': 'signed_out_changed',
+    'account-frozen': 'signed_out_frozen',
+    operator: 'signed_out_operator',
+  },
+  'signed_out_elsewhere',
+);
+
+const codeSent = chosen(
+  'purpose',
+  { 'sign-in': 'code_sent_sign_in', recovery: 'code_sent_recovery', 'sign-up': 'code_sent_sign_up' },
+  'code_sent',
+);
+
+const notSignedIn = chosen(
+  'by',
+  { password: 'failed_password', code: 'failed_code', passkey: 'failed_passkey' },
+  'failed',
+);
+
+/** The word for what this version has no words for. */
+const SOMETHING = 'something';
+
+const WORDS: ReadonlyMap<string, { readonly kind: Kind; readonly harmless: boolean; readonly word: Word }> =
+  new Map([
+    ...said('sign_ins', false, {
+      'session.authenticated': signedIn,
+      'email_proof.proved': chosen('purpose', { recovery: 'code_right_recovery' }, 'code_right'),
+    }),
+    ...said('sign_ins', true, { 'session.ended': signedOut }),
+    ...said('tries', true, {
+      'sign_in.failed': notSignedIn,
+      'limit.reached': 'limit_reached',
+      'email_proof.sent': codeSent,
+      'email_proof.failed': 'code_wrong',
+      'email_proof.denied': 'code_denied',
+      'phone_proof.sent': 'code_sent_phone',
+      'phone_proof.failed': 'code_wrong_phone',
+      'phone_proof.denied': 'code_denied',
+      'passkey.refused': 'passkey_refused',
+      'replay.refused': 'used_again',
+    }),
+    ...said('changes', false, {
+      'account.opened': 'account_opened',
+      'profile.changed': 'profile_changed',
+      'profile.change_asked': 'profile_change_asked',
+      'correction.asked': 'correction_asked',
+      'profile.change_approved': 'profile_change_approved',
+      'profile.change_undone': 'profile_change_undone',
+      'email_address.added': 'email_added',
+      'email_address.made_primary': 'email_made_primary',
+      'email_address.removed': 'email_removed',
+      'phone_number.added': 'phone_added',
+      'phone_number.made_primary': 'phone_made_primary',
+      'phone_number.removed': 'phone_removed',
+      'contact_change.undone': 'contacts_undone',
+      'password.set': 'password_set',
+      'password.changed': 'password_changed',
+      'password.removed': 'password_removed',
+      'passkey.added': 'passkey_added_to',
+      'passkey.removed': 'passkey_removed',
+    }),
+    ...said('changes', true, {
+      'profile.change_blocked': 'profile_change_blocked',
+      'profile.change_refused': 'profile_change_refused',
+      'profile.change_withdrawn': 'profile_change_withdrawn',
+      'profile.expired': 'profile_expired',
+      'terms.accepted': 'terms_accepted',
+      'account.language_changed': 'language_changed',
+      'correction.settled': 'correction_settled',
+      'correction.withdrawn': 'correction_withdrawn',
+      'passkey.renamed': 'passkey_renamed',
+      'opt_in.given': 'opted_in',
+      'opt_in.withdrawn': 'opted_out',
+      'opt_in.restored': 'opted_in_again',
+    }),
+    ...said('safety', false, { 'account.recovered': 'recovered', 'grant.reuse_detected': 'access_copied' }),
+    ...said('safety', true, {
+      'account.frozen': 'frozen',
+      'account.suspended': 'suspended',
+      'account.reactivated': 'reactivated',
+      'account.closed': 'closed',
+      'objection.used': 'objected',
+    }),
+    ...said('apps', false, { 'consent.given': 'consent_given', 'device.allowed': 'device_allowed' }),
+    ...said('apps', true, {
+      'consent.refused': 'consent_refused',
+      'consent.withdrawn': 'consent_withdrawn',
+      'device.denied': 'device_denied',
+      'logout.undelivered': 'app_not_told',
+    }),
+  ]);
+
+/** What is on record about an account and not shown to its person, and why. */
+export const NOT_SHOWN: ReadonlyMap<string, string> = new Map([
+  ['passkey.used', 'the sign-in that it led to is shown, or the try that led nowhere'],
+  ['password.rehashed', 'how a password is kept is not what a person did'],
+  ['objection.begun', 'the change that its owner was told of is shown'],
+  ['email_proof.ended', 'why a code ended is shown by what ended it'],
+  ['phone_proof.ended', 'why a code ended is shown by what ended it'],
+  ['phone_proof.proved', 'the number that was added by it is shown'],
+  ['message.withheld', 'a message that never was belongs to the messages'],
+  ['subject_key.destroyed', 'whose key is destroyed has no history any more'],
+]);
+
+/** What anybody can do to an account without getting in: folded in a list, so that strangers never fill it. */
+export const TRIES = typesOf('tries');
+
+/** The types of events that are of a kind. */
+export function typesOf(kind: Kind): readonly string[] {
+  return [...WORDS].filter(([, told]) => told.kind === kind).map(([type]) => type);
+}
+
+/** How an event is told; one of a type that this version has no words for is something that happened. */
+export function saidOf({ type, detail }: Pick<PastEvent, 'type' | 'detail'>): Said {
+  const told = WORDS.get(type);
+  if (!told) return { kind: 'changes', word: SOMETHING, harmless: false };
+  const { kind, harmless, word } = told;
+  return { kind, harmless, word: typeof word === 'string' ? word : word(detail) };
+}
+
+/** Whether there are words for events of a type. */
+export function isSaid(type: string): boolean {
+  return WORDS.has(type);
+}
