@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { load } from 'cheerio';
-import { personAt } from '../support/journeys.js';
+import { personAt, signUp } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
+import { accountOf } from '../support/ledger.js';
 import { codeIn, objectionIn } from '../support/mailbox.js';
 import type { ReadPage } from '../support/page.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
@@ -103,4 +104,24 @@ test('mails speak the language of their reader: of whoever asks for a code, and 
   expect(notice.subject).toContain('كلمة مرورك');
   await layla.goto(objectionIn(notice));
   expect(layla.page.heading).toBe('هل كان هذا أنت؟');
+});
+
+test('the pages of an account speak its language, until another is chosen in the browser', async () => {
+  const email = 'klara@example.test';
+  await signUp(personAt(keyhold), house, email);
+  await keyhold
+    .db('accounts')
+    .where({ id: await accountOf(keyhold.db, email) })
+    .update({ language: 'de' });
+  const klara = personAt(keyhold, { language: 'fr' });
+  await klara.goto(`${keyhold.origin}/account`);
+  expect(spoken(klara.page)).toBe('fr ltr');
+  klara.fill('E-mail', email);
+  await klara.press('Continuer');
+  klara.fill('Mot de passe', GOOD_PASSWORD);
+  await klara.press('Se connecter');
+  expect([klara.page.heading, spoken(klara.page)]).toEqual(['Ihr Konto', 'de ltr']);
+  await klara.follow('Español');
+  await klara.goto(`${keyhold.origin}/account`);
+  expect(spoken(klara.page)).toBe('es ltr');
 });

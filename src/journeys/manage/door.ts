@@ -121,6 +121,8 @@ function proofOf(me: MeHere, demand: Demand | undefined) {
 }
 
 function callOf(ctx: Koa.Context, parts: Parts, me: MeHere, sent: Sent, draft: Draft): AccountCall {
+  // What they chose in this browser goes first, and what they chose for their account before what the browser reads.
+  ctx.state['uiLocales'] = me.person.account.language;
   const params = ctx['params'] as AccountCall['params'];
   return { ctx, parts, me, actor: { kind: 'person', id: me.accountId }, params, sent, draft };
 }
@@ -147,7 +149,7 @@ function frameOf(ctx: Koa.Context, me: MeHere): AccountFrame {
   const nav = (navigations.get(ctx) ?? []).map(({ nav: word = 'overview', path }) => ({
     word,
     url: path,
-    current: path === ctx.path,
+    current: path === ctx.path || (path !== ACCOUNT && ctx.path.startsWith(`${path}/`)),
   }));
   const zone = me.person.account.profile?.['zoneinfo'];
   return { me: me.shown, nav, here: hereOf(ctx), ...(typeof zone === 'string' && { zone }) };

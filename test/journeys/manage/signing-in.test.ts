@@ -63,7 +63,7 @@ async function addPasskey(name?: string) {
 
 test('the page shows each way in, when it was added and from where', async () => {
   await person.goto(at('/account'));
-  await person.follow('Signing in');
+  await person.follow('Sign-in');
   expect(person.page.heading).toBe('How you sign in');
   expect(person.page.text).toContain('You have no passkey yet.');
   await addPasskey();

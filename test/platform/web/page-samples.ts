@@ -28,6 +28,7 @@ const frame = {
     { word: 'contacts', url: '/account/contacts', current: false },
     { word: 'history', url: '/account/history', current: false },
     { word: 'messages', url: '/account/messages', current: false },
+    { word: 'preferences', url: '/account/preferences', current: false },
   ],
   here: '/account',
 } as const;
