@@ -55,12 +55,13 @@ async function showProfile(call: AccountCall): Promise<void> {
   const speaking = speakingOf(call);
   const entries = await profileOf(call.parts, call.me.accountId);
   const shown = entries.map(entry => shownEntry(entry, speaking));
-  const isHeld = ({ value, open, undoable, correction }: (typeof shown)[number]) =>
-    value !== undefined || open !== undefined || undoable.length > 0 || correction?.state === 'open';
+  const isHeld = ({ value, open, undoable, refused, correction }: (typeof shown)[number]) =>
+    undoable.length > 0 || [value, open, refused, correction].some(part => part !== undefined);
   const done = doneHere(call, DONE);
   showAccount(call, 'account/profile', {
     held: shown.filter(isHeld),
-    empty: shown.filter(entry => !isHeld(entry)),
+    /* What is not held and cannot be given is nothing to look at. */
+    empty: shown.filter(entry => !isHeld(entry) && entry.changeUrl !== undefined),
     ...(done && { done }),
   });
 }
