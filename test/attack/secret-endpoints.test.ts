@@ -68,6 +68,7 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'GET /userinfo': { secret: 'an access token', bits: 256 },
   'POST /userinfo': { secret: 'an access token', bits: 256 },
   'POST /end-session/confirm': { secret: "the form's own token", bits: 126 },
+  'GET /pictures/:token': { secret: 'the address of a picture', bits: 192 },
   'GET /account/callback': { secret: 'a code, and the state sealed for this browser', bits: 256 },
   ...Object.fromEntries(
     API_OPERATIONS.map(({ method, path }) => [`${method} ${path}`, { secret: 'an access token', bits: 256 }]),
@@ -79,6 +80,9 @@ const NO_SECRET = [
   ...ACCOUNT_PAGES.filter(({ method }) => method === 'GET').map(({ path }) => `GET ${path}`),
   ...['end-others', 'password', 'password/remove', 'passkeys/:id', 'passkeys/:id/remove'].map(
     path => `POST /account/sign-in/${path}`,
+  ),
+  ...ACCOUNT_PAGES.map(({ method, path }) => `${method} ${path}`).filter(route =>
+    /^POST \/account\/(profile|preferences)(\/|$)/.test(route),
   ),
   'GET /account/switch',
   'GET /api/me/openapi.json',

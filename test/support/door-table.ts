@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { applyTopics } from '../../src/domain/messages/messages.js';
+import type { Keyring } from '../../src/platform/crypto/keyring.js';
 import type { Db } from '../../src/platform/storage/db.js';
 import { openWork } from '../../src/platform/storage/work.js';
 import { NEWS } from './topics.js';
@@ -8,17 +9,28 @@ import { NEWS } from './topics.js';
 /** Somebody whose things others try to reach. */
 export interface Owner {
   readonly db: Db;
+  readonly keyring: Keyring;
   readonly accountId: string;
+  /** Asks the API, with a token for everything; gives what came. */
+  api(method: string, path: string, body?: object): Promise<Readonly<Record<string, unknown>>>;
+  /** Sends a form in the owner's browser; gives where it leads. */
+  post(path: string, fields: Readonly<Record<string, string>>): Promise<string>;
 }
 
 /** What one route under `/account` or `/api/me` needs to be asked at all. */
 export interface DoorEntry {
   /** What its owner is answered: 200 for a page, 303 for a form. */
   readonly owner: number;
-  /** The owner's things that the path names, made anew each time; others must find none there (404). */
+  /** What the path names that everybody has, such as an attribute. */
+  readonly named?: Readonly<Record<string, string>>;
+  /** The owner's things that the path names, made anew each time; others find none there. */
   readonly params?: (owner: Owner) => Promise<Readonly<Record<string, string>>>;
+  /** What somebody else is answered for a thing of the owner's; 404 unless a page says it more kindly. */
+  readonly stranger?: number;
   /** Fields of a form, or members of a body, that would be taken from the owner. */
   readonly sent?: Readonly<Record<string, unknown>>;
+  /** The form carries a file. */
+  readonly upload?: true;
 }
 
 async function latestEvent({ db, accountId }: Owner): Promise<{ readonly id: string }> {
@@ -49,6 +61,94 @@ async function withTopics({ db }: Owner): Promise<Readonly<Record<string, string
   return {};
 }
 
+let things = 0;
+const newAddress = () => `thing-${++things}@example.test`;
+
+async function aContact({ db, accountId, api }: Owner, verified_at: Date | null = new Date()) {
+  const address = newAddress();
+  const row = { account_id: accountId, address, verified_at, is_primary: false, added_at: new Date() };
+  await db('email_addresses').insert(row);
+  const { contacts } = (await api('GET', '/api/me/contacts')) as {
+    readonly contacts: readonly { readonly id: string; readonly address: string }[];
+  };
+  return { id: contacts.find(one => one.address === address)?.id ?? '' };
+}
+
+async function aContactChange({ db, accountId }: Owner): Promise<{ readonly change: string }> {
+  const before = await db('email_addresses').where({ account_id: accountId });
+  const contacts = before.map(({ address, verified_at, is_primary, added_at }) => {
+    return { kind: 'email', address, verifiedAt: verified_at, isPrimary: is_primary, addedAt: added_at };
+  });
+  const change = uuidv7();
+  await db('contact_changes').insert({
+    account_id: accountId,
+    id: change,
+    kind: 'email',
+    what: 'added',
+    address: newAddress(),
+    before: JSON.stringify(contacts),
+    undo_digest: randomBytes(32),
+    asked_from: randomBytes(32),
+    made_at: new Date(),
+    undo_until: new Date(Date.now() + 86_400_000),
+  });
+  return { change };
+}
+
+async function aProof({ post }: Owner): Promise<{ readonly proof: string }> {
+  const location = await post('/account/contacts/add-email', { email: newAddress() });
+  return { proof: location.split('/').pop() ?? '' };
+}
+
+async function anAppsProof({ api }: Owner): Promise<{ readonly proof: string }> {
+  const { proof } = await api('POST', '/api/me/contacts', { kind: 'email', address: newAddress() });
+  return { proof: String(proof) };
+}
+
+async function aProfileChange({ api }: Owner): Promise<{ readonly change: string }> {
+  const change = async () => {
+    const { changes } = (await api('PATCH', '/api/me/profile', { middle_name: `Name ${++things}` })) as {
+      readonly changes: readonly { readonly change_id?: string }[];
+    };
+    return changes[0]?.change_id;
+  };
+  /* Only what takes the place of something can be undone. */
+  return { change: (await change()) ?? (await change()) ?? '' };
+}
+
+async function withoutWishes({ db, accountId }: Owner): Promise<Readonly<Record<string, string>>> {
+  await db('corrections').where({ account_id: accountId }).delete();
+  return {};
+}
+
+async function aWaitingChange({ db, keyring, accountId }: Owner): Promise<{ readonly change: string }> {
+  await db('profile_changes').where({ account_id: accountId, state: 'waiting' }).delete();
+  const change = uuidv7();
+  await db('profile_changes').insert({
+    account_id: accountId,
+    id: change,
+    attribute: 'gender',
+    state: 'waiting',
+    value: keyring.seal('profile-change', JSON.stringify([accountId, change, 'female'])),
+    asked_at: new Date(),
+  });
+  return { change };
+}
+
+async function aCorrection({ db, accountId, api }: Owner): Promise<{ readonly correction: string }> {
+  const attribute = 'given_name';
+  await db('corrections').where({ account_id: accountId, attribute }).delete();
+  await api('POST', '/api/me/profile/corrections', { attribute, wish: 'Please' });
+  const row = await db('corrections').where({ account_id: accountId, attribute }).first('id');
+  return { correction: row.id };
+}
+
+const PROFILE = '/account/profile';
+const CONTACTS = '/account/contacts';
+const nickname = { named: { attribute: 'nickname' } };
+const birthdate = { named: { attribute: 'birthdate' } };
+const picture = { named: { attribute: 'picture' } };
+
 /** Every page, form and operation. A topic adds its own; `test/attack/doors.test.ts` tries each with everybody. */
 export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'GET /account': { owner: 200 },
@@ -68,6 +168,42 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'GET /account/history.json': { owner: 200 },
   'GET /account/history/:id/object': { owner: 200, params: latestEvent },
   'GET /api/me/history': { owner: 200 },
+  [`GET ${PROFILE}`]: { owner: 200 },
+  [`GET ${PROFILE}/change/:attribute`]: { owner: 200, ...nickname },
+  [`POST ${PROFILE}/change/:attribute`]: { owner: 303, ...nickname, sent: { value: 'Nick' } },
+  [`GET ${PROFILE}/sure-change/:attribute`]: { owner: 200, ...birthdate },
+  [`POST ${PROFILE}/sure-change/:attribute`]: { owner: 303, ...birthdate, sent: { value: '1990-01-02' } },
+  [`GET ${PROFILE}/undo/:change`]: { owner: 200, params: aProfileChange, stranger: 200 },
+  [`POST ${PROFILE}/undo/:change`]: { owner: 303, params: aProfileChange, stranger: 303 },
+  [`POST ${PROFILE}/withdraw/:change`]: { owner: 303, params: aWaitingChange, stranger: 303 },
+  [`GET ${PROFILE}/correction/:attribute`]: { owner: 200, ...nickname },
+  [`POST ${PROFILE}/correction/:attribute`]: { owner: 303, ...nickname, sent: { wish: 'Please' } },
+  [`POST ${PROFILE}/corrections/:correction/withdraw`]: { owner: 303, params: aCorrection, stranger: 303 },
+  [`GET ${PROFILE}/picture/:attribute`]: { owner: 200, ...picture },
+  [`POST ${PROFILE}/picture/:attribute`]: { owner: 422, ...picture, upload: true },
+  [`POST ${PROFILE}/picture/:attribute/remove`]: { owner: 303, ...picture },
+  [`GET ${PROFILE}/sure-picture/:attribute`]: { owner: 200, ...picture },
+  [`POST ${PROFILE}/sure-picture/:attribute`]: { owner: 422, ...picture, upload: true },
+  [`POST ${PROFILE}/sure-picture/:attribute/remove`]: { owner: 303, ...picture },
+  [`GET ${CONTACTS}`]: { owner: 200 },
+  [`GET ${CONTACTS}/add-email`]: { owner: 200 },
+  [`POST ${CONTACTS}/add-email`]: { owner: 303, sent: { email: 'one-more@example.test' } },
+  [`GET ${CONTACTS}/add-phone`]: { owner: 200 },
+  [`POST ${CONTACTS}/add-phone`]: { owner: 303, sent: { phone: '+4915112345678' } },
+  [`GET ${CONTACTS}/proofs/:proof`]: { owner: 200, params: aProof, stranger: 303 },
+  [`POST ${CONTACTS}/proofs/:proof`]: {
+    owner: 400,
+    params: aProof,
+    stranger: 303,
+    sent: { code: '00000000' },
+  },
+  [`POST ${CONTACTS}/proofs/:proof/send`]: { owner: 303, params: aProof, stranger: 303 },
+  [`GET ${CONTACTS}/changes/:change`]: { owner: 200, params: aContactChange, stranger: 303 },
+  [`POST ${CONTACTS}/changes/:change`]: { owner: 303, params: aContactChange, stranger: 303 },
+  [`GET ${CONTACTS}/:id`]: { owner: 200, params: aContact, stranger: 303 },
+  [`POST ${CONTACTS}/:id/prove`]: { owner: 303, params: owner => aContact(owner, null), stranger: 303 },
+  [`POST ${CONTACTS}/:id/main`]: { owner: 303, params: aContact, stranger: 303 },
+  [`POST ${CONTACTS}/:id/remove`]: { owner: 303, params: aContact, stranger: 303 },
   'GET /account/messages': { owner: 200 },
   'GET /account/preferences': { owner: 200 },
   'POST /account/preferences': {
@@ -77,6 +213,26 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   },
   'POST /account/preferences/language': { owner: 303, sent: { language: 'de', zone: 'Europe/Berlin' } },
   'GET /api/me': { owner: 200 },
+  'GET /api/me/profile': { owner: 200 },
+  'PATCH /api/me/profile': { owner: 200, sent: { nickname: 'Nicky' } },
+  'POST /api/me/profile/changes/:change/undo': { owner: 200, params: aProfileChange },
+  'POST /api/me/profile/changes/:change/withdraw': { owner: 200, params: aWaitingChange },
+  'POST /api/me/profile/corrections': {
+    owner: 202,
+    params: withoutWishes,
+    sent: { attribute: 'middle_name', wish: 'Please' },
+  },
+  'GET /api/me/contacts': { owner: 200 },
+  'POST /api/me/contacts': { owner: 202, sent: { kind: 'email', address: 'by-app@example.test' } },
+  'POST /api/me/contacts/proofs/:proof': {
+    owner: 400,
+    params: anAppsProof,
+    stranger: 409,
+    sent: { code: '00000000' },
+  },
+  'POST /api/me/contacts/changes/:change/undo': { owner: 204, params: aContactChange },
+  'POST /api/me/contacts/:id/primary': { owner: 204, params: aContact },
+  'DELETE /api/me/contacts/:id': { owner: 204, params: aContact },
   'GET /api/me/messages': { owner: 200 },
   'GET /api/me/preferences': { owner: 200 },
   'PATCH /api/me/preferences': { owner: 200, sent: { language: 'fr', time_zone: 'Europe/Paris' } },
@@ -85,6 +241,9 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
 /** What answers everybody, or checks for itself who comes, and why. */
 export const OPEN: Readonly<Record<string, string>> = {
   'GET /account/callback': 'takes a sealed state of this browser and a code',
+  'GET /undo/:token': 'takes the link of a notice',
+  'POST /undo/:token': 'takes the link of a notice',
+  'GET /pictures/:token': 'shows what its person lets be shown',
   'GET /account/switch': 'begins an authorization request',
   'GET /api/me/openapi.json': 'describes the API',
   'GET /.well-known/oauth-protected-resource/api/me': 'says where its tokens come from',

@@ -1,26 +1,29 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ACCOUNT_PAGES } from '../../../src/journeys/manage/routes.js';
 import { accountToken } from '../../support/account-api.js';
-import { DOORS } from '../../support/door-table.js';
+import { DOORS, type Owner } from '../../support/door-table.js';
 import { startKeyhold, type TestKeyhold } from '../../support/keyhold.js';
 import { accountOf } from '../../support/ledger.js';
+import { EVERY_SCOPE, openOwner } from '../../support/owner.js';
 import type { Person } from '../../support/person.js';
 import { newMember } from '../../support/protocol.js';
 import { openRelyingParty, type RelyingParty } from '../../support/relying-party.js';
+import { csrfOf } from '../../support/steps.js';
 
 let keyhold: TestKeyhold;
 let app: RelyingParty;
 let ada: Person;
-let adaId: string;
+let owner: Owner;
 
 const SCOPE = 'account:overview:read';
 
 beforeAll(async () => {
   keyhold = await startKeyhold();
-  app = await openRelyingParty(keyhold, { scope: `openid profile email ${SCOPE}` });
+  app = await openRelyingParty(keyhold, { scope: `openid profile email ${EVERY_SCOPE}` });
   ada = await newMember(keyhold, app, 'ada@example.test');
-  adaId = await accountOf(keyhold.db, 'ada@example.test');
+  const accountId = await accountOf(keyhold.db, 'ada@example.test');
   await ada.goto(new URL('/account', keyhold.origin));
+  owner = openOwner({ keyhold, app, person: ada, accountId, csrf: csrfOf(ada) });
 });
 
 afterAll(async () => {
@@ -33,7 +36,8 @@ const shown = ACCOUNT_PAGES.filter(
 );
 
 test.each(shown)('$path takes three round trips at most beyond the look who is here', async ({ path }) => {
-  const params = (await DOORS[`GET ${path}`]?.params?.({ db: keyhold.db, accountId: adaId })) ?? {};
+  const entry = DOORS[`GET ${path}`];
+  const params: Readonly<Record<string, string>> = { ...entry?.named, ...(await entry?.params?.(owner)) };
   const url = new URL(
     path.replace(/:(\w+)/g, (_, name: string) => params[name] ?? ''),
     keyhold.origin,
