@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { ACCOUNT_PAGES, API_OPERATIONS } from '../../src/journeys/manage/routes.js';
+import { accountToken } from '../support/account-api.js';
 import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { accountOf } from '../support/ledger.js';
@@ -28,6 +29,17 @@ const LINK = { secret: 'the token of a mailed link', bits: 256 };
 const SEALED = { secret: 'the sealed token of a mailed link', bits: 128 };
 const USER_CODE = { secret: 'the code that a device shows', limit: 'user-code' };
 const CLIENT = 'the secret of an app, or its signature';
+
+/** Operations of the API that change something and look at nothing but the token. One that looks at a code is not among them. */
+const CHANGES_BY_TOKEN = [
+  'PATCH /api/me/preferences',
+  'PATCH /api/me/profile',
+  'POST /api/me/profile/corrections',
+  ...['undo', 'withdraw'].map(path => `POST /api/me/profile/changes/:change/${path}`),
+  'POST /api/me/contacts/changes/:change/undo',
+  'POST /api/me/contacts/:id/primary',
+  'DELETE /api/me/contacts/:id',
+];
 
 const REGISTER: Readonly<Record<string, Entry>> = {
   'POST /interaction/:uid/password': { secret: 'a password', limit: 'password' },
@@ -71,8 +83,13 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'GET /pictures/:token': { secret: 'the address of a picture', bits: 192 },
   'GET /account/callback': { secret: 'a code, and the state sealed for this browser', bits: 256 },
   ...Object.fromEntries(
-    API_OPERATIONS.map(({ method, path }) => [`${method} ${path}`, { secret: 'an access token', bits: 256 }]),
+    [
+      ...API_OPERATIONS.filter(({ method }) => method === 'GET').map(({ path }) => `GET ${path}`),
+      ...CHANGES_BY_TOKEN,
+    ].map(route => [route, { secret: 'an access token', bits: 256 }]),
   ),
+  'POST /api/me/contacts': { secret: 'sends a code', limit: 'mail' },
+  'POST /api/me/contacts/proofs/:proof': { secret: 'a mailed code', limit: 'code' },
 };
 
 /** Looks at nothing but whose browser it is, by a cookie and a form token of 256 bits. */
@@ -110,6 +127,15 @@ const NO_SECRET = [
   ),
   'POST /sign-out',
   ...['changes/:change', ':id/main', ':id/remove'].map(path => `POST /account/contacts/${path}`),
+  'GET /pictures/:token',
+  ...['change', 'sure-change', 'correction', 'picture', 'sure-picture'].map(
+    path => `POST /account/profile/${path}/:attribute`,
+  ),
+  ...['undo/:change', 'withdraw/:change', 'corrections/:correction/withdraw'].map(
+    path => `POST /account/profile/${path}`,
+  ),
+  ...['picture', 'sure-picture'].map(path => `POST /account/profile/${path}/:attribute/remove`),
+  ...['preferences', 'preferences/language'].map(path => `POST /account/${path}`),
 ];
 
 let keyhold: TestKeyhold;
@@ -273,6 +299,31 @@ KNOCKS[`POST ${CONTACTS}/add-phone`] = byForm(toAdd, () => `${CONTACTS}/add-phon
 KNOCKS[`POST ${CONTACTS}/:id/prove`] = byForm(toUnproved, url => `${here(url)}/prove`, {});
 KNOCKS[`POST ${CONTACTS}/proofs/:proof/send`] = byForm(toCode, url => `${here(url)}/send`, {});
 KNOCKS[`POST ${CONTACTS}/proofs/:proof`] = byForm(toCode, here, { code: '00000000' });
+
+const WRITE = 'account:contacts:write';
+
+/** An app does it with somebody's token. */
+const byApp = (path: (begun: string) => string, body: object) => async (): Promise<Knock> => {
+  const mine = await openRelyingParty(keyhold, { scope: `openid profile email ${WRITE}` });
+  const person = await memberAgain(keyhold, mine, EMAIL);
+  const authorization = `Bearer ${await accountToken(keyhold, person, mine, WRITE)}`;
+  const headers = { authorization, 'content-type': 'application/json' };
+  const post = async (to: string, sent: object) =>
+    fetch(keyhold.origin + to, { method: 'POST', headers, body: JSON.stringify(sent) });
+  const begun = await post('/api/me/contacts', { kind: 'email', address: 'by-app@example.test' });
+  const { proof } = (await begun.json()) as { proof: string };
+  await keyhold.db('attempts').delete();
+  await mine.close();
+  return async () => (await post(path(proof), body)).status;
+};
+
+KNOCKS['POST /api/me/contacts'] = byApp(() => '/api/me/contacts', {
+  kind: 'email',
+  address: 'once-more@example.test',
+});
+KNOCKS['POST /api/me/contacts/proofs/:proof'] = byApp(proof => `/api/me/contacts/proofs/${proof}`, {
+  code: '00000000',
+});
 
 const limited = Object.entries(REGISTER).flatMap(([route, entry]) =>
   'limit' in entry ? [[route, entry.limit] as const] : [],
