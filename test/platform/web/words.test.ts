@@ -75,6 +75,7 @@ const SAME = [
   'Browser',
   'Client',
   'Code',
+  'Codes',
   'Description',
   'Error',
   'No',

@@ -157,7 +157,7 @@ test('a type that nobody has words for is something that happened', async () => 
   await happened('of_the_future.happened');
   const person = await owner();
   await person.goto(at('/account/history'));
-  expect(person.page.text).toContain('Something was done about your account');
+  expect(person.page.text).toContain('Something happened in your account');
 });
 
 test('once the key is destroyed, what happened is told without place and browser', async () => {
