@@ -22,6 +22,7 @@ import { appRoutes } from './journeys/apps/pages.js';
 import { countDevices } from './journeys/device-grant/asking.js';
 import { devicePages } from './journeys/device-grant/outcome.js';
 import { deviceRoutes } from './journeys/device-grant/pages.js';
+import { lookAfterDormant } from './journeys/dormancy/job.js';
 import { mailboxRoutes } from './journeys/home/mailbox.js';
 import { homeRoutes } from './journeys/home/pages.js';
 import { interactionRoutes } from './journeys/interaction-routes.js';
@@ -33,7 +34,15 @@ import { unsubscribeRoutes } from './journeys/messages/unsubscribe.js';
 import { objectionRoutes } from './journeys/notices/objection.js';
 import { recoveryRoutes } from './journeys/recovery/entry.js';
 import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
-import { countSignIns, namesOf, observeJobs, traceOutbound, watchQueues, watchSms } from './observe.js';
+import {
+  countSignIns,
+  namesOf,
+  observeJobs,
+  traceOutbound,
+  watchDormancy,
+  watchQueues,
+  watchSms,
+} from './observe.js';
 import { ACCOUNT_APP, accountAppMetadata } from './oidc/account-app.js';
 import { mayAct } from './oidc/acting.js';
 import { openClaims } from './oidc/claims.js';
@@ -180,13 +189,14 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
   const jobs = await openJobs({
     url: config.databaseUrl,
     log,
-    jobs: jobsOf(issuer, base, () => current.provider),
+    jobs: jobsOf(config, base, () => current.provider),
     /* Several processes on one machine share its jobs. */
     concurrency: Math.max(1, Math.ceil(4 / config.workers)),
     observe: observeJobs(telemetry),
   });
   watchQueues(telemetry, base, jobs);
   watchSms(telemetry, base, config.smsPerDay);
+  watchDormancy(telemetry, base.dormancyTally);
   let jobsStopped: Promise<void> | undefined;
   return {
     listener: (request, response) => {
@@ -254,6 +264,7 @@ function openBase(config: Config, { log, metrics, traces }: Telemetry) {
     renderer,
     places: openPlaces(trouble => log.error({ err: trouble }, 'places are unknown')),
     csrf,
+    dormancyTally: { notice: 0, stopped: 0, archive: 0 },
     load: openLoad({ limit: config.maxInFlight, page: busyPages(words, renderer), log }),
     pages: openPages(renderer, words, csrf, config.issuer),
     protection,
@@ -329,7 +340,11 @@ function findResourceServer(resources: Base['resources'], issuer: URL): FindReso
 }
 
 /** The one list of what happens later. */
-function jobsOf(issuer: URL, base: Base, provider: Parameters<typeof backchannelLogout>[0]): JobDefinition[] {
+function jobsOf(
+  { issuer, dormancy: policy }: Config,
+  base: Base,
+  provider: Parameters<typeof backchannelLogout>[0],
+): JobDefinition[] {
   const { laterDb: db, keyring, transport, sms, outbound, renderer } = base;
   const ledger = openLedger(db, account => mayAct({ account }));
   const telling = { issuer, keyring, renderer, rp: { name: NAME } };
@@ -343,6 +358,7 @@ function jobsOf(issuer: URL, base: Base, provider: Parameters<typeof backchannel
     sendMailJob(db, keyring, transport, ledger),
     sendSmsJob(db, keyring, sms, ledger),
     dispatchJob(db, telling),
+    lookAfterDormant(db, { writing: telling, policy, tally: base.dormancyTally }),
     backchannelLogout(provider, db),
     advanceSigningKeys(db),
     sweepArtefacts(db),

@@ -7,6 +7,7 @@ import { STANDARD_SCOPES } from './domain/clients/clients.js';
 import { runPasswords } from './domain/credentials/credentials.js';
 import { RESOURCES_USAGE, runResourceServers } from './domain/resources/cli.js';
 import { listResourceScopes } from './domain/resources/resources.js';
+import { DORMANCY_USAGE, runDormancy } from './dormancy-commands.js';
 import { KEYS_USAGE, runKeys } from './key-commands.js';
 import { MESSAGES_USAGE, type MessagesCommand, runMessages, runTopics } from './message-commands.js';
 import { openKeyring } from './platform/crypto/keyring.js';
@@ -51,6 +52,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   topics: ({ words, ...command }) => runTopics(words, messaging(command)),
   messages: ({ words, ...command }) => runMessages(words, messaging(command)),
   keys: ({ db, config, words }) => runKeys(words, { db, secret: config.secret, print, fail }),
+  dormancy: ({ db, config, words }) => runDormancy(words, { db, config, print, fail }),
   sms: ({ db, config, words }) => runSms(words, { db, config, print, fail }),
   profile: ({ words, ...command }) => {
     const { db, sending: telling } = messaging(command);
@@ -75,6 +77,7 @@ ${RESOURCES_USAGE}
 ${MESSAGES_USAGE}
 ${KEYS_USAGE}
 ${SMS_USAGE}
+${DORMANCY_USAGE}
 ${PROFILE_USAGE}
 keyhold passwords load FILE                                  passwords nobody may choose, one a line`;
 

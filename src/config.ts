@@ -48,6 +48,8 @@ export interface Settings {
   readonly maxInFlight: number;
   /** How long a stopping process still takes requests, until nobody sends it any, in milliseconds. */
   readonly drainDelay: number;
+  /** When accounts that nobody uses are put away, in days; never when undefined. */
+  readonly dormancy?: { readonly after: number; readonly notices: number; readonly every: number };
   /** What the operator should hear once at start. */
   readonly warnings: readonly string[];
 }
@@ -204,9 +206,21 @@ function complete(values: Values, warnings: readonly string[]): Omit<Settings, '
     metricsListen: values.METRICS_LISTEN ?? '127.0.0.1',
     workers: values.WORKERS === 'auto' ? availableParallelism() : (values.WORKERS ?? 1),
     maxInFlight: values.MAX_IN_FLIGHT ?? 250,
+    ...dormancyOf(values),
     drainDelay: (values.DRAIN_DELAY ?? (production ? 3 : 0)) * 1_000,
     warnings,
   };
+}
+
+function dormancyOf({ DORMANCY_AFTER: after, ...values }: Values): Pick<Settings, 'dormancy'> {
+  if (after === undefined) return {};
+  return { dormancy: { after, notices: values.DORMANCY_NOTICES ?? 3, every: values.DORMANCY_EVERY ?? 30 } };
+}
+
+function dormancyContradictions(texts: Texts): readonly string[] {
+  if (texts.DORMANCY_AFTER !== undefined) return [];
+  const alone = (['DORMANCY_NOTICES', 'DORMANCY_EVERY'] as const).filter(name => texts[name] !== undefined);
+  return alone.map(name => `KEYHOLD_${name} is set without KEYHOLD_DORMANCY_AFTER; set both or neither.`);
 }
 
 function smsOf(values: Values): Pick<Settings, 'sms' | 'smsCountries' | 'smsPerDay'> {
@@ -252,7 +266,7 @@ export function isLoopback(hostname: string): boolean {
 }
 
 function contradictions(values: Values, settings: Settings, texts: Texts): readonly string[] {
-  const found: string[] = [...smsContradictions(texts)];
+  const found: string[] = [...smsContradictions(texts), ...dormancyContradictions(texts)];
   if (texts.MIGRATION_DATABASE_URL !== undefined && texts.DATABASE_URL === undefined) {
     found.push('KEYHOLD_MIGRATION_DATABASE_URL is set without KEYHOLD_DATABASE_URL; set both.');
   }

@@ -1,5 +1,6 @@
 import type Koa from 'koa';
 import type { PasswordHasher } from './domain/credentials/credentials.js';
+import type { DormancyTally } from './journeys/dormancy/job.js';
 import { listSmsBudgets } from './journeys/manage/contacts/budgets.js';
 import type { Authentication, Interactions } from './oidc/interaction.js';
 import { protocolNames } from './oidc/surface.js';
@@ -79,6 +80,17 @@ export function traceOutbound(outbound: Outbound, traces: Telemetry['traces']): 
 interface Queues {
   readonly hasher: PasswordHasher;
   readonly load: Load;
+}
+
+/** Counts what is done about accounts that nobody uses. */
+export function watchDormancy({ metrics }: Telemetry, tally: Readonly<DormancyTally>): void {
+  metrics.watch({
+    kind: 'counter',
+    name: 'keyhold_dormancy_total',
+    help: 'Accounts that nobody used: notices sent, stopped because they are used again, put away.',
+    labels: ['step'],
+    read: () => Object.entries(tally).map(([step, count]) => [count, { step }]),
+  });
 }
 
 /** Watches the queues: of requests, of passwords to hash, and of jobs. */

@@ -169,6 +169,9 @@ export const SETTINGS = {
   ),
   MAX_IN_FLIGHT: parsed(text => whole(text, 1, 100_000), 'must be a number from 1 to 100000'),
   DRAIN_DELAY: parsed(text => whole(text, 0, 60), 'must be a number of seconds from 0 to 60'),
+  DORMANCY_AFTER: parsed(text => whole(text, 31, 3_650), 'must be a number of days from 31 to 3650'),
+  DORMANCY_NOTICES: parsed(text => whole(text, 1, 5), 'must be a number from 1 to 5'),
+  DORMANCY_EVERY: parsed(text => whole(text, 1, 365), 'must be a number of days from 1 to 365'),
   LOG_LEVEL: z.enum(
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
     'must be trace, debug, info, warn, error, fatal or silent',

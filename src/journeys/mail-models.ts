@@ -1,4 +1,5 @@
 import type { MessageKind } from '../domain/messages/messages.js';
+import type { DormancyMail } from './dormancy/tell.js';
 import type { TopicMail } from './messages/models.js';
 import type { NewsKind, NewsValues } from './notices/kinds.js';
 import type { Asked } from './page-models.js';
@@ -55,6 +56,7 @@ export interface MailModels {
     readonly zone?: string;
   };
   readonly topic: TopicMail;
+  readonly dormancy: DormancyMail;
 }
 
 /** Why each mail goes out. */
@@ -67,4 +69,5 @@ export const MAIL_KINDS: Readonly<Record<keyof MailModels, MessageKind>> = {
   'address-held': 'security',
   notice: 'security',
   topic: 'topic',
+  dormancy: 'account',
 };

@@ -104,7 +104,13 @@ interface Step extends Form {
 }
 
 /** Why somebody is asked who may think that they are signed in: a sentence under `notice.*` in the locales. */
-export type StepNotice = 'account_exists' | 'someone_else' | 'passkey_needed' | 'passkey_wished' | 'again';
+export type StepNotice =
+  | 'account_exists'
+  | 'someone_else'
+  | 'passkey_needed'
+  | 'passkey_wished'
+  | 'again'
+  | 'archived';
 
 /** `/`: who is here, what to try, the way out. */
 export interface HomePage {

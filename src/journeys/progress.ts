@@ -17,6 +17,8 @@ const schema = z.object({
   signedIn: z.object({ accountId: z.uuid(), at: z.number() }).optional(),
   /** Sign-up found the address taken in the meantime. */
   accountExists: z.boolean().optional(),
+  /** They proved that an account is theirs which was put away; recovery brings it back. */
+  archived: z.boolean().optional(),
 });
 
 /** The notes of a request on its way; nothing of them outlives it. */

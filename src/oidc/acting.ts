@@ -22,9 +22,11 @@ export interface Acting {
   readonly provedAt?: number | undefined;
   /** When whoever is signed in authenticated, in seconds as sessions and tokens know it. */
   readonly authenticatedAt?: number | undefined;
-  /** Only recovery is open to the owner of a frozen account. */
+  /** Only recovery is open to the owner of a frozen or archived account. */
   readonly way?: 'recovery';
 }
+
+const RECOVERABLE: readonly string[] = ['frozen', 'archived'];
 
 /**
  * May this person, this app, this session act now? The one place that says so: asked when somebody signs in, whenever a
@@ -36,7 +38,8 @@ export function mayAct(acting: Acting): boolean {
   if (!('account' in acting)) return true;
   const { account, provedAt, authenticatedAt, way } = acting;
   if (!account) return false;
-  if (account.state !== 'active' && !(way === 'recovery' && account.state === 'frozen')) return false;
+  if (account.state !== 'active' && !(way === 'recovery' && RECOVERABLE.includes(account.state)))
+    return false;
   if (provedAt !== undefined && provedAt < (milliseconds(account.proofsFrom) ?? 0)) return false;
   const { signedOutBefore } = account;
   const before = signedOutBefore instanceof Date ? signedOutBefore.getTime() / 1000 : signedOutBefore;

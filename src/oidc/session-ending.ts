@@ -2,7 +2,13 @@ import type { Fact, Job } from '../platform/storage/work.js';
 import type { Payload } from './artefacts.js';
 
 /** Why a session ended. Only a plain sign-out spares what an app holds with `offline_access` (OpenID Connect Core §11). */
-export type EndReason = 'signed-out' | 'ended-elsewhere' | 'account-changed' | 'account-frozen' | 'operator';
+export type EndReason =
+  | 'signed-out'
+  | 'ended-elsewhere'
+  | 'account-changed'
+  | 'account-frozen'
+  | 'account-archived'
+  | 'operator';
 
 /** All that ending a session brings with it. */
 export interface SessionEnding {

@@ -39,7 +39,9 @@ const ASKED: readonly (readonly [who: Acting, may: boolean])[] = [
   [{ account: { state: 'frozen' } }, false],
   [{ account: { state: 'closed' } }, false],
   [{ account: { state: 'an unknown one' } }, false],
+  [{ account: { state: 'archived' } }, false],
   [{ account: { state: 'frozen' }, way: 'recovery' }, true],
+  [{ account: { state: 'archived' }, way: 'recovery' }, true],
   [{ account: { state: 'suspended' }, way: 'recovery' }, false],
   [{ account: { state: 'closed' }, way: 'recovery' }, false],
   ...[secured, snapshot].flatMap((account): (readonly [Acting, boolean])[] => [

@@ -1,7 +1,7 @@
 import { Refusal } from '../../platform/errors.js';
 
-/** active: may act · suspended: kept, may not act · frozen: its owner said "this wasn't me" and must recover it · closed: on its way out. */
-export type AccountState = 'active' | 'suspended' | 'frozen' | 'closed';
+/** active: may act · archived: not used for long, and put away until its owner brings it back · suspended: kept, may not act · frozen: its owner said "this wasn't me" and must recover it · closed: on its way out. */
+export type AccountState = 'active' | 'archived' | 'suspended' | 'frozen' | 'closed';
 
 /** Somebody Keyhold knows. What is known about them is the profile's, how they sign in the credentials'. */
 export interface Account {
@@ -13,6 +13,8 @@ export interface Account {
   readonly proofsFrom: Date | undefined;
   /** Whoever authenticated before that is not signed in any more, wherever that is still on its way. */
   readonly signedOutBefore?: Date | undefined;
+  /** How many notices went out since it was last used. */
+  readonly dormancyNotices: number;
 }
 
 /**

@@ -20,6 +20,17 @@ import {
 export type { Account, AccountState } from './account.js';
 export { mayChange, normaliseEmail } from './account.js';
 export {
+  countDormant,
+  type DormancyCounts,
+  type DormancyPolicy,
+  type DormancyStep,
+  dormancyStep,
+  endNotices,
+  type LookedAt,
+  noteLooks,
+  takeDue,
+} from './dormancy.js';
+export {
   beginObjections,
   type FoundObjection,
   findObjection,
@@ -42,6 +53,9 @@ export const ACCOUNT_FACTS = [
   'account.reactivated',
   'account.closed',
   'account.frozen',
+  'account.archived',
+  'dormancy.noticed',
+  'dormancy.stopped',
   'account.recovered',
   'account.language_changed',
   'objection.begun',
@@ -53,6 +67,7 @@ const FACT_OF: Readonly<Record<AccountState, (typeof ACCOUNT_FACTS)[number]>> = 
   active: 'account.reactivated',
   suspended: 'account.suspended',
   frozen: 'account.frozen',
+  archived: 'account.archived',
   closed: 'account.closed',
 };
 
@@ -67,7 +82,14 @@ export async function openAccount(
   keyring: Keyring,
   { id, email, language }: { readonly id: string; readonly email: string; readonly language: string },
 ): Promise<Account> {
-  const account: Account = { id, state: 'active', language, openedAt: work.at, proofsFrom: undefined };
+  const account: Account = {
+    id,
+    state: 'active',
+    language,
+    openedAt: work.at,
+    proofsFrom: undefined,
+    dormancyNotices: 0,
+  };
   await insertAccount(work.tx, account, 'email', email);
   await insertSubjectKey(work.tx, id, newSubjectKey(keyring, id));
   work.record({ type: 'account.opened', accountId: id });
@@ -141,16 +163,24 @@ export async function freezeAccount(work: Work, id: string): Promise<boolean> {
 }
 
 /**
- * Its owner proved anew that it is theirs: a frozen account may act again, and whoever authenticated before the given
+ * Its owner proved anew that it is theirs: a frozen or archived account may act again, and whoever authenticated before the given
  * instant is signed out. Undefined when the account may not be recovered.
  */
 export async function recoverAccount(work: Work, id: string): Promise<Date | undefined> {
   const { tx, at } = work;
   const before = nextSecond(at);
-  const was = await turnState(tx, { id, from: ['active', 'frozen'], to: 'active', before, at });
+  const was = await turnState(tx, { id, from: ['active', 'frozen', 'archived'], to: 'active', before, at });
   if (!was) return undefined;
   work.record({ type: 'account.recovered', accountId: id, detail: { was } });
   return before;
+}
+
+/** Puts away an account that nobody used for long: kept whole, and brought back by its owner; nothing is deleted. */
+export async function archiveAccount(work: Work, id: string): Promise<boolean> {
+  const { tx, at } = work;
+  const was = await turnState(tx, { id, from: ['active'], to: 'archived', before: nextSecond(at), at });
+  if (was) work.record({ type: 'account.archived', accountId: id });
+  return was !== undefined;
 }
 
 /** Makes what is personal in the events of an account unreadable for good; the events themselves stay. */

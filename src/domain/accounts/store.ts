@@ -11,6 +11,7 @@ export interface AccountRow {
   readonly opened_at: Date;
   readonly proofs_from: Date | null;
   readonly signed_out_before: Date | null;
+  readonly dormancy_notices: number;
   readonly subject_key: Buffer | null;
 }
 
@@ -21,6 +22,7 @@ const COLUMNS = [
   'accounts.opened_at',
   'accounts.proofs_from',
   'accounts.signed_out_before',
+  'accounts.dormancy_notices',
   'subject_keys.sealed as subject_key',
 ] as const;
 
@@ -34,6 +36,7 @@ export function presentAccount(row: AccountRow): Account {
     openedAt: row.opened_at,
     proofsFrom: row.proofs_from ?? undefined,
     signedOutBefore: row.signed_out_before ?? undefined,
+    dormancyNotices: row.dormancy_notices,
   };
 }
 
@@ -154,7 +157,8 @@ export async function turnState(
   turn: { id: string; from: readonly AccountState[]; to: AccountState; before: Date; at: Date },
 ): Promise<AccountState | undefined> {
   const { rows } = await tx.raw<{ rows: { was: AccountState }[] }>(
-    `UPDATE accounts a SET state = :to, proofs_from = :at, signed_out_before = :before, updated_at = :at
+    `UPDATE accounts a SET state = :to, proofs_from = :at, signed_out_before = :before, updated_at = :at,
+       dormancy_notices = 0, look_at = :at
      FROM (SELECT id, state AS was FROM accounts WHERE id = :id FOR UPDATE) old
      WHERE a.id = old.id AND old.was = ANY (:from) RETURNING old.was`,
     { ...turn, from: [...turn.from] },

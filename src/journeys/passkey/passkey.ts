@@ -17,6 +17,7 @@ import { openWork } from '../../platform/storage/work.js';
 import { noteReplay } from '../journey.js';
 import { CHALLENGES, countTry } from '../limits.js';
 import { tellEveryone } from '../notices/tell.js';
+import { beginReturn, isArchived } from '../recovery/archived.js';
 import { proveAgain, type Recovering, recover, recoveringOf } from '../recovery/recover.js';
 import { BY_CODE, BY_PASSKEY, BY_PASSWORD, goOn, turnAway, unavailable } from '../sign-in/going-on.js';
 import {
@@ -53,13 +54,20 @@ export async function signInByPasskey(turn: Turn): Promise<void> {
   const checked = await checkAuthentication(parts.db, answered);
   await noteUsedChallenge(turn, checked);
   const account = checked.outcome === 'verified' && (await findAccount(parts.db, checked.passkey.accountId));
+  if (account && isArchived(account)) {
+    await turnAway(turn, 'passkey', account.id);
+    await beginReturn(turn, account);
+    return answer(ctx, { location: stepUrl(pending) });
+  }
   if (account && !mayAct({ account })) {
     await turnAway(turn, 'passkey', account.id);
     return refuse(turn, 'passkey_refused', 'problem.passkey_failed');
   }
   const signedIn = await openWork(parts.db, { kind: 'person' }, work => usePasskey(work, checked));
   if (signedIn.outcome === 'signed-in') {
-    return answer(ctx, { location: await goOn(turn, { accountId: signedIn.accountId, ...BY_PASSKEY }) });
+    return answer(ctx, {
+      location: await goOn(turn, { accountId: signedIn.accountId, ...BY_PASSKEY }, account || undefined),
+    });
   }
   if (signedIn.reason === 'unknown_passkey') return refuse(turn, 'passkey_unknown', 'passkey.unknown');
   return refuse(turn, 'passkey_refused', 'problem.passkey_failed');

@@ -5,6 +5,7 @@ import { openWork } from '../../platform/storage/work.js';
 import { sendCode } from '../codes.js';
 import { noteReplay, seeOther } from '../journey.js';
 import { CODES, countTry } from '../limits.js';
+import { beginReturn, isArchived } from '../recovery/archived.js';
 import { afterRecoveryProof } from '../recovery/code.js';
 import { advance, type Turn, textOf, toStep } from '../turn.js';
 import { BY_CODE, goOn, turnAway, unavailable } from './going-on.js';
@@ -75,9 +76,14 @@ export async function afterProof(turn: Turn, email: string): Promise<void> {
     return advance(turn, { way: 'sign-up', email, newAccountId: newAccountId() });
   }
   const account = await findByIdentifier(turn.parts.db, 'email', email);
+  if (isArchived(account)) {
+    await turnAway(turn, 'code', account.id);
+    await beginReturn(turn, account);
+    return toStep(turn);
+  }
   if (!account || !mayAct({ account })) {
     await turnAway(turn, 'code', account?.id);
     throw unavailable(account);
   }
-  seeOther(turn.ctx, await goOn(turn, { accountId: account.id, ...BY_CODE }));
+  seeOther(turn.ctx, await goOn(turn, { accountId: account.id, ...BY_CODE }, account));
 }

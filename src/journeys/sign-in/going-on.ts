@@ -1,6 +1,8 @@
+import type { Account } from '../../domain/accounts/accounts.js';
 import type { Authentication } from '../../oidc/interaction.js';
 import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
+import { wake } from '../dormancy/waking.js';
 import { welcome } from '../limits.js';
 import type { Turn } from '../turn.js';
 
@@ -38,7 +40,8 @@ export function unavailable(account?: { readonly state: string }): Refusal {
 }
 
 /** Records who signed in and how, and gives the address where their request goes on. */
-export async function goOn(turn: Turn, authentication: Authentication): Promise<string> {
+export async function goOn(turn: Turn, authentication: Authentication, account?: Account): Promise<string> {
+  await wake(turn, account);
   const { ctx, parts, pending } = turn;
   const { name } = pending.prompt;
   const answered = name === 'create' || name === 'select_account' ? { [name]: {} } : {};

@@ -5,6 +5,7 @@ import type { Turn } from '../turn.js';
 export function noticeOf({ pending, progress }: Turn): StepNotice | undefined {
   const { prompt, accountId } = pending;
   const because = (...reasons: string[]) => reasons.some(reason => prompt.reasons.includes(reason));
+  if (progress.archived) return 'archived';
   if (progress.accountExists) return 'account_exists';
   if (accountId && because('id_token_hint', 'id_token_hint_answer', 'claims_id_token_sub_value'))
     return 'someone_else';

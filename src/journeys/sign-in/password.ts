@@ -10,7 +10,8 @@ import { mayAct } from '../../oidc/acting.js';
 import { openWork } from '../../platform/storage/work.js';
 import { type Parts, seeOther } from '../journey.js';
 import { countTry, PASSWORDS, unlessBusy } from '../limits.js';
-import { advance, type Turn } from '../turn.js';
+import { beginReturn, isArchived } from '../recovery/archived.js';
+import { advance, type Turn, toStep } from '../turn.js';
 import { BY_PASSWORD, failedSignIn, goOn, turnAway, unavailable } from './going-on.js';
 import { showProblems } from './pages.js';
 
@@ -26,9 +27,14 @@ export async function submitPassword(turn: Turn): Promise<void> {
   const { account, password: stored } = await findClaimed(parts.pool, email);
   const counted = await countTry(turn, PASSWORDS, { email, account });
   const right = await unlessBusy(turn, counted, () => checked(parts, password, stored));
+  if (right && isArchived(account)) {
+    await turnAway(turn, 'password', account.id);
+    await beginReturn(turn, account);
+    return toStep(turn);
+  }
   if (!account || !right || !mayAct({ account })) return refuse(turn, account);
   if (stored && right.stale) await rehash(parts, account.id, password, stored);
-  await afterPassword(turn, account.id);
+  await afterPassword(turn, account);
 }
 
 async function checked(parts: Parts, password: string, stored: StoredPassword | undefined) {
@@ -58,14 +64,15 @@ async function rehash(
   );
 }
 
-async function afterPassword(turn: Turn, accountId: string): Promise<void> {
+async function afterPassword(turn: Turn, account: Account): Promise<void> {
   const { ctx, parts, progress, sent } = turn;
+  const { id: accountId } = account;
   const able = sent['passkeys'] === 'yes';
   const declined = ctx.cookies.get(laterCookie(parts), { signed: false }) !== undefined;
   if (able && !declined && (await listPasskeys(parts.db, accountId)).length === 0) {
     return advance(turn, { ...progress, signedIn: { accountId, at: Date.now() } });
   }
-  seeOther(ctx, await goOn(turn, { accountId, ...BY_PASSWORD }));
+  seeOther(ctx, await goOn(turn, { accountId, ...BY_PASSWORD }, account));
 }
 
 /** "Not now": goes on without a passkey, and does not ask again in this browser for a month. */
@@ -87,7 +94,7 @@ export async function skipPasskey(turn: Turn): Promise<void> {
     secure,
     maxAge: MONTH,
   });
-  seeOther(ctx, await goOn(turn, { accountId, at: new Date(at), ...BY_PASSWORD }));
+  seeOther(ctx, await goOn(turn, { accountId, at: new Date(at), ...BY_PASSWORD }, account));
 }
 
 function laterCookie(parts: Parts): string {

@@ -41,6 +41,20 @@ export interface EventFilter {
   readonly before?: string | undefined;
 }
 
+/** When something of a type last happened about each of these accounts. */
+export async function lastEvents(
+  db: Db,
+  accountIds: readonly string[],
+  type: string,
+): Promise<ReadonlyMap<string, Date>> {
+  const { rows } = await db.raw<{ rows: { id: string; at: Date }[] }>(
+    `SELECT a.id, e.at FROM unnest(?::uuid[]) AS a(id), LATERAL (SELECT at FROM events
+       WHERE account_id = a.id AND type = ? ORDER BY id DESC LIMIT 1) e`,
+    [[...accountIds], type],
+  );
+  return new Map(rows.map(({ id, at }) => [id, at]));
+}
+
 const MOST = 500;
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';

@@ -838,4 +838,10 @@ export const mailSamples: MailModels = {
     since: asked.at,
     stopUrl: 'https://id.example/unsubscribe/Jx7',
   },
+  dormancy: {
+    issuerName: 'Keyhold',
+    news: { kind: 'notice' },
+    archiveAt: at,
+    accountUrl: 'https://id.example/account',
+  },
 };
