@@ -84,7 +84,7 @@ test('nothing is ticked that was not said; what is ticked counts for the words t
   ]);
   expect([ada.page.heading, await live()]).toEqual(['Preferences', ['news email']]);
   expect(ada.page.text).toContain('Your choice is saved.');
-  expect(ada.page.text).toMatch(/You get this since /);
+  expect(ada.page.text).toMatch(/You have been getting this since /);
   expect(await recordedDuring(keyhold.db, () => ada.press('Save choice'))).toEqual([]);
 });
 
