@@ -28,6 +28,11 @@ export function listOpenChanges(db: Db, accountId: string, at: Date): Promise<re
   return store.listChanges(db, accountId, at);
 }
 
+/** A change of an account, whatever became of it. */
+export function findChange(db: Db, accountId: string, id: string): Promise<ContactChange | undefined> {
+  return store.findChangeOf(db, accountId, id);
+}
+
 /** What a link is about; looking does not use it up, since mail scanners look. */
 export async function findChangeByLink(
   db: Db,

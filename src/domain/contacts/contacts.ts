@@ -8,6 +8,7 @@ export {
 } from './addresses.js';
 export {
   type FoundChange,
+  findChange,
   findChangeByLink,
   listOpenChanges,
   type Undone,

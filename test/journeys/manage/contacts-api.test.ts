@@ -147,7 +147,8 @@ test('refusals are problems with a code: wrong and used codes, the last address,
       400,
       'invalid_input',
     ],
-    [await call('POST', '/proofs/x', { code: '12345678' }), 409, 'code_ended'],
+    [await call('POST', '/proofs/x', { code: '12345678' }), 404, 'no_such_code'],
+    [await call('POST', `/proofs/${proof}`, { code: '12345678' }, bobs), 404, 'no_such_code'],
     [await call('POST', '/changes/x/undo'), 404, 'no_such_change'],
   ] as const) {
     expect([answer.status, answer.body.code]).toEqual([status, name]);

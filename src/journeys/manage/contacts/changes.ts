@@ -1,4 +1,5 @@
 import {
+  findChange,
   listOpenChanges,
   makePrimary,
   removeContact,
@@ -28,6 +29,11 @@ export async function removeMine(asker: Asker, contact: MyContact): Promise<void
 /** What can be undone still, newest first. */
 export function listMyChanges({ parts, accountId }: Asker) {
   return listOpenChanges(parts.db, accountId, new Date());
+}
+
+/** One of them, whatever became of it. */
+export async function findMyChange({ parts, accountId }: Asker, id: string) {
+  return isId(id) ? findChange(parts.db, accountId, id) : undefined;
 }
 
 /** Undoes a change, signed in: everybody stays signed in. */

@@ -4,7 +4,9 @@ import {
   type ContactRequest,
   keptBecause,
   listContacts,
+  listOpenChanges,
 } from '../../../domain/contacts/contacts.js';
+import type { Keyring } from '../../../platform/crypto/keyring.js';
 import { Refusal } from '../../../platform/errors.js';
 import type { Actor } from '../../../platform/storage/work.js';
 import { askedFrom } from '../../../platform/web/origin.js';
@@ -50,13 +52,22 @@ export interface MyContact extends Contact {
   readonly next: string | undefined;
 }
 
+/** By what a link of ours names an address of an account. */
+export function contactIdOf(
+  keyring: Keyring,
+  accountId: string,
+  { kind, address }: Pick<Contact, 'kind' | 'address'>,
+): string {
+  const name = JSON.stringify([accountId, kind, address]);
+  return keyring.mac('contact-id', name).toString('base64url').slice(0, 22);
+}
+
 /** One's addresses and numbers, the main ones first. */
 export async function listMine({ parts, accountId }: Asker): Promise<readonly MyContact[]> {
   const contacts = await listContacts(parts.db, accountId);
   return contacts.map(contact => {
     const { kind, address, isPrimary } = contact;
-    const name = JSON.stringify([accountId, kind, address]);
-    const id = parts.keyring.mac('contact-id', name).toString('base64url').slice(0, 22);
+    const id = contactIdOf(parts.keyring, accountId, contact);
     const other = contacts.find(each => each.kind === kind && each.verifiedAt && each.address !== address);
     return {
       ...contact,
@@ -72,11 +83,24 @@ export async function findMine(asker: Asker, id: string | undefined): Promise<My
   return (await listMine(asker)).find(contact => contact.id === id);
 }
 
+/** Whether it was one of them until a few days ago. */
+export async function wasMine({ parts, accountId }: Asker, id: string | undefined): Promise<boolean> {
+  const changes = await listOpenChanges(parts.db, accountId, new Date());
+  return changes.some(change =>
+    [change, ...change.before].some(each => contactIdOf(parts.keyring, accountId, each) === id),
+  );
+}
+
+/** There is nothing of that id, as far as whoever asks may know. */
+export function noSuch(): Refusal {
+  return new Refusal('missing', 'no_such_address', 'This is not among your addresses and numbers.');
+}
+
 /** One of them, or a refusal. */
 export async function getMine(asker: Asker, id: string | undefined): Promise<MyContact> {
   const found = await findMine(asker, id);
-  if (found) return found;
-  throw new Refusal('missing', 'no_such_address', 'This is not among your addresses and numbers.');
+  if (!found) throw noSuch();
+  return found;
 }
 
 /** Whether what stands in an address can be the id of a proof or a change at all. */

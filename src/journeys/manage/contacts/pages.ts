@@ -2,9 +2,9 @@ import { type ContactChange, PROOF_MINUTES } from '../../../domain/contacts/cont
 import { Refusal } from '../../../platform/errors.js';
 import type { Problem } from '../../page-models.js';
 import { type AccountCall, type AccountPage, doneHere, leadTo, showAccount } from '../door.js';
-import { listMyChanges, makeMain, removeMine, undoMine } from './changes.js';
-import { findMine, listMine, type MyContact, onPages } from './mine.js';
-import type { ContactCodePage, ShownChange, ShownContact } from './models.js';
+import { findMyChange, listMyChanges, makeMain, removeMine, undoMine } from './changes.js';
+import { findMine, listMine, type MyContact, noSuch, onPages, wasMine } from './mine.js';
+import type { ContactCodePage, ContactsDone, ShownChange, ShownContact } from './models.js';
 import { beginContact, findBegun, proveContact } from './proofs.js';
 import { NEWS_OF } from './tell.js';
 
@@ -78,13 +78,19 @@ async function showList(call: AccountCall): Promise<void> {
 
 async function showOne(call: AccountCall): Promise<void> {
   const found = await findMine(onPages(call), call.params['id']);
-  if (!found) return leadTo(call, LIST, 'over');
+  if (!found) return lost(call, 'over');
   showAccount(call, 'account/contact', {
     contact: shownOf(found),
     addedAt: found.addedAt,
     ...(found.kept && { kept: found.kept }),
     ...(found.next !== undefined && { next: found.next }),
   });
+}
+
+/* It went in another tab, or by the first of two presses. */
+async function lost(call: AccountCall, done: ContactsDone): Promise<void> {
+  if (!(await wasMine(onPages(call), call.params['id']))) throw noSuch();
+  leadTo(call, LIST, done);
 }
 
 type Kind = ShownContact['kind'];
@@ -179,7 +185,7 @@ async function sendAgain(call: AccountCall): Promise<void> {
 
 async function proveAnew(call: AccountCall): Promise<void> {
   const found = await findMine(onPages(call), call.params['id']);
-  if (!found) return leadTo(call, LIST, 'over');
+  if (!found) return lost(call, 'over');
   const { kind, address } = found;
   return begin(call, kind, address, problem => showAdd(call, kind, address, problem));
 }
@@ -187,7 +193,8 @@ async function proveAnew(call: AccountCall): Promise<void> {
 async function makeOneMain(call: AccountCall): Promise<void> {
   const asker = onPages(call);
   const found = await findMine(asker, call.params['id']);
-  if (!found?.verifiedAt) return leadTo(call, LIST, 'over');
+  if (!found) return lost(call, 'over');
+  if (!found.verifiedAt) return leadTo(call, LIST, 'over');
   await makeMain(asker, found).catch(gone);
   leadTo(call, LIST, `main_${found.kind}`);
 }
@@ -196,7 +203,7 @@ async function makeOneMain(call: AccountCall): Promise<void> {
 async function removeOne(call: AccountCall): Promise<void> {
   const asker = onPages(call);
   const found = await findMine(asker, call.params['id']);
-  if (!found) return leadTo(call, LIST, 'removed');
+  if (!found) return lost(call, 'removed');
   const refused = await removeMine(asker, found).then(() => undefined, gone);
   if (refused?.code === 'last_address') return leadTo(call, `${LIST}/${found.id}`);
   leadTo(call, LIST, 'removed');
@@ -208,9 +215,9 @@ function gone(error: unknown): Refusal {
 }
 
 async function showChange(call: AccountCall, taken: boolean): Promise<void> {
-  const changes = await listMyChanges(onPages(call));
-  const change = changes.find(({ id }) => id === call.params['change']);
-  if (!change) return leadTo(call, LIST, 'over');
+  const change = await findMyChange(onPages(call), call.params['change'] ?? '');
+  if (!change) throw noSuch();
+  if (change.undoneAt || change.undoUntil <= new Date()) return leadTo(call, LIST, 'over');
   showAccount(call, 'account/contact-undo', { change: changeOf(change), taken });
 }
 
@@ -220,6 +227,7 @@ async function undo(call: AccountCall): Promise<void> {
     if (error instanceof Refusal && error.code === 'address_taken') return undefined;
     throw error;
   });
+  if (undone?.outcome === 'ended' && undone.reason === 'none') throw noSuch();
   if (undone) return leadTo(call, LIST, undone.outcome === 'undone' ? 'undone' : 'over');
   await showChange(call, true);
   call.ctx.status = 409;

@@ -15,6 +15,7 @@ import {
 } from '../../../domain/contacts/contacts.js';
 import { findMessageState, keepMessage } from '../../../domain/messages/messages.js';
 import { digest } from '../../../platform/crypto/tokens.js';
+import { Refusal } from '../../../platform/errors.js';
 import { sealSms, withCode } from '../../../platform/sms/sms.js';
 import { openWork, type Work } from '../../../platform/storage/work.js';
 import { askedFrom } from '../../../platform/web/origin.js';
@@ -137,10 +138,12 @@ export interface BegunHere {
   readonly state: 'open' | 'undelivered' | ProofEnd;
 }
 
-/** The proof of an id, if it was begun right here by whoever asks. */
+/** The proof of an id, if it was begun right here by whoever asks; refuses when it is none of theirs at all. */
 export async function findBegun(asker: Asker, id: string): Promise<BegunHere | undefined> {
   const proof = isId(id) ? await findProofOf(asker.parts.db, asker.accountId, id) : undefined;
-  if (!proof || (proof.purpose !== 'add-email' && proof.purpose !== 'add-phone')) return undefined;
+  if (!proof || (proof.purpose !== 'add-email' && proof.purpose !== 'add-phone')) {
+    throw new Refusal('missing', 'no_such_code', 'No such code was asked for, or it is long over.');
+  }
   const { purpose, address, state } = proof;
   if (proof.binding !== bindingOf(asker, purpose, address)) return undefined;
   if (purpose === 'add-email') return { id, kind: 'email', address, state };
