@@ -119,3 +119,17 @@ test('the pages of the account speak the language that was chosen, and keep wher
   expect([person.page.heading, person.page.url.searchParams.get('x')]).toEqual(['حسابك', '1']);
   expect(person.page.html).toContain('dir="rtl"');
 });
+
+test('the navigation says where one is, on the pages below a place too', async () => {
+  const person = personAt(keyhold);
+  await signInBeside(person, app, ADA);
+  for (const [path, place] of [
+    ['/account', 'Overview'],
+    ['/account/contacts', 'Email and phone'],
+    ['/account/contacts/add-email', 'Email and phone'],
+  ]) {
+    await person.goto(new URL(path ?? '', keyhold.origin));
+    expect(person.page.html.match(/aria-current="page">([^<]+)/)?.[1]).toBe(place);
+    expect(person.page.html.match(/aria-current="page"/g)).toHaveLength(1);
+  }
+});
