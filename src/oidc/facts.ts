@@ -54,6 +54,11 @@ export function noteRefusals(provider: Provider, log: ProtocolLog): void {
       );
     });
   }
+  /* Else Koa would write to the console: what is left to it are requests that break off, and bytes that are no HTTP. */
+  provider.on(
+    'error' as never,
+    ((error: unknown) => log.info({ err: error }, 'request broken off')) as never,
+  );
   provider.on('server_error', (_ctx: unknown, error: unknown) =>
     log.error({ err: error }, 'protocol request failed'),
   );

@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openDatabase } from '../../src/platform/storage/db.js';
@@ -135,4 +138,32 @@ test('C50: what somebody sent is bound in every statement and never written into
     );
   });
   expect(written).toEqual([]);
+});
+
+test('C51: bytes that are no HTTP, and requests that break off, write nothing but lines of the log', async () => {
+  const written: unknown[] = [];
+  const { error } = console;
+  console.error = (...said: unknown[]) => void written.push(said);
+  try {
+    const head = `Host: ${new URL(keyhold.origin).host}\r\nContent-Type: application/x-www-form-urlencoded\r\n`;
+    for (const bytes of [
+      `POST /token HTTP/1.1\r\n${head}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n`,
+      `POST /token HTTP/1.1\r\n${head}Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n`,
+      `POST /sign-out HTTP/1.1\r\n${head}Transfer-Encoding: chunked\r\n\r\n5\r\nab`,
+      `POST /sign-out HTTP/1.1\r\n${head}Content-Length: 90\r\n\r\nab`,
+      `GET /authorize HTTP/1.1\r\n${head}X-Ray: a\r\n b\r\n\r\n`,
+      '\u0000\u0001\r\n\r\n',
+    ]) {
+      const socket = connect(keyhold.port, 'localhost').on('error', () => undefined);
+      socket.write(bytes);
+      socket.resume();
+      await Promise.race([once(socket, 'close'), pause(300)]);
+      socket.destroy();
+    }
+    await pause(200);
+  } finally {
+    console.error = error;
+  }
+  expect(written).toEqual([]);
+  expect((await fetch(`${keyhold.origin}/health/live`)).status).toBe(200);
 });

@@ -61,15 +61,18 @@ export function surface(trustedProxies: readonly string[]): Koa.Middleware {
   };
 }
 
-/** Turns away whoever asks for another host than the issuer's. */
+/** Turns away whoever asks for another host than the issuer's: in the header, in a second one, or in the address (RFC 9112 §3.2). */
 export function knownHost(issuer: URL): Koa.Middleware {
   const defaultPort = issuer.protocol === 'https:' ? '443' : '80';
   const hosts = new Set([
     issuer.host.toLowerCase(),
     ...(issuer.port ? [] : [`${issuer.hostname}:${defaultPort}`]),
   ]);
+  const isKnown = (host = '') => hosts.has(host.toLowerCase());
   return (ctx, next) => {
-    if (hosts.has((ctx.req.headers.host ?? '').toLowerCase())) return next();
+    const { headers, url = '', rawHeaders } = ctx.req;
+    const addressed = url.startsWith('/') || isKnown(URL.parse(url)?.host);
+    if (isKnown(headers.host) && addressed && hostHeaders(rawHeaders) === 1) return next();
     ctx.status = 400;
     ctx.type = 'application/problem+json';
     ctx.body = JSON.stringify({
@@ -82,6 +85,13 @@ export function knownHost(issuer: URL): Koa.Middleware {
     });
     return undefined;
   };
+}
+
+/* Node takes the first one; what stands before it may have taken another. */
+function hostHeaders(raw: readonly string[]): number {
+  let found = 0;
+  for (let at = 0; at < raw.length; at += 2) if (raw[at]?.toLowerCase() === 'host') found += 1;
+  return found;
 }
 
 type Range = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];

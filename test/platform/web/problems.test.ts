@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import Koa from 'koa';
 import { fetch } from 'undici';
@@ -91,6 +91,34 @@ test.each([[new Error('password=hunter2')], ['a text'], [undefined], [null], [{ 
     expect(logged).toEqual([{ err: error, requestId: request_id }]);
   },
 );
+
+/** What a request is answered that is sent byte by byte. */
+async function sent(lines: readonly string[]): Promise<string> {
+  const { port, hostname } = new URL(origin);
+  const socket = connect(Number(port), hostname);
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+  let answer = '';
+  for await (const chunk of socket.setEncoding('utf8')) answer += chunk;
+  return answer;
+}
+
+test('C05: a second host, or another one in the address, is an unknown host as well', async () => {
+  thrown = new Refusal('missing', 'reached', 'There.');
+  const { host } = new URL(origin);
+  const close = ['Accept: application/json', 'Connection: close'];
+  expect(await sent(['GET / HTTP/1.1', `Host: ${host}`, ...close])).toContain('reached');
+  expect(await sent([`GET http://${host}/ HTTP/1.1`, `Host: ${host}`, ...close])).toContain('reached');
+  for (const lines of [
+    ['GET / HTTP/1.1', `Host: ${host}`, 'Host: evil.test'],
+    ['GET / HTTP/1.1', 'Host: evil.test', `Host: ${host}`],
+    ['GET / HTTP/1.1', `Host: ${host}`, `host: ${host}`],
+    ['GET http://evil.test/ HTTP/1.1', `Host: ${host}`],
+    ['GET evil.test/ HTTP/1.1', `Host: ${host}`],
+    ['OPTIONS * HTTP/1.1', `Host: ${host}`],
+  ]) {
+    expect(await sent([...lines, ...close])).toMatch(/^HTTP\/1.1 400 /);
+  }
+});
 
 test('an unknown host is told where this server answers, and nothing else', async () => {
   thrown = new Error('not reached');
