@@ -169,6 +169,39 @@ test('an Arabic page begins at its right: brand, words, arrows and what follows 
   await person.close();
 });
 
+/** What is wrong with where the keyboard stands: nothing to see of it (§2.4.7), or too small to be hit (§2.5.8). */
+const STOP = `(() => {
+  const at = document.activeElement;
+  if (!at || at === document.body) return 'end';
+  const { outlineStyle, outlineWidth, display } = getComputedStyle(at);
+  const { width, height } = at.getBoundingClientRect();
+  const seen = outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;
+  const large = display === 'inline' || (width >= 24 && height >= 24) || at.type === 'checkbox';
+  return seen && large ? '' : at.outerHTML.slice(0, 120) + (seen ? ' is small' : ' does not show that it is meant');
+})()`;
+
+test('wherever the keyboard stops, it is seen, and large enough for a finger', async () => {
+  const person = await reader({ width: 390 });
+  const wrong = new Set<string>();
+  const first = Object.entries(pageSamples).map(
+    ([template, models]) => `${template}/${Object.keys(models)[0]}`,
+  );
+  for (const name of first) {
+    await open(person, 'page', 'fr', name);
+    await person.page.evaluate(
+      'document.activeElement.blur(), document.documentElement.classList.add("passkeys")',
+    );
+    for (let stop = 0; stop < 60; stop += 1) {
+      await person.page.keyboard.press('Tab');
+      const found = String(await person.page.evaluate(STOP));
+      if (found === 'end') break;
+      if (found !== '') wrong.add(`${name}: ${found}`);
+    }
+  }
+  expect([...wrong]).toEqual([]);
+  await person.close();
+}, 120_000);
+
 test('the first stop of the keyboard leads past the navigation of the account', async () => {
   const { page, close } = await reader({ width: 390 });
   await page.goto(`${ORIGIN}/page/en/account/overview/usual`);
