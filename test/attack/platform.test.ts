@@ -115,6 +115,7 @@ const OF_OURS = new Set([
   'column',
   'condition',
   'merged',
+  'stretchOf',
   'whose',
   'filtered',
   'before',
