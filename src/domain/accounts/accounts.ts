@@ -32,6 +32,7 @@ export {
 } from './dormancy.js';
 export {
   beginObjections,
+  endObjectionsTo,
   type FoundObjection,
   findObjection,
   OBJECTION_DAYS,

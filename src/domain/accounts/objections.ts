@@ -40,22 +40,48 @@ const present = (row: ObjectionRow): FoundObjection => ({
   state: row.state,
 });
 
-/** Leaves behind that an account's owner may object, by one link for each sealed part; gives the links' tokens in that order. */
+/** One link of a notice. */
+export interface ObjectionLink {
+  /** A digest of whose mailbox it lies in. */
+  readonly recipient: Buffer;
+  readonly askedFrom: Buffer;
+}
+
+/** Leaves behind that an account's owner may object, by each of these links; gives the links' tokens in that order. */
 export async function beginObjections(
   work: Work,
   to: Pick<FoundObjection, 'accountId' | 'about'>,
-  askedFrom: readonly Buffer[],
+  links: readonly ObjectionLink[],
 ): Promise<readonly string[]> {
-  if (askedFrom.length === 0) return [];
-  const tokens = askedFrom.map(() => randomToken());
+  if (links.length === 0) return [];
+  const tokens = links.map(() => randomToken());
   await work.tx.raw(
-    `INSERT INTO objections (account_id, digest, about, asked_from, created_at, expires_at)
-     SELECT :accountId, digest, :about, sealed, now(), now() + make_interval(days => ${OBJECTION_DAYS})
-     FROM unnest(CAST(:digests AS bytea[]), CAST(:askedFrom AS bytea[])) AS sent (digest, sealed)`,
-    { ...to, digests: tokens.map(digest), askedFrom: [...askedFrom] },
+    `INSERT INTO objections (account_id, digest, recipient, about, asked_from, created_at, expires_at)
+     SELECT :accountId, digest, recipient, :about, sealed, now(), now() + make_interval(days => ${OBJECTION_DAYS})
+     FROM unnest(CAST(:digests AS bytea[]), CAST(:recipients AS bytea[]), CAST(:askedFrom AS bytea[]))
+       AS sent (digest, recipient, sealed)`,
+    {
+      ...to,
+      digests: tokens.map(digest),
+      recipients: links.map(({ recipient }) => recipient),
+      askedFrom: links.map(({ askedFrom }) => askedFrom),
+    },
   );
   work.record({ type: 'objection.begun', accountId: to.accountId, detail: { about: to.about } });
   return tokens;
+}
+
+/** Lets no link in these mailboxes object to anything about an account any more. */
+export async function endObjectionsTo(
+  work: Work,
+  accountId: string,
+  recipients: readonly Buffer[],
+): Promise<void> {
+  await work.tx.raw(
+    `UPDATE objections SET expires_at = now() WHERE account_id = :accountId AND used_at IS NULL
+       AND expires_at > now() AND recipient = ANY (CAST(:recipients AS bytea[]))`,
+    { accountId, recipients: [...recipients] },
+  );
 }
 
 /** What a notice's link is about; looking does not use it up, since mail scanners look. */

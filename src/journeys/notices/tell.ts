@@ -1,5 +1,5 @@
 import type Koa from 'koa';
-import { beginObjections, findAccount } from '../../domain/accounts/accounts.js';
+import { beginObjections, endObjectionsTo, findAccount } from '../../domain/accounts/accounts.js';
 import { listNoticeEmails } from '../../domain/contacts/contacts.js';
 import { listAttributes } from '../../domain/profiles/profiles.js';
 import type { Keyring } from '../../platform/crypto/keyring.js';
@@ -90,18 +90,37 @@ async function tell(
   const { accountId, kind, values = {}, undo, informed = [], undoing } = news;
   const { language, zone, addresses } = await readersOf(work, news);
   const { at, ...told } = { ...asked, values, undo, ...(clientId !== undefined && { clientId }) };
-  const sealed = addresses.map(to => telling.keyring.seal(SEAL, JSON.stringify({ ...told, to })));
-  const tokens = isObjectable(kind) ? await beginObjections(work, { accountId, about: kind }, sealed) : [];
+  const links = addresses.map(to => ({
+    recipient: recipientOf(telling.keyring, to),
+    askedFrom: telling.keyring.seal(SEAL, JSON.stringify({ ...told, to })),
+  }));
+  const tokens = isObjectable(kind) ? await beginObjections(work, { accountId, about: kind }, links) : [];
   const everyone = [...addresses, ...informed.filter(one => !addresses.includes(one))];
   for (const [index, to] of everyone.entries()) {
     const token = tokens[index];
     const objectUrl = token === undefined ? undefined : `${telling.issuer.origin}/objection/${token}`;
     const undoUrl = index < addresses.length && (undoing?.to ?? to) === to ? undoing?.url : undefined;
     const earlier = isAboutEarlier(kind);
-    const links = { ...(objectUrl && { objectUrl, earlier }), ...(undoUrl && { undoUrl }) };
-    const model = { news: { kind, values }, asked, ...links, ...(zone && { zone }) };
+    const urls = { ...(objectUrl && { objectUrl, earlier }), ...(undoUrl && { undoUrl }) };
+    const model = { news: { kind, values }, asked, ...urls, ...(zone && { zone }) };
     mail(work, telling, 'notice', { to, language, accountId }, model);
   }
+}
+
+const recipientOf = (keyring: Keyring, address: string) => keyring.mac('objection-recipient', address);
+
+/**
+ * Addresses that an undoing took away: the links that lie there object to nothing any more, or whoever reads there could go on
+ * freezing the account of somebody who got it back.
+ */
+export function endLinksTo(
+  work: Work,
+  keyring: Keyring,
+  accountId: string,
+  lost: readonly { readonly address: string }[],
+): Promise<void> {
+  const recipients = lost.map(({ address }) => recipientOf(keyring, address));
+  return endObjectionsTo(work, accountId, recipients);
 }
 
 interface Readers {

@@ -5,7 +5,7 @@ import { undoChange } from '../../domain/profiles/profiles.js';
 import type { Keyring } from '../../platform/crypto/keyring.js';
 import type { Work } from '../../platform/storage/work.js';
 import type { NewsKind } from './kinds.js';
-import type { ToldOf } from './tell.js';
+import { endLinksTo, type ToldOf } from './tell.js';
 
 /** Somebody objected to what they were told of. */
 export interface Objected {
@@ -42,9 +42,10 @@ const newPasskey: Undoing = {
 const addresses: Undoing = {
   word: 'addresses',
   concerns: ({ by }) => by !== undefined,
-  run: async (work, { accountId, by = '' }) => {
+  run: async (work, { accountId, by = '' }, { keyring }) => {
     const since = new Date(work.at.getTime() - OBJECTION_DAYS * 86_400_000);
-    await undoChangesSince(work, accountId, { since, by });
+    const undone = await undoChangesSince(work, accountId, { since, by });
+    if (undone.outcome === 'undone') await endLinksTo(work, keyring, accountId, undone.lost);
   },
 };
 

@@ -7,7 +7,7 @@ import {
   undoChange,
 } from '../../../domain/contacts/contacts.js';
 import { openWork, type Work } from '../../../platform/storage/work.js';
-import { type Doing, tellEveryone } from '../../notices/tell.js';
+import { type Doing, endLinksTo, tellEveryone } from '../../notices/tell.js';
 import { type Asker, isId, type MyContact, requestOf } from './mine.js';
 import { tellChanged } from './tell.js';
 
@@ -50,6 +50,7 @@ export async function undoMine(asker: Asker, id: string): Promise<Undone> {
 export async function tellUndone(work: Work, doing: Doing, undone: Undone): Promise<void> {
   if (undone.outcome !== 'undone') return;
   const { change, lost } = undone;
+  await endLinksTo(work, doing.parts.keyring, change.accountId, lost);
   const informed = lost.filter(({ kind, verifiedAt }) => kind === 'email' && verifiedAt);
   await tellEveryone(work, doing, {
     accountId: change.accountId,

@@ -287,15 +287,22 @@ test('C22: a thief who took the addresses over loses them by one press in the fi
 
   await byLink(atThiefs);
   expect(await addresses()).toEqual([thief]);
+  const once = personAt(keyhold);
+  await toRecoveryCredential(once, app, thief);
+  const second = await keyhold.mailbox.latest(thief);
+  await postStep(once, '/recovery/password', { password: NEW_PASSWORD });
+  const kept = await keyhold.mailbox.latest(thief, second);
   await byLink(atOwners);
   expect(await addresses()).toEqual([email]);
   const again = personAt(keyhold);
   await toPassword(again, app, thief);
   await again.press('Forgot password?');
   const proofs = keyhold.db('email_proofs').where({ address: thief, purpose: 'recovery' });
-  expect((await proofs.orderBy('created_at')).map(({ decoy }) => decoy)).toEqual([false, true]);
+  expect((await proofs.orderBy('created_at')).map(({ decoy }) => decoy)).toEqual([false, false, true]);
   const back = await recovered();
   expect([back.page.heading, await stateOf()]).toEqual(['Back in the app', 'active']);
+  await again.goto(objectionIn(kept));
+  expect([again.page.status, again.page.heading]).toEqual([410, 'This link has expired']);
 });
 
 test('an address that is somebody else’s by now does not keep the account from being frozen', async () => {
