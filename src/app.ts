@@ -262,6 +262,7 @@ function openBase(config: Config, { log, metrics, traces }: Telemetry) {
     hasher,
     assets,
     renderer,
+    words,
     places: openPlaces(trouble => log.error({ err: trouble }, 'places are unknown')),
     csrf,
     dormancyTally: { notice: 0, stopped: 0, archive: 0 },
@@ -347,7 +348,7 @@ function jobsOf(
 ): JobDefinition[] {
   const { laterDb: db, keyring, transport, sms, outbound, renderer } = base;
   const ledger = openLedger(db, account => mayAct({ account }));
-  const telling = { issuer, keyring, renderer, rp: { name: NAME } };
+  const telling = { issuer, keyring, renderer, rp: { name: NAME }, translator: base.words.translator };
   const profiles = {
     db,
     keyring,

@@ -64,8 +64,20 @@ const VERBS: Readonly<Record<string, Verb>> = {
 
 function messaging({ db, config }: Pick<Command, 'db' | 'config'>): MessagesCommand {
   const keyring = openKeyring(config.secret);
-  const renderer = openRenderer(openWords());
-  return { db, sending: { issuer: config.issuer, keyring, renderer, rp: { name: 'Keyhold' } }, print, fail };
+  const words = openWords();
+  const renderer = openRenderer(words);
+  return {
+    db,
+    sending: {
+      issuer: config.issuer,
+      keyring,
+      renderer,
+      rp: { name: 'Keyhold' },
+      translator: words.translator,
+    },
+    print,
+    fail,
+  };
 }
 
 const USAGE = `keyhold start                                                run the server

@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
 import { findAccount } from '../../domain/accounts/accounts.js';
-import { listEmails } from '../../domain/contacts/contacts.js';
+import { listContacts, listEmails } from '../../domain/contacts/contacts.js';
 import {
   type Channel,
   findOptIn,
@@ -10,9 +10,12 @@ import {
   wordsOf,
 } from '../../domain/messages/messages.js';
 import { mayAct } from '../../oidc/acting.js';
+import { digest } from '../../platform/crypto/tokens.js';
 import { Refusal } from '../../platform/errors.js';
 import { sealMail } from '../../platform/mail/mail.js';
+import { sealSms } from '../../platform/sms/sms.js';
 import type { Work } from '../../platform/storage/work.js';
+import type { Words } from '../../platform/web/words.js';
 import type { Parts } from '../journey.js';
 import type { TopicMail } from './models.js';
 import { unsubscribeHeaders, unsubscribeUrl } from './unsubscribe-link.js';
@@ -20,6 +23,7 @@ import { unsubscribeHeaders, unsubscribeUrl } from './unsubscribe-link.js';
 /** What sending takes of the parts. */
 export type Sending = Pick<Parts, 'issuer' | 'keyring' | 'renderer'> & {
   readonly rp: { readonly name: string };
+  readonly translator: Words['translator'];
 };
 
 /** What an app or an operator wants to tell somebody who opted in to a topic. */
@@ -52,9 +56,12 @@ export async function sendOnTopic(work: Work, parts: Sending, message: TopicMess
   if (!account || !mayAct({ account })) {
     throw new Refusal('forbidden', 'account_inactive', `${accountId} may not act at the moment.`);
   }
-  if (channel !== 'email') throw new Refusal('conflict', 'no_sender', `Nothing sends by ${channel} yet.`);
   const { language } = account;
-  return byMail(work, parts, message, { language, name: wordsOf(topic, language).name, optIn });
+  return (channel === 'email' ? byMail : bySms)(work, parts, message, {
+    language,
+    name: wordsOf(topic, language).name,
+    optIn,
+  });
 }
 
 interface Reader {
@@ -94,6 +101,48 @@ async function byMail(work: Work, parts: Sending, message: TopicMessage, reader:
     topic: { topic, optIn: optIn.id },
   });
   return id;
+}
+
+/* A text message of two parts at most, the link included; whoever wants it for longer than a day wants another one by then. */
+const SMS_ROOM = 306;
+const DAY = 86_400_000;
+
+async function bySms(work: Work, parts: Sending, message: TopicMessage, reader: Reader): Promise<string> {
+  const { accountId, topic, channel } = message;
+  const { language, optIn } = reader;
+  const contacts = await listContacts(work.tx, accountId);
+  const phone = contacts.find(each => each.kind === 'phone' && each.isPrimary && each.verifiedAt);
+  if (!phone) throw new Refusal('conflict', 'no_address', `${accountId} has no proven phone number.`);
+  const id = uuidv7();
+  const until = new Date(work.at.getTime() + DAY);
+  const { text, version } = smsOf(parts, message, language);
+  work.enqueue(sealSms(parts.keyring, { to: phone.address, text }, { id, accountId, until }));
+  keepMessage(work, parts.keyring, {
+    id,
+    accountId,
+    channel,
+    kind: 'topic',
+    template: 'topic-sms',
+    templateVersion: version,
+    language,
+    to: phone.address,
+    subject: message.subject,
+    topic: { topic, optIn: optIn.id },
+  });
+  return id;
+}
+
+function smsOf(parts: Sending, message: TopicMessage, language: string) {
+  const t = parts.translator(language);
+  const stop = t('topic_sms.stop');
+  const said = paragraphsOf(message.text).map(({ text }) => text);
+  const all = [said.join('\n'), `${stop} ${unsubscribeUrl(parts.issuer, parts.keyring, message)}`];
+  const text = `${parts.rp.name}: ${all.join('\n')}`;
+  if (text.length > SMS_ROOM) {
+    const most = SMS_ROOM - (text.length - said.join('\n').length);
+    throw new Refusal('invalid', 'too_long', `A text message has room for ${most} letters here.`);
+  }
+  return { text, version: digest(stop).toString('hex', 0, 4) };
 }
 
 function paragraphsOf(text: string): TopicMail['paragraphs'] {

@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { fetch } from 'undici';
 import { setAccountState } from '../../../src/domain/accounts/accounts.js';
-import { giveOptIn, listMessages, listOptIns, listTopics } from '../../../src/domain/messages/messages.js';
+import {
+  type Channel,
+  giveOptIn,
+  listMessages,
+  listOptIns,
+  listTopics,
+} from '../../../src/domain/messages/messages.js';
 import { sendOnTopic } from '../../../src/journeys/messages/send.js';
 import { type MessagesCommand, runMessages, runTopics } from '../../../src/message-commands.js';
 import { openKeyring } from '../../../src/platform/crypto/keyring.js';
@@ -40,12 +46,14 @@ beforeAll(async () => {
   keyhold = await startKeyhold();
   app = await openRelyingParty(keyhold);
   const { db, config } = keyhold;
+  const words = openWords();
   command = {
     db,
     sending: {
       issuer: config.issuer,
       keyring: openKeyring(config.secret),
-      renderer: openRenderer(openWords()),
+      renderer: openRenderer(words),
+      translator: words.translator,
       rp: { name: 'Keyhold' },
     },
     print: text => {
@@ -85,11 +93,11 @@ async function send(...words: readonly string[]): Promise<number> {
   return runMessages(['send', '--subject', 'News of March', '--text', path, ...words], command);
 }
 
-async function optIn(topic = 'news', whose = accountId): Promise<void> {
+async function optIn(topic = 'news', whose = accountId, channel: Channel = 'email'): Promise<void> {
   const found = (await listTopics(keyhold.db)).find(each => each.topic === topic);
   if (!found) throw new Error(`there is no topic ${topic}`);
   await openWork(keyhold.db, { kind: 'person', id: whose }, work =>
-    giveOptIn(work, whose, found, { channel: 'email', language: 'en', place: 'preferences' }),
+    giveOptIn(work, whose, found, { channel, language: 'en', place: 'preferences' }),
   );
 }
 
@@ -138,7 +146,7 @@ test('who opted in gets the message, with why and how to stop at its end, and it
   const { mail, url } = await news();
   expect(mail.text).toContain('We have painted the door.');
   expect(mail.text).toMatch(/You get this from Keyhold because you said yes to “News” on /);
-  expect(url).toMatch(new RegExp(`^${keyhold.origin}/unsubscribe/[\\w-]{100,}$`));
+  expect(url).toMatch(new RegExp(`^${keyhold.origin}/unsubscribe/[\\w-]{60,}$`));
   expect(url).not.toContain(accountId);
   await until(async () => (await messagesOf())[0]?.state === 'sent');
   const [given] = await listOptIns(keyhold.db, accountId);
@@ -297,6 +305,26 @@ test('the link of one topic ends no other, and one that was altered ends none', 
   expect(await liveOptIns()).toBe(2);
   await post(url);
   expect((await listOptIns(keyhold.db, accountId)).map(({ topic }) => topic)).toEqual(['offers']);
+});
+
+test('by text message it goes to the proven number, with a link that ends that channel alone', async () => {
+  await optIn();
+  await optIn('news', accountId, 'sms');
+  expect(await send('--topic', 'news', '--channel', 'sms', '--account', accountId)).toBe(1);
+  expect(said.failed).toContain('has no proven phone number');
+  const number = `+4930901820${String(count).padStart(2, '0')}`;
+  const now = new Date();
+  const phone = { account_id: accountId, number, verified_at: now, is_primary: true, added_at: now };
+  await keyhold.db('phone_numbers').insert(phone);
+  expect(await send('--topic', 'news', '--channel', 'sms', '--account', accountId)).toBe(0);
+  const { text } = await keyhold.mailbox.latest(number);
+  expect(text).toMatch(
+    /^Keyhold: We have painted the door\.\nhttps:\/\/news\.example\/march\nNo more of these: http/,
+  );
+  expect(text.length).toBeLessThanOrEqual(306);
+  expect(await messagesOf()).toMatchObject([{ channel: 'sms', template: 'topic-sms', to: number }]);
+  await post(/http:\/\/\S+\/unsubscribe\/\S+/.exec(text)?.[0] ?? '');
+  expect((await listOptIns(keyhold.db, accountId)).map(({ channel }) => channel)).toEqual(['email']);
 });
 
 test('posted twenty times at once it is stopped once', async () => {
