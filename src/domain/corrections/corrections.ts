@@ -51,18 +51,26 @@ export const LONGEST_WISH = 1_000;
 const MOST_OPEN = 10;
 
 function present(keyring: Keyring, row: CorrectionRow): Correction {
-  const [id, wish] = JSON.parse(keyring.open(SEAL, row.wish)) as [string, string];
-  if (id !== row.id) throw new Error('this wish belongs to another correction');
   return {
-    id,
+    id: row.id,
     accountId: row.account_id,
     attribute: row.attribute,
-    wish,
+    wish: opened(keyring, row),
     state: row.state,
     answer: row.answer ?? undefined,
     askedAt: row.asked_at,
     settledAt: row.settled_at ?? undefined,
   };
+}
+
+/* Under a secret that is lost nobody reads it any more, and it belongs to its own row only. */
+function opened(keyring: Keyring, row: CorrectionRow): string {
+  try {
+    const [id, wish] = JSON.parse(keyring.open(SEAL, row.wish)) as [string, string];
+    return id === row.id ? wish : '';
+  } catch {
+    return '';
+  }
 }
 
 /** Puts on record what somebody asks to have corrected; of one attribute once at a time, and not without end. */
@@ -148,15 +156,22 @@ export async function settleCorrection(
   return true;
 }
 
-/** Takes it back; false where there is none of theirs that is open. */
-export async function withdrawCorrection(work: Work, accountId: string, id: string): Promise<boolean> {
+/** Takes it back: `over` when it was settled before, and `none` where there is none of theirs. */
+export async function withdrawCorrection(
+  work: Work,
+  accountId: string,
+  id: string,
+): Promise<'withdrawn' | 'over' | 'none'> {
   const gone = await work
     .tx('corrections')
     .where({ account_id: accountId, id, state: 'open' })
     .update({ state: 'withdrawn', settled_at: work.at });
-  if (gone === 0) return false;
+  if (gone === 0) {
+    const own = await work.tx('corrections').where({ account_id: accountId, id }).first('id');
+    return own ? 'over' : 'none';
+  }
   work.record({ type: 'correction.withdrawn', accountId, detail: { correction: id } });
-  return true;
+  return 'withdrawn';
 }
 
 const BATCH = 1_000;

@@ -151,7 +151,8 @@ async function hold(work: Work, accountId: string): Promise<void> {
   throw new Refusal('forbidden', 'account_not_active', 'Nothing can be changed about this account now.');
 }
 
-async function noteChanged(
+/** Puts on record that values are others from now on. */
+export async function noteChanged(
   work: Work,
   accountId: string,
   attributes: readonly string[],
@@ -227,7 +228,8 @@ function stateOf(limits: KeptAttribute['limits'], first: boolean): 'waiting' | '
   return limits.effective_after && !first ? 'scheduled' : 'done';
 }
 
-async function put(
+/** Makes a value the one that stands; nothing is none. */
+export async function put(
   work: Work,
   accountId: string,
   name: string,
@@ -241,11 +243,12 @@ async function put(
 
 const SEAL = 'profile-change';
 
-function seal(keyring: Keyring, accountId: string, id: string, value: unknown): Buffer {
+/** Seals a value on its way, for its own row. */
+export function seal(keyring: Keyring, accountId: string, id: string, value: unknown): Buffer {
   return keyring.seal(SEAL, JSON.stringify([accountId, id, value]));
 }
 
-/** Opens a value on its way; it belongs to its own row only. */
+/** Opens a value on its way; it belongs to its own row only, and a secret that is lost takes it along. */
 export function openSealed(
   keyring: Keyring,
   row: Pick<ChangeRow, 'account_id' | 'id'>,
@@ -302,86 +305,4 @@ export async function withdrawChange(work: Work, own: OwnChange): Promise<string
   const detail = { attribute: row.attribute, change: row.id };
   work.record({ type: 'profile.change_withdrawn', accountId: own.accountId, detail });
   return row.attribute;
-}
-
-/** What an operator said of a change that waited. */
-export interface Decision {
-  readonly accountId: string;
-  readonly attribute: string;
-  readonly became: 'changed' | 'scheduled' | 'refused';
-  readonly at?: Date;
-}
-
-/** Lets a change happen that waits for it: now, or on its day. */
-export async function approveChange(work: Work, rules: Rules, row: ChangeRow): Promise<Decision | undefined> {
-  const attribute = keptAttributes(rules.schema).find(({ name }) => name === row.attribute);
-  if (!attribute) throw new Refusal('conflict', 'attribute_gone', `${row.attribute} is not held any more.`);
-  await lockAccount(work, row.account_id);
-  const { effective_after } = attribute.limits;
-  const values = await listValues(work.tx, row.account_id);
-  const detail = { attribute: row.attribute, change: row.id };
-  if (!effective_after || !values.has(row.attribute)) {
-    const became = await bringAbout(work, rules, row, 'waiting');
-    if (became) work.record({ type: 'profile.change_approved', accountId: row.account_id, detail });
-    return became;
-  }
-  const at = later(work.at, effective_after);
-  const to = { state: 'scheduled', value: row.value, effective_at: at } as const;
-  const settled = await settleChange(work.tx, {
-    accountId: row.account_id,
-    id: row.id,
-    from: ['waiting'],
-    to,
-  });
-  if (!settled) return undefined;
-  work.record({ type: 'profile.change_approved', accountId: row.account_id, detail });
-  return { accountId: row.account_id, attribute: row.attribute, became: 'scheduled', at };
-}
-
-/** Turns a change down that waits, for a reason that its person is told. */
-export async function refuseChange(
-  work: Work,
-  row: ChangeRow,
-  reason: string,
-): Promise<Decision | undefined> {
-  const to = { state: 'refused', settled_at: work.at, reason } as const;
-  const settled = await settleChange(work.tx, {
-    accountId: row.account_id,
-    id: row.id,
-    from: ['waiting'],
-    to,
-  });
-  if (!settled) return undefined;
-  const detail = { attribute: row.attribute, change: row.id };
-  work.record({ type: 'profile.change_refused', accountId: row.account_id, detail });
-  return { accountId: row.account_id, attribute: row.attribute, became: 'refused' };
-}
-
-/** Makes a change take effect that waited or was due, once. */
-export async function bringAbout(
-  work: Work,
-  { schema, keyring }: Rules,
-  row: ChangeRow,
-  from: 'waiting' | 'scheduled',
-): Promise<Decision | undefined> {
-  const { account_id: accountId, id, attribute: name } = row;
-  await lockAccount(work, accountId);
-  const limits = keptAttributes(schema).find(attribute => attribute.name === name)?.limits ?? {};
-  const current = (await listValues(work.tx, accountId)).get(name);
-  const undo = limits.undo_within && current ? later(work.at, limits.undo_within) : null;
-  const settled = await settleChange(work.tx, {
-    accountId,
-    id,
-    from: [from],
-    to: {
-      state: 'done',
-      settled_at: work.at,
-      undo_until: undo,
-      value_before: undo ? seal(keyring, accountId, id, current ?? null) : null,
-    },
-  });
-  if (!settled?.value) return undefined;
-  await put(work, accountId, name, openSealed(keyring, settled, settled.value), 'person');
-  await noteChanged(work, accountId, [name]);
-  return { accountId, attribute: name, became: 'changed' };
 }

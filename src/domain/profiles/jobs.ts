@@ -4,7 +4,7 @@ import type { Db } from '../../platform/storage/db.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
 import { touchAccount } from '../accounts/accounts.js';
 import { secondsOf } from '../purposes/purposes.js';
-import { bringAbout, type Decision } from './changes.js';
+import { bringAbout, type Decision } from './decisions.js';
 import { reachOf } from './limits.js';
 import { keptAttributes, type ProfileSchema, purposeOf } from './schema.js';
 import { deleteExpired, deleteOldChanges, forgetBefore, listAttributeNames, listDue } from './store.js';

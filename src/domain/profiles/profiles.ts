@@ -23,19 +23,17 @@ export {
 } from './attribute.js';
 export {
   type AttributeProblem,
-  approveChange,
   type Became,
   type BlockedAttribute,
   beforeOf,
   type ChangeOutcome,
   changePicture,
   changeProfile,
-  type Decision,
   openSealed,
-  refuseChange,
   undoChange,
   withdrawChange,
 } from './changes.js';
+export { approveChange, type Decision, refuseChange } from './decisions.js';
 export { bringAboutChanges, sweepProfiles } from './jobs.js';
 export { type Blocked, type BlockedWhy, judgeChange } from './limits.js';
 export { findPicture, keepPicture, newPicturePath } from './pictures.js';
@@ -53,6 +51,7 @@ export {
   type ChangeRow,
   type ChangeState,
   findWaiting,
+  hasChange,
   type KeptValue,
   listValues,
   listWaiting,

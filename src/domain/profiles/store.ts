@@ -198,6 +198,11 @@ export async function findWaiting(db: Db, id: string): Promise<ChangeRow | undef
   return rows[0];
 }
 
+/** Whether somebody has made this change, in whatever state it is. */
+export async function hasChange(db: Db, accountId: string, id: string): Promise<boolean> {
+  return (await db('profile_changes').where({ account_id: accountId, id }).first('id')) !== undefined;
+}
+
 /** The changes whose day has come. */
 export async function listDue(db: Db, at: Date, limit: number): Promise<readonly ChangeRow[]> {
   const { rows } = await db.raw<{ rows: ChangeRow[] }>(

@@ -186,7 +186,13 @@ test('forms that are broken, endless or of many parts are refused', async () => 
   };
   expect(await send('multipart/form-data', 'x')).toBe(400);
   expect(await send('multipart/form-data; boundary=x', '--x\r\nbroken')).toBe(400);
-  expect(await send('application/x-www-form-urlencoded', `csrf=${csrfOf(ada)}`)).toBe(400);
+  const plain = new URLSearchParams({
+    csrf: csrfOf(ada),
+    for: await accountOf(keyhold.db, ADA),
+    picture: 'me.png',
+  });
+  expect(await send('application/x-www-form-urlencoded', String(plain))).toBe(422);
+  expect(await send('text/plain', 'x')).toBe(400);
   const parts = Array.from(
     { length: 40 },
     (_, part) => `--x\r\nContent-Disposition: form-data; name="f${part}"\r\n\r\n1\r\n`,

@@ -13,7 +13,7 @@ export function networkHere({ ctx }: Pick<Asker, 'ctx'>): string {
 
 /** Counts, or refuses; the first refusal of a window is a fact. */
 export async function countHere(
-  { parts, actor, accountId }: Asker,
+  { parts, actor, accountId }: Pick<Asker, 'parts' | 'actor' | 'accountId'>,
   limits: readonly Limit[],
   { code, message }: { readonly code: string; readonly message: string },
 ): Promise<void> {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { askCorrection, LONGEST_WISH } from '../../../domain/corrections/corrections.js';
-import { changeProfile, undoChange, withdrawChange } from '../../../domain/profiles/profiles.js';
+import { changeProfile, hasChange, undoChange, withdrawChange } from '../../../domain/profiles/profiles.js';
 import { BASES, sayIn } from '../../../domain/purposes/purposes.js';
 import { BearerRefusal } from '../../../oidc/bearer-refusal.js';
 import { Refusal } from '../../../platform/errors.js';
@@ -9,6 +9,7 @@ import { type ApiCall, type ApiOperation, operation } from '../api.js';
 import { demandOf, FRESH_SECONDS, meets } from '../freshness.js';
 import { secondFactorOf } from '../person.js';
 import { type ProfileEntry, profileOf } from './entries.js';
+import { countChange } from './limits.js';
 import { wishIn } from './pages.js';
 import { tellOf, tellOfChanges } from './tell.js';
 
@@ -96,7 +97,7 @@ export const PROFILE_OPERATIONS: readonly ApiOperation[] = [
       const { parts, me, actor, params } = call;
       const own = { accountId: me.accountId, id: idOf(params['change']) };
       const attribute = await openWork(parts.db, actor, work => withdrawChange(work, own));
-      if (!attribute) throw gone();
+      if (!attribute) throw await whyNot(call);
       return { attribute };
     },
   }),
@@ -111,6 +112,12 @@ export const PROFILE_OPERATIONS: readonly ApiOperation[] = [
     run: askedFor,
   }),
 ];
+
+/* Of one's own it is too late for it; of somebody else's it is none. */
+async function whyNot({ parts, me, params }: ApiCall): Promise<Refusal> {
+  if (!(await hasChange(parts.db, me.accountId, idOf(params['change'])))) return gone();
+  return new Refusal('conflict', 'change_settled', 'This was done already, or it is too late for it.');
+}
 
 const gone = () =>
   new Refusal('missing', 'change_not_found', 'There is no such change that this could be done to.');
@@ -167,11 +174,10 @@ function presented(entry: ProfileEntry, language: string): z.input<typeof entryS
   }) as z.input<typeof entrySchema>;
 }
 
-const doingOf = ({ ctx, parts, caller }: ApiCall) => ({
-  ctx,
-  parts,
-  app: { clientId: caller.clientId, name: caller.clientId },
-});
+async function doingOf({ ctx, parts, caller }: ApiCall) {
+  const client = await parts.provider.Client.find(caller.clientId);
+  return { ctx, parts, app: { clientId: caller.clientId, name: client?.clientName ?? caller.clientId } };
+}
 
 async function changed(
   call: ApiCall,
@@ -180,9 +186,11 @@ async function changed(
   const { parts, me, actor } = call;
   const demand = demandOf({ sensitive: true, showing: false, secondFactor: secondFactorOf(me) });
   const asking = { accountId: me.accountId, values, fresh: meets(me, demand, new Date()) };
+  await countChange({ ...call, accountId: me.accountId });
+  const doing = await doingOf(call);
   const outcome = await openWork(parts.db, actor, async work => {
     const taken = await changeProfile(work, { schema: parts.profile, keyring: parts.keyring }, asking);
-    if (taken.outcome === 'taken') await tellOfChanges(work, doingOf(call), me.accountId, taken.changes);
+    if (taken.outcome === 'taken') await tellOfChanges(work, doing, me.accountId, taken.changes);
     return taken;
   });
   if (outcome.outcome === 'taken') {
@@ -218,14 +226,17 @@ async function changed(
 async function undone(call: ApiCall): Promise<string> {
   const { parts, me, actor, params } = call;
   const id = idOf(params['change']);
-  return openWork(parts.db, actor, async work => {
-    const rules = { schema: parts.profile, keyring: parts.keyring };
-    const attribute = await undoChange(work, rules, { accountId: me.accountId, id });
-    if (!attribute) throw gone();
+  await countChange({ ...call, accountId: me.accountId });
+  const doing = await doingOf(call);
+  const undoneOne = await openWork(parts.db, actor, async work => {
+    const attribute = await undoChange(work, { keyring: parts.keyring }, { accountId: me.accountId, id });
+    if (!attribute) return undefined;
     const changes = [{ attribute, became: 'changed' as const }];
-    await tellOf(work, doingOf(call), { accountId: me.accountId, news: 'profile_undone', changes });
+    await tellOf(work, doing, { accountId: me.accountId, news: 'profile_undone', changes });
     return attribute;
   });
+  if (undoneOne) return undoneOne;
+  throw await whyNot(call);
 }
 
 async function askedFor(
@@ -242,6 +253,7 @@ async function askedFor(
       fields: [{ field, message: known ? 'missing' : 'unknown' }],
     });
   }
+  await countChange({ ...call, accountId: me.accountId });
   const asked = await openWork(parts.db, actor, work =>
     askCorrection(work, parts.keyring, { accountId: me.accountId, attribute: input.attribute, wish }),
   );

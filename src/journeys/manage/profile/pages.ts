@@ -2,6 +2,7 @@ import { askCorrection, LONGEST_WISH, withdrawCorrection } from '../../../domain
 import {
   type ChangeOutcome,
   changeProfile,
+  hasChange,
   undoChange,
   withdrawChange,
 } from '../../../domain/profiles/profiles.js';
@@ -10,6 +11,7 @@ import { openWork } from '../../../platform/storage/work.js';
 import type { Problem } from '../../page-models.js';
 import { type AccountCall, type AccountPage, doneHere, leadTo, type Sent, showAccount } from '../door.js';
 import { type ProfileEntry, profileOf } from './entries.js';
+import { countChange } from './limits.js';
 import type { ProfileDone, ShownBlock } from './models.js';
 import { changePath, fieldsOf, shownEntry, shownLimits, speakingOf } from './shown.js';
 import { tellOf, tellOfChanges } from './tell.js';
@@ -110,6 +112,7 @@ async function change(call: AccountCall): Promise<void> {
   const { attribute = '' } = params;
   const declared = parts.profile.attributes.find(({ name }) => name === attribute);
   const isAddress = declared !== undefined && 'type' in declared && declared.type === 'address';
+  await countChange({ ...call, accountId: me.accountId });
   const values = { [attribute]: isAddress ? addressIn(sent) : (sent['value'] ?? '') };
   const outcome = await openWork(parts.db, actor, async work => {
     const asking = { accountId: me.accountId, values, fresh: isSure(call) };
@@ -145,6 +148,7 @@ async function showUndo(call: AccountCall): Promise<void> {
   const entry = entries.find(({ undoable }) => undoable.some(({ id }) => id === call.params['change']));
   const shown = entry && shownEntry(entry, speaking);
   const change = shown?.undoable.find(({ id }) => id === call.params['change']);
+  if (!change) await ownOrMissing(call);
   showAccount(call, 'account/profile-undo', shown && change ? { entry: shown, change } : {});
 }
 
@@ -154,6 +158,7 @@ const idOf = (id: string | undefined) => (id !== undefined && UUID.test(id) ? id
 async function undo(call: AccountCall): Promise<void> {
   const { parts, me, actor, params } = call;
   const id = idOf(params['change']);
+  await countChange({ ...call, accountId: me.accountId });
   const undone = await openWork(parts.db, actor, async work => {
     const rules = { schema: parts.profile, keyring: parts.keyring };
     const attribute = id && (await undoChange(work, rules, { accountId: me.accountId, id }));
@@ -162,7 +167,15 @@ async function undo(call: AccountCall): Promise<void> {
     await tellOf(work, call, { accountId: me.accountId, news: 'profile_undone', changes });
     return true;
   });
+  if (!undone) await ownOrMissing(call);
   leadTo(call, '/account/profile', undone ? 'undone' : 'over');
+}
+
+/* A form that is sent twice finds its work done; a change of somebody else's is none. */
+async function ownOrMissing({ parts, me, params }: AccountCall): Promise<void> {
+  const id = idOf(params['change']);
+  if (id && (await hasChange(parts.db, me.accountId, id))) return;
+  throw new Refusal('missing', 'change_not_found', 'There is no such change.');
 }
 
 async function withdraw(call: AccountCall): Promise<void> {
@@ -170,6 +183,7 @@ async function withdraw(call: AccountCall): Promise<void> {
   const id = idOf(params['change']);
   const gone =
     id && (await openWork(parts.db, actor, work => withdrawChange(work, { accountId: me.accountId, id })));
+  if (!gone) await ownOrMissing(call);
   leadTo(call, '/account/profile', gone ? 'withdrawn' : 'over');
 }
 
@@ -195,6 +209,7 @@ async function ask(call: AccountCall): Promise<void> {
       problems: [{ word: 'wish_too_long', field: 'wish', vars: { count: LONGEST_WISH } }],
     });
   }
+  await countChange({ ...call, accountId: me.accountId });
   const asked = await openWork(parts.db, actor, work =>
     askCorrection(work, parts.keyring, { accountId: me.accountId, attribute: attribute.name, wish }),
   );
@@ -217,5 +232,8 @@ async function takeBack(call: AccountCall): Promise<void> {
   const { parts, me, actor, params } = call;
   const id = idOf(params['correction']);
   const gone = id && (await openWork(parts.db, actor, work => withdrawCorrection(work, me.accountId, id)));
-  leadTo(call, '/account/profile', gone ? 'taken_back' : 'over');
+  if (!gone || gone === 'none') {
+    throw new Refusal('missing', 'correction_not_found', 'There is nothing to take back.');
+  }
+  leadTo(call, '/account/profile', gone === 'withdrawn' ? 'taken_back' : 'over');
 }

@@ -9,11 +9,13 @@ import {
 import { Refusal } from '../../../platform/errors.js';
 import { makeAnew, PICTURE_MEGABYTES } from '../../../platform/pictures.js';
 import { openWork } from '../../../platform/storage/work.js';
+import { readForm } from '../../../platform/web/input.js';
 import { readUpload, type Upload } from '../../../platform/web/upload.js';
 import type { Parts } from '../../journey.js';
 import type { Problem } from '../../page-models.js';
 import { type AccountCall, type AccountPage, leadTo, showAccount } from '../door.js';
 import type { ProfileEntry } from './entries.js';
+import { countChange } from './limits.js';
 import type { ShownBlock } from './models.js';
 import { entryOf, isSure } from './pages.js';
 import { changePath, shownEntry, shownLimits, speakingOf } from './shown.js';
@@ -22,8 +24,11 @@ import { tellOfChanges } from './tell.js';
 const PICTURE = '/account/profile/picture/:attribute';
 const SURE_PICTURE = '/account/profile/sure-picture/:attribute';
 
+/* A browser that sends no files says at least that a form was sent. */
 const read: NonNullable<AccountPage['read']> = (ctx, csrf) =>
-  readUpload(ctx, csrf, { file: 'picture', megabytes: PICTURE_MEGABYTES });
+  ctx.is('multipart/form-data')
+    ? readUpload(ctx, csrf, { file: 'picture', megabytes: PICTURE_MEGABYTES })
+    : readForm(ctx, csrf);
 
 /** A picture of oneself: chosen, put in the place of another, or taken away. */
 export const PICTURE_PAGES: readonly AccountPage[] = [
@@ -65,6 +70,7 @@ async function showPicture(call: AccountCall, { problem, blocked }: Again): Prom
 const PROBLEMS = { unreadable: 'picture_unreadable', too_wide: 'picture_too_wide' } as const;
 
 async function upload(call: AccountCall): Promise<void> {
+  await countChange({ ...call, accountId: call.me.accountId });
   const { attribute } = await pictureOf(call);
   const { bytes, tooLarge } = (call.sent['picture'] ?? {}) as Partial<Upload>;
   if (tooLarge) return showPicture(call, { problem: 'picture_too_large' });
