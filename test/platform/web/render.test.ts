@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { type CheerioAPI, load } from 'cheerio';
+import { readLocales } from '../../../src/platform/web/locales.js';
 import { openRenderer } from '../../../src/platform/web/render.js';
 import { openWords } from '../../../src/platform/web/words.js';
 import { mailSamples, pageSamples } from './page-samples.js';
@@ -125,8 +126,13 @@ test.each(mails)('mail %s says the same in both of its shapes, in every language
     }
     expect($('html').attr('lang')).toBe(language);
     expect(mail.text).not.toMatch(/&(amp|lt|gt|#39|#34);/);
+    expect(`${mail.subject} ${mail.text} ${mail.html}`).not.toMatch(MISSING);
   }
 });
+
+/* A word that is not there stands as its key. */
+const groups = Object.keys(readLocales('locales').get('en') ?? {});
+const MISSING = new RegExp(`(?<![\\w./-])(?:${groups.join('|')})\\.[a-z]`);
 
 test.each(pages)(
   '%s (%s): named, in its language, one h1 and no heading before it',
@@ -144,6 +150,7 @@ test.each(pages)(
         expect($(named).attr('aria-label')).toContain($(named).text().trim());
       }
       expect($('body').text()).not.toMatch(/undefined|\[object/);
+      expect($.html()).not.toMatch(MISSING);
       const ids = attributes($, '[id]', 'id');
       expect(new Set(ids).size).toBe(ids.length);
     }
