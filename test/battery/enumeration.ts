@@ -53,11 +53,22 @@ const WAYS: Readonly<Record<string, Way>> = {
     const person = await begin(place, undefined, { prompt: 'create' });
     return () => sendStep(person, '/sign-up', { email });
   },
+  'a wish to add an address': async (place, email) => {
+    const person = await begin(place, ASKER);
+    person.fill('Password', GOOD_PASSWORD);
+    await person.press('Sign in');
+    await person.goto(`${place.origin}/account/contacts/add-email`);
+    const made = /name="for" value="([^"]+)"/.exec(person.page.html)?.[1] ?? '';
+    return () => sendStep(person, '/account/contacts/add-email', { for: made, email });
+  },
   'a wish for a passkey': async (place, email) => {
     const person = await begin(place, email);
     return () => postScript(person, '/passkey/options', { email });
   },
 };
+
+/** Who is signed in and asks about others. */
+const ASKER = 'asker@example.test';
 
 const median = (values: readonly number[]) =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
@@ -94,9 +105,9 @@ async function measure(place: Place, way: Way, samples: number, random: Random) 
   return times;
 }
 
-async function signUp(rig: Rig, place: Place): Promise<void> {
-  const person = await begin(place, KNOWN, { prompt: 'create' });
-  person.fill('Code', codeIn(await rig.mailbox.latest(KNOWN)));
+async function signUp(rig: Rig, place: Place, email: string): Promise<void> {
+  const person = await begin(place, email, { prompt: 'create' });
+  person.fill('Code', codeIn(await rig.mailbox.latest(email)));
   await person.press('Continue');
   await sendStep(person, '/account', { password: GOOD_PASSWORD, terms: 'yes' });
 }
@@ -123,7 +134,7 @@ export async function runEnumeration(
   };
   const authorize = (more = {}) => `${rig.issuer}/authorize?${new URLSearchParams({ ...base, ...more })}`;
   const place: Place = { origin: rig.issuer, authorize };
-  await signUp(rig, place);
+  for (const email of [KNOWN, ASKER]) await signUp(rig, place, email);
   const random = openRandom(seed);
   const problems: string[] = [];
   for (const [name, way] of Object.entries(WAYS)) {

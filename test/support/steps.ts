@@ -67,6 +67,9 @@ async function postJson(person: Person, path: string, body: object, csrf: string
   return { status: answer.status, headers: new Headers([...answer.headers]), body: read };
 }
 
+/* Of a page that is no step of a pending request. */
+const WHOLE = /^\/(interaction|account)\//;
+
 /** A form as the open page would send it, without following where it leads. */
 export async function sendStep(
   person: Person,
@@ -74,7 +77,7 @@ export async function sendStep(
   fields: Readonly<Record<string, string>>,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly status: number; readonly headers: Headers; readonly text: string }> {
-  const url = new URL(path.startsWith('/interaction/') ? path : requestPath(person) + path, person.page.url);
+  const url = new URL(WHOLE.test(path) ? path : requestPath(person) + path, person.page.url);
   const answer = await fetch(url, {
     method: 'POST',
     redirect: 'manual',
