@@ -5,7 +5,6 @@ export interface InLanguage {
   time(at: Date, zone?: string): string;
   /** A day, in the person's zone where it is known. */
   date(at: Date, zone?: string): string;
-  number(value: number): string;
   list(items: readonly string[]): string;
   /** The name of a country, by its two letters. */
   country(code: string): string;
@@ -45,7 +44,6 @@ export function inLanguage(language: string): InLanguage {
     value,
     time: (at, zone) => times(zone).format(at),
     date: (at, zone) => dates(zone).format(at),
-    number: numbers.format,
     list: items => lists.format(items.map(value)),
     country: code => (/^[A-Z]{2}$/.test(code) ? (countries.of(code) ?? code) : code),
     line: text => (direction === 'rtl' ? `\u200e${text}` : text),

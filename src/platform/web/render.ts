@@ -30,7 +30,6 @@ interface Page extends PageFrame {
   link(address: string): string;
   time(at: Date): string;
   date(at: Date): string;
-  number(value: number): string;
   list(items: readonly string[]): string;
   /** The name of a country, by its two letters. */
   country(code: string): string;
@@ -85,7 +84,6 @@ export function openRenderer(words: Words, assets: Assets = openAssets()): Rende
       t: words.translator(language),
       time: (at: Date) => values.time(at, zone),
       date: (at: Date) => values.date(at, zone),
-      number: values.number,
       list: values.list,
       country: values.country,
       line: values.line,

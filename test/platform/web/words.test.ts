@@ -209,8 +209,8 @@ test('a value of the other direction stands apart in a sentence, and cannot turn
 test('numbers, moments and lists are said as the language writes them', () => {
   const at = new Date('2026-03-09T23:04:00Z');
   const said = (language: string) => {
-    const { time, date, number, list } = words.values(language);
-    return [time(at), date(at, 'Europe/Berlin'), number(12_345), list(['1', '2', '3'])];
+    const { value, time, date, list } = words.values(language);
+    return [time(at), date(at, 'Europe/Berlin'), value(12_345), list(['1', '2', '3'])];
   };
   expect(said('en')).toEqual(['March 9, 2026 at 11:04 PM UTC', 'March 10, 2026', '12,345', '1, 2, and 3']);
   expect(said('de')).toEqual(['9. März 2026 um 23:04 UTC', '10. März 2026', '12.345', '1, 2 und 3']);
