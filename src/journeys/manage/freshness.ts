@@ -50,6 +50,8 @@ export function meets(
   now: Date,
 ): boolean {
   if (!demand) return true;
-  if (!authenticatedAt || now.getTime() - authenticatedAt.getTime() > demand.maxAge * 1000) return false;
+  /* Whatever cannot be compared is not fresh, and what lies far ahead is as wrong as what lies far behind. */
+  const seconds = (now.getTime() - (authenticatedAt?.getTime() ?? Number.NaN)) / 1000;
+  if (!(Math.abs(seconds) <= demand.maxAge)) return false;
   return demand.strengths === undefined || satisfies(acr, demand.strengths);
 }

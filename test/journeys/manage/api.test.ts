@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import * as openid from 'openid-client';
+import { API_OPERATIONS } from '../../../src/journeys/manage/routes.js';
 import { accountApi, accountToken, accountTokens } from '../../support/account-api.js';
 import { startKeyhold, type TestKeyhold } from '../../support/keyhold.js';
 import type { Person } from '../../support/person.js';
@@ -37,6 +38,11 @@ async function ask(headers: Readonly<Record<string, string>>, path = '/api/me', 
     origin: answer.headers.get('access-control-allow-origin'),
     body: text === '' ? undefined : JSON.parse(text),
   };
+}
+
+interface Described {
+  readonly operationId: string;
+  readonly security: readonly [{ readonly account: readonly string[] }];
 }
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
@@ -174,6 +180,16 @@ test('the description is valid OpenAPI 3.1, and open to everybody', async () => 
   const { valid, errors } = await new Validator().validate(body);
   expect([valid, errors]).toEqual([true, undefined]);
   expect(body.openapi).toMatch(/^3\.1/);
+  const described = Object.entries<Readonly<Record<string, Described>>>(body.paths).flatMap(
+    ([path, methods]) =>
+      Object.entries(methods).map(([method, one]) => ({ ...one, route: `${method.toUpperCase()} ${path}` })),
+  );
+  const routes = API_OPERATIONS.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`);
+  expect(described.map(({ route }) => route).sort()).toEqual([...routes].sort());
+  expect(new Set(described.map(({ operationId }) => operationId)).size).toBe(described.length);
+  const { scopes } = body.components.securitySchemes.account.flows.authorizationCode;
+  for (const { security } of described)
+    expect(Object.keys(scopes)).toEqual(expect.arrayContaining([...security[0].account]));
   const metadata = await ask({}, '/.well-known/oauth-protected-resource/api/me');
   expect(metadata.body).toMatchObject({
     resource: accountApi(keyhold),

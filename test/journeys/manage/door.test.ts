@@ -133,3 +133,13 @@ test('the navigation says where one is, on the pages below a place too', async (
     expect(person.page.html.match(/aria-current="page"/g)).toHaveLength(1);
   }
 });
+
+test('signing in on these pages is in the history, and the pages are no app there', async () => {
+  const person = personAt(keyhold);
+  await person.goto(new URL('/account/history', keyhold.origin));
+  await signIn(person, ADA);
+  expect(person.page.text).toContain('Signed in with the password');
+  expect(person.page.html).not.toContain('keyhold-account');
+  const json = await person.goto(new URL('/account/history.json', keyhold.origin));
+  expect(json.html).not.toContain('keyhold-account');
+});

@@ -1,4 +1,5 @@
 import { namesOfClients } from '../../../domain/clients/clients.js';
+import { ACCOUNT_APP } from '../../../oidc/account-app.js';
 import {
   type EventFilter,
   type Gap,
@@ -142,7 +143,11 @@ export async function actionOf(
     type,
     at,
     by: BY[event.actorKind] ?? 'system',
-    app: clientId === undefined ? undefined : { clientId, name: names.get(clientId) },
+    /* The pages of the account are no app to anybody. */
+    app:
+      clientId === undefined || clientId === ACCOUNT_APP
+        ? undefined
+        : { clientId, name: names.get(clientId) },
     device: origin?.browser || undefined,
     country: origin && (await places.countryOf(origin.address)),
     address: origin?.address,
