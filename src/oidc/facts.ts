@@ -4,6 +4,7 @@ import type Provider from 'oidc-provider';
 export const PROTOCOL_FACTS = [
   'session.authenticated',
   'session.ended',
+  'app.entered',
   'grant.reuse_detected',
   'device.allowed',
   'device.denied',

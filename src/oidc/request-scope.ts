@@ -12,7 +12,7 @@ import {
 } from '../platform/storage/work.js';
 import type { Payload } from './artefacts.js';
 import { copyOf } from './copy.js';
-import { flushStatement } from './flush-statement.js';
+import { flushStatement, type Write } from './flush-statement.js';
 import {
   type AccountSnapshot,
   artefactKey,
@@ -113,7 +113,9 @@ export function openScope(pool: StatementPool, keyring: Keyring, hints: Hints): 
     },
     flush: async () => {
       endSessions(scope, memory);
-      const [taken, happened, enqueued] = [writes.take(), facts, jobs];
+      const taken = writes.take();
+      for (const { fact, actor } of appsEntered(taken, memory)) scope.record(fact, actor);
+      const [happened, enqueued] = [facts, jobs];
       scope.discard();
       const pending = [taken, await sealOrigins(happened, ids => keysOf(pool, ids)), enqueued] as const;
       if (pending.some(waiting => waiting.length > 0)) await run(pool, flushStatement(...pending, keyring));
@@ -131,6 +133,33 @@ function endSessions(scope: RequestScope, memory: Memory): void {
     const id = session['accountId'] as string | undefined;
     scope.record(fact, { kind: 'person', ...(id !== undefined && { id }) });
   }
+}
+
+/* Seconds: whoever signs in and then reads what an app wants to know is still signing in to it. */
+const SIGNING_IN = 600;
+
+/*
+ * An app was let in by a sign-in that was there already: nothing else would tell its person of that. Once for each app and
+ * session; the sign-in itself is told by its own fact.
+ */
+function appsEntered(taken: readonly Write[], memory: Memory): readonly { fact: Fact; actor: Actor }[] {
+  const resumed = [...memory.artefacts.keys()].some(key => key.startsWith('Interaction'));
+  return taken.flatMap(write => {
+    if (write.act !== 'update-session') return [];
+    const { payload } = write;
+    const before = memory.sessions.get(String(payload['uid']))?.payload;
+    const accountId = payload['accountId'] as string | undefined;
+    const same = before?.['accountId'] === accountId && before?.['loginTs'] === payload['loginTs'];
+    const justNow = resumed && Date.now() / 1000 - Number(payload['loginTs']) < SIGNING_IN;
+    if (accountId === undefined || !same || justNow) return [];
+    const known = Object.keys((before?.['authorizations'] ?? {}) as object);
+    return Object.keys((payload['authorizations'] ?? {}) as object)
+      .filter(clientId => !known.includes(clientId))
+      .map(clientId => ({
+        fact: { type: 'app.entered', accountId, clientId },
+        actor: { kind: 'person', id: accountId },
+      }));
+  });
 }
 
 const FOREIGN_KEY_VIOLATION = '23503';

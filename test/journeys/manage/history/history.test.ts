@@ -287,6 +287,23 @@ test('"This wasn\'t me" on something harmless freezes nothing, says so, and sign
   expect(person.page.heading).toBe('Your account');
 });
 
+test('an app that got somebody by a sign-in that was there already is told once, and the sign-in itself never twice', async () => {
+  const person = await owner();
+  const entered = () => events('app.entered');
+  expect(await entered()).toEqual([]);
+  const other = await openRelyingParty(keyhold, { client_name: 'Chess Club', first_party: true });
+  for (let visit = 0; visit < 3; visit += 1) {
+    await person.goto(await other.authorizationUrl({ prompt: 'none' }));
+    expect(person.page.url.searchParams.has('code')).toBe(true);
+  }
+  const [event, ...more] = await entered();
+  expect([more, event.client_id, event.sealed !== null]).toEqual([[], other.client.client_id, true]);
+  await person.goto(at('/account/history'));
+  expect(person.page.text).toContain('An app was opened with a sign-in that was there already');
+  expect(person.page.text).toContain('Chess Club');
+  await other.close();
+});
+
 test('the overview tells the last sign-ins in the same words', async () => {
   const person = await owner();
   await person.goto(at('/account'));
