@@ -119,10 +119,21 @@ async function pathOf(route: string): Promise<string> {
   });
 }
 
-async function visit(person: Person, route: string, path: string, madeFor: string): Promise<Tried> {
+interface Forged {
+  readonly csrf?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+async function visit(
+  person: Person,
+  route: string,
+  path: string,
+  madeFor: string,
+  { csrf = tokens.get(person), headers: more }: Forged = {},
+): Promise<Tried> {
   const { sent = {}, upload } = entryOf(route);
-  const fields = { ...sent, csrf: tokens.get(person), for: madeFor };
-  const headers = await headersOf(person, keyhold.origin, path);
+  const fields = { ...sent, csrf, for: madeFor };
+  const headers = { ...(await headersOf(person, keyhold.origin, path)), ...more };
   if (!upload) {
     const written = Object.entries(fields).map(([name, value]) => [name, String(value)]);
     return send(route, path, headers, new URLSearchParams(written).toString());
@@ -217,6 +228,24 @@ test.each(pages)(
     if (page.sensitive) return asksWho('180')(await unchanged(() => visit(owner, route, path, ownerId)));
     const { status } = await visit(owner, route, path, ownerId);
     expect([route, status]).toEqual([route, entryOf(route).owner]);
+  },
+);
+
+test.each(pages.filter(([, { method }]) => method === 'POST'))(
+  'C20: %s: a form without the token of its browser, or from elsewhere, does nothing',
+  async route => {
+    const path = await pathOf(route);
+    const forgeries: readonly Forged[] = [
+      { csrf: '' },
+      { csrf: tokens.get(other) },
+      { headers: { origin: 'https://evil.example' } },
+      { headers: { 'sec-fetch-site': 'cross-site' } },
+      { headers: { 'sec-fetch-site': 'same-site' } },
+    ];
+    for (const forged of forgeries) {
+      const tried = await unchanged(() => visit(owner, route, path, ownerId, forged));
+      expect([route, forged, tried.status]).toEqual([route, forged, 403]);
+    }
   },
 );
 
