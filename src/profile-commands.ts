@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs';
 import {
   applySchema,
   COUNTED,
+  findSchema,
   openSchema,
   type ProfileSchema,
   readSchema,
+  standardSchema,
   valuesInTheWay,
 } from './domain/profiles/profiles.js';
 import type { Telling } from './journeys/notices/tell.js';
@@ -51,6 +53,12 @@ export async function runProfile(argv: readonly string[], command: ProfileComman
   return notUnderstood(command);
 }
 
+/* Looking changes nothing, also before the first start. */
+async function standingIn({ db }: ProfileCommand) {
+  const { schema, version } = standardSchema();
+  return (await findSchema(db)) ?? { ...schema, version };
+}
+
 function notUnderstood({ fail }: ProfileCommand): number {
   fail(PROFILE_USAGE);
   return 2;
@@ -58,7 +66,7 @@ function notUnderstood({ fail }: ProfileCommand): number {
 
 async function show(words: readonly string[], command: ProfileCommand): Promise<number> {
   if (words.length > 0) return notUnderstood(command);
-  const { version, purposes, attributes } = await openSchema(command.db);
+  const { version, purposes, attributes } = await standingIn(command);
   command.print(`${JSON.stringify({ version, purposes, attributes }, null, 2)}\n`);
   return 0;
 }
@@ -68,7 +76,7 @@ async function plan(words: readonly string[], command: ProfileCommand): Promise<
   if (file === undefined || words.length > 1) return notUnderstood(command);
   const read = readFile(file, command);
   if (!read) return 1;
-  const standing = await openSchema(command.db);
+  const standing = await standingIn(command);
   const changes = planChanges(standing, read.schema);
   command.print(planInWords(changes));
   if (changes.length === 0) return 0;

@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { findSchema, standardSchema } from '../../src/domain/profiles/profiles.js';
+import { findSchema, openSchema, standardSchema } from '../../src/domain/profiles/profiles.js';
+import { openTestDatabase } from '../support/database.js';
 import { until } from '../support/jobs.js';
 import { personAt, signUp } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
@@ -74,6 +75,13 @@ test('without a file of the operator the shipped declaration stands, once, and t
   expect(applied).toHaveLength(1);
   expect(applied[0]).toMatchObject({ actor_kind: 'system', detail: { source: 'shipped' } });
   await other.close();
+});
+
+test('processes that start at once apply the shipped declaration once', async () => {
+  const database = await openTestDatabase();
+  await Promise.all([1, 2, 3, 4].map(() => openSchema(database.db)));
+  expect(await database.db('events').where({ type: 'profile_schema.applied' })).toHaveLength(1);
+  await database.close();
 });
 
 test('a plan says in plain words what would change, and changes nothing', async () => {

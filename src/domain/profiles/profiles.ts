@@ -106,13 +106,19 @@ export async function openSchema(db: Db): Promise<StandingSchema> {
   const standing = await findSchema(db);
   if (standing && (standing.source === 'operator' || standing.version >= shipped.version)) return standing;
   await openWork(db, { kind: 'system' }, async work => {
-    const inTime = await findStanding(work.tx, true);
+    /* Several processes start at once, and one of them applies it. */
+    await oneAtATime(work);
+    const inTime = await findStanding(work.tx);
     if (inTime && (inTime.source === 'operator' || inTime.version >= shipped.version)) return;
     await applySchema(work, shipped.schema, { source: 'shipped', version: shipped.version });
   });
   const opened = await findSchema(db);
   if (!opened) throw new Error('the shipped declaration was not applied');
   return opened;
+}
+
+async function oneAtATime({ tx }: Work): Promise<void> {
+  await tx.raw('SELECT pg_advisory_xact_lock(hashtext(?))', ['keyhold profile_schema']);
 }
 
 /** Values that are in the way of a declaration: of attributes that it leaves out or keeps as something else. */
@@ -156,7 +162,7 @@ export async function applySchema(
     deleteValues = false,
   }: { readonly source: StandingRow['source']; readonly version: number; readonly deleteValues?: boolean },
 ): Promise<void> {
-  await work.tx.raw('SELECT pg_advisory_xact_lock(hashtext(?))', ['keyhold profile_schema']);
+  await oneAtATime(work);
   const now = (await findSchema(work.tx)) ?? { purposes: [], attributes: [] };
   const [wrong] = (await valuesInTheWay(work.tx, now, next)).filter(
     ({ why }) => why === 'other_type' || !deleteValues,

@@ -229,10 +229,9 @@ export interface StandingRow {
   readonly applied_at: Date;
 }
 
-/** Which application of a declaration stands; locked until the end where a transaction asks. */
-export async function findStanding(db: Db, lock = false): Promise<StandingRow | undefined> {
-  const found = db('profile_schema').select<StandingRow[]>('source', 'version', 'applied_at');
-  return (await (lock ? found.forUpdate() : found))[0];
+/** Which application of a declaration stands. */
+export async function findStanding(db: Db): Promise<StandingRow | undefined> {
+  return (await db('profile_schema').select<StandingRow[]>('source', 'version', 'applied_at'))[0];
 }
 
 /** The declared attributes, in the order of the file. */

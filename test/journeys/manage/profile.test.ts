@@ -360,3 +360,29 @@ test('C49: with every name there is, an app changes only what a person may (mass
   expect([200, 400]).toContain(answer.status);
   expect(await valuesOf(BOB)).toEqual(answer.status === 200 ? { ...before, nickname: 'Bobby' } : before);
 });
+
+test('what somebody changes is counted, told when it is too much, and counted for them alone', async () => {
+  const strict = await startKeyhold({ RATE_LIMITS: 'on' });
+  const shop = await openRelyingParty(strict, { scope: `openid profile email ${WRITE}` });
+  const eve = await newMember(strict, shop, 'eve@example.test');
+  const token = await accountToken(strict, eve, shop, WRITE);
+  const rename = (nickname: string) =>
+    fetch(new URL('/api/me/profile', strict.origin), {
+      method: 'PATCH',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ nickname }),
+    });
+  for (let times = 0; times < 60; times++) expect((await rename('same')).status).toBe(200);
+  const refused = await rename('other');
+  expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([
+    429,
+    'too_many_changes',
+  ]);
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+  const [event] = await strict.db('events').where({ type: 'limit.reached' }).select('detail');
+  expect(event?.detail).toEqual({ limit: 'profile', per: 'account' });
+  const [row] = await strict.db('profile_attributes').where({ attribute: 'nickname' });
+  expect(row.value).toBe('same');
+  await shop.close();
+  await strict.close();
+});

@@ -67,7 +67,7 @@ export const PROFILE_OPERATIONS: readonly ApiOperation[] = [
     run: async call => {
       const entries = await profileOf(call.parts, call.me.accountId);
       const language = call.parts.pages.language(call.ctx);
-      return { attributes: entries.map(entry => presented(entry, language)) };
+      return { attributes: entries.map(entry => presented(entry, language, call.parts.issuer)) };
     },
   }),
   operation({
@@ -137,14 +137,16 @@ function whole<Members extends object>(members: Members) {
   };
 }
 
-function presented(entry: ProfileEntry, language: string): z.input<typeof entrySchema> {
+function presented(entry: ProfileEntry, language: string, issuer: URL): z.input<typeof entrySchema> {
   const { attribute, kept, purpose, blocked, open, correction } = entry;
   const { id, basis } = purpose;
   return whole({
     name: attribute.name,
     label: sayIn(attribute.label, language),
     type: attribute.type,
-    value: kept?.value as z.input<typeof value>,
+    value: (attribute.type === 'picture' && kept
+      ? new URL(String(kept.value), issuer).href
+      : kept?.value) as z.input<typeof value>,
     source: kept?.source,
     since: iso(kept?.at),
     until: iso(entry.until),

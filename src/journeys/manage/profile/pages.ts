@@ -6,6 +6,7 @@ import {
   undoChange,
   withdrawChange,
 } from '../../../domain/profiles/profiles.js';
+import { sayIn } from '../../../domain/purposes/purposes.js';
 import { Refusal } from '../../../platform/errors.js';
 import { openWork } from '../../../platform/storage/work.js';
 import type { Problem } from '../../page-models.js';
@@ -98,7 +99,7 @@ async function showChange(call: AccountCall, { problems, blocked }: Again): Prom
   showAccount(call, 'account/profile-change', {
     entry: shown,
     action: changePath(attribute, isSure(call)),
-    ...(attribute.hint && { hint: attribute.hint[speaking.language] ?? attribute.hint['en'] ?? '' }),
+    ...(attribute.hint && { hint: sayIn(attribute.hint, speaking.language) }),
     fields: fieldsOf(attribute, kept?.value, { ...call.draft, ...call.sent }, speaking),
     limits: shownLimits(attribute),
     ...(why && { blocked: why }),
