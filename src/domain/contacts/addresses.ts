@@ -10,6 +10,7 @@ import {
   type ContactKind,
   keptBecause,
   lastAddress,
+  MOST_CHANGES,
   MOST_CONTACTS,
   primaryOf,
   UNDO_DAYS,
@@ -142,7 +143,9 @@ async function changed(
     madeAt: work.at,
     undoUntil,
   };
-  const undoer = undoerOf(await store.listChanges(work.tx, accountId, work.at), before);
+  const open = await store.listChanges(work.tx, accountId, work.at);
+  if (open.length >= MOST_CHANGES) throw tooOften(open, work.at);
+  const undoer = undoerOf(open, before);
   await store.insertChange(work.tx, made, digest(undoToken));
   recordContact(work, accountId, kind, what);
   return { change: { ...made, undoneAt: undefined }, undoToken, undoer };
@@ -158,4 +161,12 @@ function noSuch(): Refusal {
 
 function tooMany(): Refusal {
   return new Refusal('conflict', 'too_many_addresses', 'There is no room for another one. Remove one first.');
+}
+
+function tooOften(open: readonly ContactChange[], at: Date): Refusal {
+  const until = open.at(-1)?.undoUntil ?? at;
+  const retryAfter = Math.max(1, Math.ceil((until.getTime() - at.getTime()) / 1000));
+  return new Refusal('limited', 'too_many_changes', 'There were too many changes in a few days.', {
+    retryAfter,
+  });
 }

@@ -59,6 +59,9 @@ export const MOST_CONTACTS: Readonly<Record<ContactKind, number>> = { email: 10,
 /** For so long a change can be undone. */
 export const UNDO_DAYS = 7;
 
+/** So many changes can be open to be undone at a time: what undoing looks through is all there is, never a part of it. */
+export const MOST_CHANGES = 50;
+
 /** What happened to an address. */
 export type ChangeWhat = 'added' | 'primary' | 'removed';
 

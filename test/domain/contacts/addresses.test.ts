@@ -253,6 +253,22 @@ test('only the address that was primary before all that can be undone has the un
   expect(await held()).toEqual([`${at('ada')} *`, at('accomplice')]);
 });
 
+test('nobody buries what their victim can undo under changes of their own', async () => {
+  const first = tokenOf(await add(at('thief')));
+  let turn = 0;
+  const turns = async () => {
+    for (; ; turn++) await primary(at(turn % 2 === 0 ? 'thief' : 'ada'));
+  };
+  await expect(turns()).rejects.toMatchObject({ kind: 'limited', code: 'too_many_changes' });
+  expect(turn).toBe(49);
+  await expect(remove(at('thief'))).rejects.toMatchObject({ code: 'too_many_changes' });
+  const theirs = { since: new Date(0), by: at('thief') };
+  expect(await doing(work => undoChangesSince(work, accountId, theirs))).toMatchObject({ outcome: 'ended' });
+  expect(await doing(work => undoByLink(work, first))).toMatchObject({ outcome: 'undone' });
+  expect(await held()).toEqual([`${at('ada')} *`]);
+  await add(at('bea'));
+});
+
 test('an address that was there before the undone change stays', async () => {
   await add(at('bea'));
   const made = tokenOf(await primary(at('bea')));
