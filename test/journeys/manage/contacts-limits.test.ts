@@ -57,7 +57,7 @@ test('one number gets five messages in a day, and its budget is seen by country'
   expect(country?.count).toBe(5);
 });
 
-test('codes are guessed twenty times in an hour at most, over all addresses together', async () => {
+test('C11: codes are guessed twenty times in an hour at most, over all addresses together', async () => {
   await keyhold.db('attempts').delete();
   const accountId = await accountOf(keyhold.db, EMAIL);
   await ada.goto(at('/account/contacts'));

@@ -90,7 +90,7 @@ const held = async () =>
   );
 const identifiers = () => keyhold.db('identifiers').where({ account_id: accountId }).pluck('value');
 
-test('the owner undoes the whole takeover by the first notice: address, main address, sign-in, and everybody is out', async () => {
+test('C22: the owner undoes the whole takeover by the first notice: address, main address, sign-in, and everybody is out', async () => {
   await takeOver();
   expect([await held(), await identifiers()]).toEqual([[`${stolen} *`], [stolen]]);
   const mail = await notice(email, /address was added/);
@@ -172,7 +172,7 @@ test('"this wasn’t me" at the former main address undoes what was changed sinc
   await toRecoveryCredential(personAt(keyhold), app, email);
 });
 
-test('a recovery that the thief has begun with their address ends with it', async () => {
+test('C22: a recovery that the thief has begun with their address ends with it', async () => {
   await add(thief, stolen);
   const other = personAt(keyhold);
   await toRecoveryCredential(other, app, stolen);

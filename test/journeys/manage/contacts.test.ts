@@ -184,7 +184,7 @@ test('whoever proves an address that became somebody else’s meanwhile is told,
   expect(await peopleOnRecord(keyhold.db)).toBe(before);
 });
 
-test('a code fits only where it was asked for: not for another person here, nor for the same person elsewhere', async () => {
+test('C18: a code fits only where it was asked for: not for another person here, nor for the same person elsewhere', async () => {
   const bob = `bob${count}@example.test`;
   await newMember(keyhold, app, bob);
   const code = await ask(ada, second);
@@ -217,7 +217,7 @@ test('a code fits only where it was asked for: not for another person here, nor 
   expect(await contactsOf()).toEqual([`${email} *`, second]);
 });
 
-test('a code for one address is none for another, nor for signing in, and works once', async () => {
+test('C18: a code for one address is none for another, nor for signing in, and works once', async () => {
   const third = `third${count}@example.test`;
   const code = await ask(ada, second);
   const { pathname } = ada.page.url;
@@ -329,7 +329,7 @@ test('the main address can be changed and the former one removed; doing it twice
   expect(stranger.page.heading).toBe('Enter your password');
 });
 
-test('nobody’s address can be reached by another’s id, and no field says whose it is (C48, C49)', async () => {
+test('C48, C49: nobody’s address can be reached by another’s id, and no field says whose it is', async () => {
   const bob = await newMember(keyhold, app, `bob${count}@example.test`);
   await add(bob, `b${second}`);
   await open(bob, `b${second}`);
