@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { cpus } from 'node:os';
 import { killAll } from '../support/keyhold-process.js';
+import { runChooser } from './chooser.js';
 import { runDrains } from './drain.js';
 import { runEnumeration } from './enumeration.js';
 import { runKills } from './kills.js';
@@ -38,6 +39,10 @@ const PARTS: Readonly<Record<string, Part>> = {
     };
   },
   people: async rig => parted(await runPeople(rig, { rounds: 20 }, say)),
+  chooser: async rig => {
+    for (const server of rig.servers) await server.end('SIGKILL');
+    return parted(await runChooser(rig.place));
+  },
   rotation: async (rig, seed) =>
     parted(await runRotations(rig, { rotations: 5, maxAge: 20, every: 60, members: 4, seed }, say)),
   restart: async (rig, seed) => {

@@ -12,6 +12,7 @@ import { openLog } from '../../src/platform/telemetry/log.js';
 import { logOnly, type Telemetry } from '../../src/platform/telemetry/telemetry.js';
 import { openTestDatabase, type TestDatabase } from './database.js';
 import { devMailbox, type Mailbox } from './mailbox.js';
+import { openPair } from './pair.js';
 import type { Issuing, RegisteredClient } from './relying-party.js';
 import { countTrips, type Trips } from './trips.js';
 
@@ -70,7 +71,10 @@ export async function startKeyhold(
         migrationDatabaseUrl: database.migrationUrl,
       };
   const trips = countTrips(database.url);
-  app = await openApp(config, telemetry ?? logOnly(openLog(config.logLevel)));
+  app =
+    process.env['KEYHOLD_TEST_PAIR'] && !beside
+      ? await openPair(config, environment(port, settings) as Readonly<Record<string, string>>)
+      : await openApp(config, telemetry ?? logOnly(openLog(config.logLevel)));
   const dispatcher = agentTo(port);
   return {
     issuer: config.issuer.origin,
