@@ -4,9 +4,10 @@ import { openKeyring } from '../src/platform/crypto/keyring.js';
 import { type Db, openDatabase } from '../src/platform/storage/db.js';
 import { newSubjectKey } from '../src/platform/storage/origin.js';
 import { openCluster } from './cluster.js';
+import { HISTORY_PAGES, plantHistory, readPage, writeOut } from './history.js';
 import { quantile } from './statistics.js';
 
-// Whether a page of messages takes as long for 100,000 of them as for ten: `npm run bench:lists`.
+// Whether a page of messages, or of the history, takes as long for 100,000 rows as for ten: `npm run bench:lists`.
 
 const SIZES = [10, 1_000, 10_000, 100_000];
 const ROUNDS = 200;
@@ -73,6 +74,20 @@ try {
     }
     process.stdout.write(`| ${name} | ${cells.join(' | ')} |\n`);
   }
+
+  const accounts = [];
+  for (const size of SIZES) accounts.push(await plantHistory(db, keyring, size));
+  await owner.raw('ANALYZE events');
+  process.stdout.write(`\nA page of the history, of as many events:\n\n| | ${SIZES.join(' | ')} |\n`);
+  process.stdout.write(`|---|${SIZES.map(() => '---|').join('')}\n`);
+  for (const [name, filter] of HISTORY_PAGES) {
+    const cells = [];
+    for (const account of accounts) cells.push(await measure(() => readPage(db, keyring, account, filter)));
+    process.stdout.write(`| ${name} | ${cells.join(' | ')} |\n`);
+  }
+  const written = [];
+  for (const account of accounts) written.push(await writeOut(db, keyring, account));
+  process.stdout.write(`| all, as CSV | ${written.join(' | ')} |\n`);
 } finally {
   await Promise.all([db.destroy(), owner.destroy()]);
   await cluster.close();
