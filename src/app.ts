@@ -263,7 +263,7 @@ function openBase(config: Config, { log, metrics, traces }: Telemetry) {
     assets,
     renderer,
     words,
-    places: openPlaces(trouble => log.error({ err: trouble }, 'places are unknown')),
+    places: openPlaces(trouble => log.error({ err: trouble }, 'places are unknown'), config.places),
     csrf,
     dormancyTally: { notice: 0, stopped: 0, archive: 0 },
     load: openLoad({ limit: config.maxInFlight, page: busyPages(words, renderer), log }),

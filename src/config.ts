@@ -44,6 +44,8 @@ export interface Settings {
   readonly traces: boolean;
   /** How many processes serve behind the one port. */
   readonly workers: number;
+  /** The MMDB file that says in which country a network address is; the shipped one without. */
+  readonly places?: string;
   /** How many requests one process serves at a time. */
   readonly maxInFlight: number;
   /** How long a stopping process still takes requests, until nobody sends it any, in milliseconds. */
@@ -205,6 +207,7 @@ function complete(values: Values, warnings: readonly string[]): Omit<Settings, '
     ...(values.METRICS_PORT === undefined ? {} : { metricsPort: values.METRICS_PORT }),
     metricsListen: values.METRICS_LISTEN ?? '127.0.0.1',
     workers: values.WORKERS === 'auto' ? availableParallelism() : (values.WORKERS ?? 1),
+    ...(values.PLACES === undefined ? {} : { places: resolve(values.PLACES) }),
     maxInFlight: values.MAX_IN_FLIGHT ?? 250,
     ...dormancyOf(values),
     drainDelay: (values.DRAIN_DELAY ?? (production ? 3 : 0)) * 1_000,

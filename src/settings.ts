@@ -167,6 +167,7 @@ export const SETTINGS = {
     text => (text === 'auto' ? text : whole(text, 1, 128)),
     'must be a number from 1 to 128, or auto for one on each core',
   ),
+  PLACES: z.string(),
   MAX_IN_FLIGHT: parsed(text => whole(text, 1, 100_000), 'must be a number from 1 to 100000'),
   DRAIN_DELAY: parsed(text => whole(text, 0, 60), 'must be a number of seconds from 0 to 60'),
   DORMANCY_AFTER: parsed(text => whole(text, 31, 3_650), 'must be a number of days from 31 to 3650'),

@@ -65,6 +65,7 @@ test.each<[string, Environment, Partial<Settings>]>([
   ['a port for metrics', { KEYHOLD_METRICS_PORT: '9464' }, { metricsPort: 9464, metricsListen: '127.0.0.1' }],
   ['a number of processes', { KEYHOLD_WORKERS: '3' }, { workers: 3 }],
   ['a process for each core', { KEYHOLD_WORKERS: 'auto' }, { workers: availableParallelism() }],
+  ['where countries stand', { KEYHOLD_PLACES: '/srv/country.mmdb' }, { places: '/srv/country.mmdb' }],
   ['a bound on load', { KEYHOLD_MAX_IN_FLIGHT: '40' }, { maxInFlight: 40 }],
   ['seconds before it leaves', { KEYHOLD_DRAIN_DELAY: '7' }, { drainDelay: 7_000 }],
   ['where traces go', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' }, { traces: true }],

@@ -44,7 +44,7 @@ test.each([
   '%x',
   `=HYPERLINK("https://evil.example","x")`,
   '\tx',
-])('no spreadsheet runs %j', value => {
+])('C51: no spreadsheet runs %j', value => {
   expect(read(csvLine([value]))).toEqual([`'${value}`]);
 });
 

@@ -120,7 +120,11 @@ const WORDS: ReadonlyMap<string, { readonly kind: Kind; readonly harmless: boole
       'dormancy.stopped': 'dormancy_stopped',
       'objection.used': 'objected',
     }),
-    ...said('apps', false, { 'consent.given': 'consent_given', 'device.allowed': 'device_allowed', 'app.entered': 'app_entered' }),
+    ...said('apps', false, {
+      'consent.given': 'consent_given',
+      'device.allowed': 'device_allowed',
+      'app.entered': 'app_entered',
+    }),
     ...said('apps', true, {
       'consent.refused': 'consent_refused',
       'consent.withdrawn': 'consent_withdrawn',

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
+import { csvOf } from '../../../../src/journeys/manage/history/download.js';
+import { openKeyring } from '../../../../src/platform/crypto/keyring.js';
+import { openPlaces } from '../../../../src/platform/places.js';
 import { accountToken } from '../../../support/account-api.js';
 import { personAt } from '../../../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../../../support/keyhold.js';
@@ -215,6 +218,21 @@ test('CSV and JSON hold everything that is shown, each try on its own, and nobod
   const tries = JSON.parse((await downloaded(person, '/account/history.json?kind=tries')).text);
   expect(new Set(tries.map(({ kind }: { kind: string }) => kind))).toEqual(new Set(['tries']));
   expect(JSON.parse((await downloaded(person, '/account/history.json?to=2020-01-01')).text)).toEqual([]);
+});
+
+test('a file is read from the database as it is taken, and not before', async () => {
+  await happened(...Array(2_500).fill('sign_in.failed'));
+  const telling = { say: (key: string) => key, country: (code: string) => code };
+  const parts = {
+    db: keyhold.db,
+    keyring: openKeyring(keyhold.config.secret),
+    places: openPlaces(() => undefined),
+  };
+  const trips = await keyhold.trips.during(async () => {
+    const file = csvOf(parts, accountId, {}, telling);
+    for await (const _ of file) break;
+  });
+  expect(trips.filter(text => text.includes('FROM events')).length).toBeLessThanOrEqual(2);
 });
 
 test('C51: what comes from outside is no formula in a spreadsheet', async () => {
