@@ -9,6 +9,9 @@ import { countTry, MAILS } from './limits.js';
 import { MAIL_KINDS, type MailModels } from './mail-models.js';
 import { stepUrl, type Turn } from './turn.js';
 
+/** What writing a mail takes of the parts. */
+export type Writer = Pick<Parts, 'renderer' | 'keyring'> & { readonly rp: { readonly name: string } };
+
 /** To whom a mail goes. */
 export interface Recipient {
   readonly to: string;
@@ -22,7 +25,7 @@ export interface Recipient {
 /** Puts a mail into the queue, and on record among its owner's messages, in one statement with all that the work leaves. */
 export function mail<Name extends keyof MailModels>(
   work: Work,
-  parts: Pick<Parts, 'renderer' | 'keyring'> & { readonly rp: { readonly name: string } },
+  parts: Writer,
   name: Name,
   { to, language, accountId, decoy }: Recipient,
   model: Omit<MailModels[Name], 'issuerName'>,
@@ -48,15 +51,44 @@ export function mail<Name extends keyof MailModels>(
   });
 }
 
+/** Puts on record the code that proved an address before there was an account: sent when the proof was begun, and read. */
+export function keepFirstCode(
+  work: Work,
+  parts: Writer,
+  { accountId, email, provedBy }: { accountId: string; email: string; provedBy: string | undefined },
+  language: string,
+): void {
+  if (provedBy === undefined) return;
+  /* RFC 9562 §5.7: the first 48 bits of the proof's id are when it was begun. */
+  const sentAt = new Date(Number.parseInt(provedBy.replaceAll('-', '').slice(0, 12), 16));
+  const name = 'sign-up-code';
+  const model = { issuerName: parts.rp.name, code: HIDDEN, url: '', minutes: 0, asked: { at: sentAt } };
+  const { subject, version } = parts.renderer.mail(name, language, model);
+  keepMessage(work, parts.keyring, {
+    id: provedBy,
+    accountId,
+    channel: 'email',
+    kind: MAIL_KINDS[name],
+    template: name,
+    templateVersion: version,
+    language,
+    to: email,
+    subject,
+    sentAt,
+  });
+}
+
 /* Notices share one template, and each kind says something else. */
 function templateOf(name: string, model: object): string {
   const news: unknown = 'news' in model ? model.news : undefined;
   return typeof news === 'object' && news && 'kind' in news ? `${name}/${String(news.kind)}` : name;
 }
 
+const HIDDEN = '••••••••';
+
 /* The record says what was sent, and nobody gets in by reading it. */
 function withoutCode(subject: string, model: object): string {
-  return 'code' in model ? subject.replaceAll(String(model.code), '••••••••') : subject;
+  return 'code' in model ? subject.replaceAll(String(model.code), HIDDEN) : subject;
 }
 
 /** For what a code is sent, to which address, and whose address that is. */

@@ -11,6 +11,8 @@ const schema = z.object({
   sentAgain: z.boolean().optional(),
   /** Sign-up: the address was proved, and this is the account's id to be. */
   newAccountId: z.uuid().optional(),
+  /** Sign-up: the proof of the address. */
+  provedBy: z.uuid().optional(),
   /** Recovery: a code to an address of this account was right. */
   recovering: z.object({ accountId: z.uuid(), proof: z.uuid() }).optional(),
   /** Signed in by password at that time (milliseconds); the passkey offer comes before going on. */

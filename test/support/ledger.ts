@@ -18,6 +18,7 @@ const TABLES = [
   'profile_attributes',
   'terms_acceptances',
   'consents',
+  'opt_ins',
 ] as const;
 
 /** What is on record about people: the same text if and only if nothing of it has changed. */

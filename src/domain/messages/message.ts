@@ -32,6 +32,8 @@ export interface NewMessage {
   readonly to: string;
   readonly subject: string;
   readonly topic?: TopicOf | undefined;
+  /** It was sent at that time already, and arrived. */
+  readonly sentAt?: Date;
 }
 
 /** The opt-in that a message goes out on: what was agreed to, when, and what the topic was called then. */

@@ -64,7 +64,8 @@ export function keepMessage(work: Work, keyring: Keyring, message: NewMessage): 
       language,
       topic: topic?.topic ?? null,
       opt_in: topic?.optIn ?? null,
-      queued_at: work.at,
+      queued_at: message.sentAt ?? work.at,
+      state: message.sentAt ? 'sent' : 'queued',
     },
     personal: { keyring, accountId, context: id, plain: JSON.stringify([message.to, message.subject]) },
   });

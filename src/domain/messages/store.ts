@@ -5,10 +5,11 @@ import type { Agreed, Channel, Message, MessageFilter, MessageKind, MessageState
 /** How messages are left with the last statement of a work. */
 export const INTO_MESSAGES = `
   INSERT INTO messages (account_id, id, channel, kind, template, template_version, language, topic, opt_in, sealed,
-    queued_at, state_at)
-  SELECT account_id, id, channel, kind, template, template_version, language, topic, opt_in, sealed, queued_at, queued_at
+    queued_at, state, state_at)
+  SELECT account_id, id, channel, kind, template, template_version, language, topic, opt_in, sealed, queued_at,
+    state, queued_at
   FROM jsonb_to_recordset(?::jsonb) AS m(account_id uuid, id uuid, channel text, kind text, template text,
-    template_version text, language text, topic text, opt_in uuid, sealed bytea, queued_at timestamptz)`;
+    template_version text, language text, topic text, opt_in uuid, sealed bytea, queued_at timestamptz, state text)`;
 
 /** A message as it is kept. */
 export interface KeptMessage extends Omit<Message, 'to' | 'subject'> {

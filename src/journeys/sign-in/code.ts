@@ -53,9 +53,7 @@ export async function submitCode(turn: Turn): Promise<void> {
 
 async function afterCode(turn: Turn, outcome: ProofOutcome): Promise<void> {
   if (outcome.outcome === 'proved') {
-    return turn.step === 'recovery-code'
-      ? afterRecoveryProof(turn, outcome)
-      : afterProof(turn, outcome.address);
+    return turn.step === 'recovery-code' ? afterRecoveryProof(turn, outcome) : afterProof(turn, outcome);
   }
   if (outcome.outcome === 'wrong') {
     return showProblems(turn, [{ word: 'code_wrong', field: 'code', vars: { count: outcome.triesLeft } }]);
@@ -71,9 +69,12 @@ async function afterCode(turn: Turn, outcome: ProofOutcome): Promise<void> {
 }
 
 /** Goes on after an address was proved: signing up with choosing a credential, signing in with the request. */
-export async function afterProof(turn: Turn, email: string): Promise<void> {
+export async function afterProof(
+  turn: Turn,
+  { id, address: email }: { readonly id: string; readonly address: string },
+): Promise<void> {
   if (turn.step === 'sign-up-code') {
-    return advance(turn, { way: 'sign-up', email, newAccountId: newAccountId() });
+    return advance(turn, { way: 'sign-up', email, newAccountId: newAccountId(), provedBy: id });
   }
   const account = await findByIdentifier(turn.parts.db, 'email', email);
   if (isArchived(account)) {

@@ -10,6 +10,7 @@ import {
 import { setAttributes } from '../../domain/profiles/profiles.js';
 import { Refusal } from '../../platform/errors.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
+import { keepFirstCode } from '../codes.js';
 import { type Parts, seeOther } from '../journey.js';
 import type { Problem, ProblemWord } from '../page-models.js';
 import { BY_PASSWORD, goOn } from '../sign-in/going-on.js';
@@ -24,6 +25,8 @@ export interface Applicant {
   readonly accountId: string;
   readonly email: string;
   readonly name: string;
+  /** The proof of the address, whose code was the first message to it. */
+  readonly provedBy: string | undefined;
 }
 
 const WORDS: Readonly<Record<PasswordReason, ProblemWord>> = {
@@ -37,9 +40,9 @@ const WORDS: Readonly<Record<PasswordReason, ProblemWord>> = {
 
 /** The applicant of a request whose address is proved; nobody at any other step. */
 export function applicantOf({ step, progress, sent }: Turn): Applicant | undefined {
-  const { newAccountId, email } = progress;
+  const { newAccountId, email, provedBy } = progress;
   if (step !== 'sign-up-credential' || !newAccountId || !email) return undefined;
-  return { accountId: newAccountId, email, name: tidyName(sent['name']) };
+  return { accountId: newAccountId, email, name: tidyName(sent['name']), provedBy };
 }
 
 /* A name is one line: no control characters, no line breaks, and no marks that turn the text around it. */
@@ -60,15 +63,17 @@ export function applicationProblems(applicant: Applicant, accepted: boolean): Pr
 /** Opens the account with its proved address, its name and the terms accepted, all in the caller's work. */
 export async function openApplicantsAccount(
   work: Work,
-  { keyring, profile }: Pick<Parts, 'keyring' | 'profile'>,
+  parts: Pick<Parts, 'keyring' | 'profile' | 'renderer' | 'rp'>,
   applicant: Applicant,
   language: string,
 ): Promise<void> {
+  const { keyring, profile } = parts;
   const { accountId, email, name } = applicant;
   await openAccount(work, keyring, { id: accountId, email, language });
   await addVerifiedEmail(work, accountId, email);
   await acceptTerms(work, accountId, TERMS_VERSION, language);
   if (name !== '') await setAttributes(work, profile, accountId, { name }, 'person');
+  keepFirstCode(work, parts, applicant, language);
 }
 
 /** Opens an account with a password. */

@@ -85,7 +85,7 @@ export async function useLink(turn: Turn): Promise<void> {
     await noteReplay(ctx, parts, 'email_link', { clientId: pending.app.clientId });
     return ended(ctx, parts, await findProofByLink(parts.db, linkToken));
   }
-  await afterProof(turn, outcome.address);
+  await afterProof(turn, outcome);
 }
 
 /** "Not me", from any browser: whoever asked can do nothing more with this code. */

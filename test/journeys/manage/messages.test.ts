@@ -58,9 +58,14 @@ async function api(method: string, path: string, body?: unknown) {
   return { status: answer.status, body: await answer.json() };
 }
 
-test('without topics and messages both pages say so, and what comes next', async () => {
+test('the first code is the first message; without topics and other messages both pages say so', async () => {
   await goto('/account/messages?only=topic');
   expect(ada.page.text).toContain('There is no message of this kind.');
+  await goto('/account/messages');
+  expect(ada.page.text).toContain('•••••••• is your Keyhold code');
+  expect(ada.page.html.match(/Why did I get this\?/g)).toHaveLength(1);
+  expect(ada.page.html).not.toMatch(/\b\d{8} is your/);
+  await keyhold.db('messages').delete();
   await goto('/account/messages');
   expect(ada.page.text).toContain('We have not sent you anything yet.');
   await goto('/account/preferences');

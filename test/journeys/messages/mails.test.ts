@@ -45,6 +45,15 @@ test('a code by mail is on record without the code, in no more round trips than 
   expect(message?.templateVersion).toMatch(/^[0-9a-f]{8}$/);
 });
 
+test('the code that proved the address is the first message on record, from when it was sent', async () => {
+  const first = (await messages()).at(-1);
+  const { opened_at: openedAt } = await keyhold.db('accounts').where({ id: accountId }).first();
+  expect(first).toMatchObject({ template: 'sign-up-code', state: 'sent', to: ADA, kind: 'code' });
+  expect(first?.subject).toBe('•••••••• is your Keyhold code');
+  expect(first?.queuedAt.getTime()).toBeLessThan(openedAt.getTime());
+  expect(openedAt.getTime() - (first?.queuedAt.getTime() ?? 0)).toBeLessThan(60_000);
+});
+
 test('a notice is on record as one, at the address it went to', async () => {
   const ada = personAt(keyhold);
   await toRecoveryCredential(ada, app, ADA);
