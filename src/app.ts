@@ -113,6 +113,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       jwks: await loadSigningKeys(db, keyring),
       clients: registryOf(base.clients, issuer),
       claims: openClaims(profile, issuer),
+      languages: pages.languages.map(({ code }) => code),
       findResourceServer: findResourceServer(base.resources, issuer),
       mayDeviceAsk: countDevices(base.protection),
       fetch: base.outbound.fetch as typeof globalThis.fetch,

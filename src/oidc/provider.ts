@@ -32,6 +32,8 @@ export interface ProviderParts {
   readonly findResourceServer: FindResourceServer;
   readonly mayDeviceAsk: MayDeviceAsk;
   readonly fetch: typeof globalThis.fetch;
+  /** The languages that an app may wish for. */
+  readonly languages: readonly string[];
   readonly pages: EnginePages & { problem(ctx: KoaContextWithOIDC, problem: ProtocolProblem): void };
 }
 
@@ -48,7 +50,7 @@ export function openProvider(parts: ProviderParts): Provider {
     features: features(pages, parts.findResourceServer, () => new errors.InvalidTarget()),
     ttl: ENGINE_LIFETIMES,
     claims: claims.engine as NonNullable<Configuration['claims']>,
-    discovery: { prompt_values_supported: PROMPTS },
+    discovery: { prompt_values_supported: PROMPTS, ui_locales_supported: [...parts.languages] },
     scopes: ['openid', 'offline_access', 'profile', 'email', 'address', 'phone'],
     acrValues: [...STRENGTHS],
     subjectTypes: ['public', 'pairwise'],

@@ -64,6 +64,12 @@ test.each([
   }
 });
 
+test('an app learns which languages it may wish for', async () => {
+  const discovered = await fetch(`${keyhold.origin}/.well-known/openid-configuration`);
+  const { ui_locales_supported: languages } = (await discovered.json()) as Record<string, unknown>;
+  expect(languages).toEqual(['en', 'ar', 'de', 'es', 'fr']);
+});
+
 test('the choice leads nowhere else, whatever the address says', async () => {
   const person = personAt(keyhold);
   const { html } = await person.goto(`${keyhold.origin}//evil.example/?a="><b>&ui_locales=xx&ui_locales=yy`);
