@@ -133,8 +133,10 @@ function rulesOf(attribute: Extract<Attribute, { type: string }>): string {
   }
   if (attribute.type === 'number') {
     if (attribute.whole) rules.push('whole');
-    if (attribute.min !== undefined) rules.push(`from ${attribute.min}`);
-    if (attribute.max !== undefined) rules.push(`to ${attribute.max}`);
+    const { min, max } = attribute;
+    if (min !== undefined && max !== undefined) rules.push(`from ${min} to ${max}`);
+    else if (min !== undefined) rules.push(`of ${min} or more`);
+    else if (max !== undefined) rules.push(`of ${max} at most`);
   }
   if (attribute.type === 'date' && attribute.past) rules.push('in the past');
   if (attribute.type === 'choice') rules.push(`of ${attribute.choices.map(({ value }) => value).join(', ')}`);

@@ -169,6 +169,8 @@ export interface SignUpEmailPage extends Step {
 export interface CredentialPage extends Step {
   readonly email: string;
   readonly name?: string;
+  /** No name is held, so none is asked for. */
+  readonly withoutName?: boolean;
   readonly termsAccepted?: boolean;
   readonly terms: { readonly version: string; readonly url: string };
   readonly minimumLength: number;

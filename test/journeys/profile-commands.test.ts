@@ -25,7 +25,7 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   await write(() => undefined);
-  await profile('apply', file);
+  await profile('apply', file, '--delete-values');
 });
 
 afterAll(async () => {
@@ -211,4 +211,33 @@ test('an attribute of the operator is a claim that apps ask for by name, each wi
   await bea.goto(await app.authorizationUrl());
   await bea.press('Allow');
   expect(await app.userInfo(await app.exchange())).not.toHaveProperty('shoe_size');
+});
+
+test('who signs up is asked for a name as it is declared, and for none where none is held', async () => {
+  await write(draft => {
+    Object.assign(draft.attributes.find(({ name }) => name === 'name') ?? {}, { max: 20 });
+    draft.attributes = draft.attributes.filter(({ name }) => name !== 'website');
+  });
+  await profile('apply', file);
+  const claims = async () =>
+    (
+      (await (await fetch(`${keyhold.origin}/.well-known/openid-configuration`)).json()) as {
+        claims_supported: string[];
+      }
+    ).claims_supported;
+  await until(async () => !(await claims()).includes('website'));
+  const cleo = personAt(keyhold);
+  await signUp(cleo, app, 'cleo@example.test', 'Cleo '.repeat(8));
+  expect(cleo.page.alerts.join()).toContain('too long');
+  await write(draft => {
+    draft.attributes = draft.attributes.filter(({ name }) => name !== 'name' && name !== 'website');
+  });
+  await profile('apply', file, '--delete-values');
+  await until(async () => !(await claims()).includes('name'));
+  const dora = personAt(keyhold);
+  await signUp(dora, app, 'dora@example.test');
+  expect(dora.trail.length).toBeGreaterThan(0);
+  await expect(signUp(personAt(keyhold), app, 'eve@example.test', 'Eve')).rejects.toThrow(
+    'no field is called "Name (optional)"',
+  );
 });

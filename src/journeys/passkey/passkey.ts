@@ -98,7 +98,7 @@ function ownerOf(turn: Turn): Owner {
   const { progress, sent } = turn;
   const applicant = applicantOf(turn);
   if (applicant) {
-    const [problem] = applicationProblems(applicant, sent['terms'] === true);
+    const [problem] = applicationProblems(applicant, sent['terms'] === true, turn.parts);
     if (problem) return refuse(turn, problem.word, `problem.${problem.word}`);
     return { ...applicant, applicant, authentication: { accountId: applicant.accountId, ...BY_PASSKEY } };
   }

@@ -4,6 +4,7 @@ import { showChooser } from '../choose-account/pages.js';
 import { showConsent } from '../consent/pages.js';
 import { badgeOf, show } from '../journey.js';
 import type { Problem } from '../page-models.js';
+import { nameAsked } from '../sign-up/name.js';
 import { TERMS_VERSION } from '../terms.js';
 import { atStartOf, stepUrl, type Turn } from '../turn.js';
 import type { Way } from './next-step.js';
@@ -73,7 +74,9 @@ async function showStep(turn: Turn, problems: readonly Problem[] = [], typed: Ty
     case 'sign-up-credential': {
       const terms = { version: TERMS_VERSION, url: '/terms' };
       const minimumLength = PASSWORD_MINIMUM.alone;
-      return show(ctx, parts, 'sign-up/credential', { ...base, ...typed, email, terms, minimumLength });
+      const withoutName = nameAsked(parts.profile) === undefined;
+      const page = { ...base, ...typed, email, terms, minimumLength, withoutName };
+      return show(ctx, parts, 'sign-up/credential', page);
     }
     case 'recovery-code':
       return show(ctx, parts, 'recovery/code', { ...base, ...codePage(turn, problems), email });

@@ -17,8 +17,7 @@ import { BY_PASSWORD, goOn } from '../sign-in/going-on.js';
 import { showProblems } from '../sign-in/pages.js';
 import { TERMS_VERSION } from '../terms.js';
 import { advance, type Turn } from '../turn.js';
-
-const LONGEST_NAME = 120;
+import { nameAsked, nameProblem } from './name.js';
 
 /** What somebody gives beside the credential when an account is opened. */
 export interface Applicant {
@@ -53,9 +52,14 @@ function tidyName(name: unknown): string {
 }
 
 /** What is wrong with the name or the terms. */
-export function applicationProblems(applicant: Applicant, accepted: boolean): Problem[] {
+export function applicationProblems(
+  { name }: Applicant,
+  accepted: boolean,
+  { profile }: Pick<Parts, 'profile'>,
+): Problem[] {
   const problems: Problem[] = [];
-  if (applicant.name.length > LONGEST_NAME) problems.push({ word: 'name_too_long', field: 'name' });
+  const word = nameProblem(profile, name);
+  if (word) problems.push({ word, field: 'name' });
   if (!accepted) problems.push({ word: 'terms_missing', field: 'terms' });
   return problems;
 }
@@ -72,7 +76,7 @@ export async function openApplicantsAccount(
   await openAccount(work, keyring, { id: accountId, email, language });
   await addVerifiedEmail(work, accountId, email);
   await acceptTerms(work, accountId, TERMS_VERSION, language);
-  if (name !== '') await setAttributes(work, profile, accountId, { name }, 'person');
+  if (name !== '' && nameAsked(profile)) await setAttributes(work, profile, accountId, { name }, 'person');
   keepFirstCode(work, parts, applicant, language);
 }
 
@@ -84,7 +88,7 @@ export async function submitAccount(turn: Turn): Promise<void> {
   const password = typeof sent['password'] === 'string' ? sent['password'] : '';
   const termsAccepted = sent['terms'] === 'yes';
   const problems = [
-    ...applicationProblems(applicant, termsAccepted),
+    ...applicationProblems(applicant, termsAccepted, parts),
     ...(await passwordProblems(parts, password, applicant)),
   ];
   if (problems.length > 0) {
