@@ -5,7 +5,6 @@ export const NEWS = {
       topic: 'news',
       version: 1,
       channels: ['email', 'sms'],
-      purpose: 'marketing',
       words: {
         en: {
           name: 'News',

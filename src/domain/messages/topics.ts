@@ -1,6 +1,7 @@
 import { Refusal } from '../../platform/errors.js';
 import type { Db } from '../../platform/storage/db.js';
 import type { Work } from '../../platform/storage/work.js';
+import { listPurposes } from '../purposes/purposes.js';
 import type { Channel } from './message.js';
 import { type DeclaredTopic, type Topic, type TopicWords, topicsSchema } from './topic.js';
 
@@ -78,6 +79,7 @@ async function compare(db: Db, input: unknown) {
     );
   }
   const { topics } = read.data;
+  await checkPurposes(db, topics);
   const there = new Map((await readTopics(db)).map(topic => [topic.topic, topic]));
   for (const topic of topics) checkWords(topic, there.get(topic.topic));
   const named = new Set(topics.map(({ topic }) => topic));
@@ -91,6 +93,17 @@ async function compare(db: Db, input: unknown) {
     retire: live.filter(({ topic }) => !named.has(topic)).map(({ topic }) => topic),
   };
   return { topics, plan };
+}
+
+/* Why something is sent stands where it stands why anything is held. */
+async function checkPurposes(db: Db, topics: readonly DeclaredTopic[]): Promise<void> {
+  const named = topics.filter(({ purpose }) => purpose !== undefined);
+  if (named.length === 0) return;
+  const known = new Set((await listPurposes(db)).map(({ id }) => id));
+  const unknown = named.find(({ purpose = '' }) => !known.has(purpose));
+  if (!unknown) return;
+  const problem = `The topic ${unknown.topic} names the purpose ${unknown.purpose}, which the profile does not declare.`;
+  throw new Refusal('invalid', 'purpose_unknown', problem);
 }
 
 /* Whoever opted in agreed to these very words. */

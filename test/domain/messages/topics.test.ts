@@ -9,6 +9,7 @@ import {
   type Topic,
   withdrawOptIn,
 } from '../../../src/domain/messages/messages.js';
+import { setPurposes } from '../../../src/domain/purposes/purposes.js';
 import { openKeyring } from '../../../src/platform/crypto/keyring.js';
 import { openWork } from '../../../src/platform/storage/work.js';
 import { openTestDatabase, type TestDatabase } from '../../support/database.js';
@@ -86,6 +87,24 @@ test.each([
   const before = await listTopics(database.db);
   await expect(apply({ topics: [topic] })).rejects.toMatchObject({ code: 'invalid_topics' });
   expect(await listTopics(database.db)).toEqual(before);
+});
+
+test('a purpose that the profile does not declare is refused', async () => {
+  const topic = { ...first, topic: 'events', purpose: 'marketing' };
+  await expect(apply({ topics: [topic] })).rejects.toMatchObject({ code: 'purpose_unknown' });
+  await openWork(database.db, { kind: 'operator' }, work =>
+    setPurposes(work, [
+      {
+        id: 'marketing',
+        basis: 'consent',
+        name: { en: 'News' },
+        why: { en: 'To tell you.' },
+        retention: 'account',
+      },
+    ]),
+  );
+  await apply({ topics: [topic] });
+  expect(await listTopics(database.db)).toMatchObject([{ topic: 'events', purpose: 'marketing' }]);
 });
 
 test('words that somebody may have agreed to cannot be changed under their version', async () => {
