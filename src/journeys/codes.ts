@@ -51,17 +51,25 @@ export function mail<Name extends keyof MailModels>(
   });
 }
 
-/** Puts on record the code that proved an address before there was an account: sent when the proof was begun, and read. */
-export function keepFirstCode(
+/** A code that was sent to an address while it was nobody's, or nobody was to know whose. */
+interface ProvedCode {
+  readonly name: 'sign-up-code' | 'add-email-code';
+  readonly accountId: string;
+  readonly email: string;
+  /** The proof that it belongs to. */
+  readonly provedBy: string | undefined;
+}
+
+/** Puts on record the code that proved an address, now that it is the account's: sent when the proof was begun, and read. */
+export function keepProvedCode(
   work: Work,
   parts: Writer,
-  { accountId, email, provedBy }: { accountId: string; email: string; provedBy: string | undefined },
+  { name, accountId, email, provedBy }: ProvedCode,
   language: string,
 ): void {
   if (provedBy === undefined) return;
   /* RFC 9562 §5.7: the first 48 bits of the proof's id are when it was begun. */
   const sentAt = new Date(Number.parseInt(provedBy.replaceAll('-', '').slice(0, 12), 16));
-  const name = 'sign-up-code';
   const model = { issuerName: parts.rp.name, code: HIDDEN, url: '', minutes: 0, asked: { at: sentAt } };
   const { subject, version } = parts.renderer.mail(name, language, model);
   keepMessage(work, parts.keyring, {

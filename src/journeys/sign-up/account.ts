@@ -10,7 +10,7 @@ import {
 import { setAttributes } from '../../domain/profiles/profiles.js';
 import { Refusal } from '../../platform/errors.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
-import { keepFirstCode } from '../codes.js';
+import { keepProvedCode } from '../codes.js';
 import { type Parts, seeOther } from '../journey.js';
 import type { Problem, ProblemWord } from '../page-models.js';
 import { BY_PASSWORD, goOn } from '../sign-in/going-on.js';
@@ -77,7 +77,7 @@ export async function openApplicantsAccount(
   await addVerifiedEmail(work, accountId, email);
   await acceptTerms(work, accountId, TERMS_VERSION, language);
   if (name !== '' && nameAsked(profile)) await setAttributes(work, profile, accountId, { name }, 'person');
-  keepFirstCode(work, parts, applicant, language);
+  keepProvedCode(work, parts, { ...applicant, name: 'sign-up-code' }, language);
 }
 
 /** Opens an account with a password. */

@@ -19,7 +19,7 @@ import { Refusal } from '../../../platform/errors.js';
 import { sealSms, withCode } from '../../../platform/sms/sms.js';
 import { openWork, type Work } from '../../../platform/storage/work.js';
 import { askedFrom } from '../../../platform/web/origin.js';
-import { mail } from '../../codes.js';
+import { keepProvedCode, mail } from '../../codes.js';
 import { smsLimits } from './budgets.js';
 import { countCode, countHere, countMail, networkHere } from './limits.js';
 import { type Asker, isId, requestOf } from './mine.js';
@@ -87,7 +87,7 @@ async function beginEmail(asker: Asker, address: string): Promise<string> {
       const to = { to: address, language: holder.language, accountId: holder.id };
       mail(work, parts, 'address-held', to, { asked });
     } else {
-      /* On nobody's record: who has an address must not show in what was sent to whom. */
+      /* On nobody's record until it is proved: who has an address must not show in what was sent to whom. */
       const to = { to: address, language: parts.pages.language(ctx), accountId: undefined };
       mail(work, parts, 'add-email-code', to, { code, minutes: PROOF_MINUTES, asked });
     }
@@ -163,7 +163,7 @@ export type Proved =
 
 /** Takes a code: counted, used, and its address on the account, in one transaction. */
 export async function proveContact(asker: Asker, id: string, code: string): Promise<Proved> {
-  const { parts, actor, accountId } = asker;
+  const { ctx, parts, actor, accountId } = asker;
   const begun = await findBegun(asker, id);
   if (!begun) return { outcome: 'ended', reason: 'none' };
   await countCode(asker);
@@ -177,6 +177,10 @@ export async function proveContact(asker: Asker, id: string, code: string): Prom
     if (outcome.outcome !== 'proved') return outcome;
     const added = await addProvedContact(work, requestOf(asker, { kind, address }));
     if (added === 'taken') return { outcome: 'taken' };
+    if (kind === 'email') {
+      const proved = { name: 'add-email-code', accountId, email: address, provedBy: id } as const;
+      keepProvedCode(work, parts, proved, parts.pages.language(ctx));
+    }
     if (added !== 'unchanged') await tellChanged(work, asker, added);
     return { outcome: 'added' };
   });
