@@ -226,6 +226,13 @@ async function correcting(
   const schema = await openSchema(db);
   const attribute = keptAttributes(schema).find(each => each.name === name);
   if (!attribute) throw new Refusal('conflict', 'attribute_gone', `${name} is not held any more.`);
+  if (!attribute.change.includes('operator')) {
+    throw new Refusal(
+      'forbidden',
+      'not_by_operator',
+      `${name} is declared to be changed by its person alone.`,
+    );
+  }
   const value = readValue(attribute, attribute.type === 'address' ? parts(typed) : typed, new Date());
   if ('problem' in value || value.value === undefined) {
     throw new Refusal(

@@ -27,9 +27,15 @@ const SHOTS = process.env['KEYHOLD_TEST_SHOTS'];
 beforeAll(async () => {
   [keyhold, browser] = await Promise.all([startKeyhold(), openBrowser()]);
   app = await openRelyingParty(keyhold, { client_name: 'Photo Album' });
-  const said = { type: 'text', purpose: 'naming', see: ['person', 'apps'], change: ['person'] };
+  const said = { type: 'text', purpose: 'naming', see: ['person', 'apps', 'operator'], change: ['person'] };
   await declareAttributes(keyhold, [
-    { ...said, name: 'handle', label: { en: 'Handle' }, limits: { changes: { max: 1, within: '30 days' } } },
+    {
+      ...said,
+      name: 'handle',
+      label: { en: 'Handle' },
+      change: ['person', 'operator'],
+      limits: { changes: { max: 1, within: '30 days' } },
+    },
     { ...said, name: 'legal_name', label: { en: 'Legal name' }, limits: { approval: true } },
     { ...said, name: 'grade', label: { en: 'Grade' }, change: ['operator'] },
   ]);

@@ -131,3 +131,14 @@ test('terms are accepted once a version, in the language they were read in', asy
     ['2026-02', 'en'],
   ]);
 });
+
+test('of one API what was allowed before stays beside what is allowed now', async () => {
+  const api = 'https://a.example';
+  await give({ resources: { [api]: 'read' } });
+  await give({ resources: { [api]: 'write read' } });
+  await give({ resources: { [api]: 'delete', 'https://b.example': 'read' } });
+  await give({});
+  const { resources } = (await onRecord()) ?? { resources: {} };
+  expect(resources[api].split(' ').sort()).toEqual(['delete', 'read', 'write']);
+  expect(resources['https://b.example']).toBe('read');
+});

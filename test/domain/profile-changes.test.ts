@@ -58,7 +58,12 @@ const days = (count: number) => new Date(START.getTime() + count * DAY);
 /** The shipped declaration with an attribute `word` that is limited so. */
 function limited(limits: object, more: object = {}): ProfileSchema {
   const file = JSON.parse(standardSchema().text);
-  const said = { label: { en: 'Word' }, purpose: 'naming', see: ['person', 'apps'], change: ['person'] };
+  const said = {
+    label: { en: 'Word' },
+    purpose: 'naming',
+    see: ['person', 'apps', 'operator'],
+    change: ['person'],
+  };
   file.attributes.push({ name: 'word', type: 'text', ...said, limits, ...more });
   const read = readSchema(JSON.stringify(file));
   if ('problems' in read) throw new Error(JSON.stringify(read.problems));
@@ -443,5 +448,47 @@ test('whatever is tried and whenever: no window ever holds more changes than all
         if (next) expect(date.getTime() - next.getTime()).toBeGreaterThanOrEqual(apart * DAY);
       }
     }),
+  );
+});
+
+test('in the database as well: whatever is changed, undone and taken back, no window holds more than allowed', async () => {
+  const acts = fc.array(
+    fc.record({
+      act: fc.constantFrom('change', 'clear', 'undo', 'withdraw', 'day'),
+      days: fc.integer({ min: 0, max: 5 }),
+    }),
+    { minLength: 5, maxLength: 25 },
+  );
+  await fc.assert(
+    fc.asyncProperty(acts, fc.integer({ min: 1, max: 3 }), fc.boolean(), async (steps, max, later) => {
+      const limits = { changes: { max, within: '10 days' }, undo_within: '4 days' };
+      const schema = limited(later ? { ...limits, effective_after: '2 days' } : limits);
+      accountId = await somebody();
+      clock = START;
+      for (const [number, { act, days: passed }] of steps.entries()) {
+        clock = new Date(clock.getTime() + passed * DAY + 1_000);
+        const [last] = (await rows()).reverse();
+        const own = { accountId, id: last?.id ?? newAccountId() };
+        if (act === 'change') await change(schema, { word: `word ${number}` });
+        if (act === 'clear') await change(schema, { word: null });
+        if (act === 'undo') await at(work => undoChange(work, { keyring }, own));
+        if (act === 'withdraw') await at(work => withdrawChange(work, own));
+        if (act === 'day') await run(bringAboutChanges(jobs(schema)));
+      }
+      const counted = (await rows()).filter(({ state }) => !['withdrawn', 'refused'].includes(state));
+      for (const { asked_at } of counted) {
+        const until = asked_at.getTime();
+        const inWindow = counted.filter(
+          row => row.asked_at <= asked_at && row.asked_at.getTime() > until - 10 * DAY,
+        );
+        expect(inWindow.length).toBeLessThanOrEqual(max);
+      }
+      expect(counted.filter(({ state }) => state === 'scheduled').length).toBeLessThanOrEqual(1);
+      for (const row of await rows()) {
+        if (row.state !== 'scheduled' && row.state !== 'waiting') expect(row.value).toBeNull();
+        if (row.state !== 'done') expect(row.value_before).toBeNull();
+      }
+    }),
+    { numRuns: 15 },
   );
 });

@@ -110,6 +110,7 @@ test.each<readonly [string, object, RegExp]>([
   ],
   ['somebody who is nobody', { see: ['person', 'everybody'] }, /\.see\[1\]/],
   ['a change of what is not seen', { see: ['apps'] }, /\.change: lets the person change what they may not/],
+  ['an approval by whoever may not see it', { limits: { approval: true } }, /\.see: leaves out the operator/],
   ['somebody twice', { see: ['person', 'person'] }, /\.see: names somebody twice/],
   ['a pattern that is none', { type: 'text', pattern: '(' }, /\.pattern: is no regular expression/],
   ['a pattern that takes for ever', { type: 'text', pattern: '(a+)+' }, /\.pattern: repeats a group/],

@@ -15,7 +15,7 @@ const ADA = 'ada@example.test';
 beforeAll(async () => {
   keyhold = await startKeyhold();
   app = await openRelyingParty(keyhold);
-  const said = { type: 'text', purpose: 'naming', see: ['person', 'apps'], change: ['person'] };
+  const said = { type: 'text', purpose: 'naming', see: ['person', 'apps', 'operator'], change: ['person'] };
   await declareAttributes(keyhold, [
     { ...said, name: 'legal_name', label: { en: 'Legal name' }, limits: { approval: true } },
     { ...said, name: 'grade', label: { en: 'Grade' }, change: ['operator'] },
@@ -167,4 +167,14 @@ test('"this wasn’t me" undoes a change of the profile as long as it can be und
   const account_id = await accountOf(keyhold.db, 'eve@example.test');
   const row = await keyhold.db('profile_attributes').where({ account_id, attribute: 'name' }).first();
   expect(row.value).toBe('Mine');
+});
+
+test('an operator sets no value that is declared to be its person’s alone', async () => {
+  await ada.goto(at('/account/profile/correction/legal_name'));
+  ada.fill('What is wrong, and what would be right?', 'Please write it for me.');
+  await ada.press('Send');
+  const [{ id }] = JSON.parse((await profile('corrections', 'list')).out);
+  const { code, err } = await profile('corrections', 'accept', id, '--value', 'Mine');
+  expect([code, err]).toEqual([1, 'legal_name is declared to be changed by its person alone.\n']);
+  expect(JSON.parse((await profile('corrections', 'list')).out)).toHaveLength(1);
 });

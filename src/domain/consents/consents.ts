@@ -26,6 +26,16 @@ export interface ConsentGiven {
 const merged = (column: string, without: string) =>
   `ARRAY(SELECT DISTINCT v FROM unnest(consents.${column} || excluded.${column}) v WHERE NOT v = ANY (excluded.${without}))`;
 
+/* Scopes by resource: what an API was allowed before stays beside what it is allowed now. */
+const MERGED_RESOURCES = `(
+  SELECT coalesce(jsonb_object_agg(indicator, scopes), '{}') FROM (
+    SELECT indicator, string_agg(DISTINCT scope, ' ') AS scopes FROM (
+      SELECT key AS indicator, unnest(string_to_array(value, ' ')) AS scope FROM jsonb_each_text(consents.resources)
+      UNION ALL
+      SELECT key, unnest(string_to_array(value, ' ')) FROM jsonb_each_text(excluded.resources)
+    ) each GROUP BY indicator
+  ) merged)`;
+
 /**
  * Puts on record what somebody allowed. It is remembered beside what they allowed the same app before: the newer answer
  * about a scope or claim wins, and what was not asked this time stays as it was.
@@ -39,7 +49,7 @@ export async function giveConsent(work: Work, given: ConsentGiven): Promise<void
        claims = ${merged('claims', 'refused_claims')},
        refused_scopes = ${merged('refused_scopes', 'scopes')},
        refused_claims = ${merged('refused_claims', 'claims')},
-       resources = consents.resources || excluded.resources,
+       resources = ${MERGED_RESOURCES},
        language = excluded.language, given_at = excluded.given_at, id = excluded.id`,
     [
       given.accountId,

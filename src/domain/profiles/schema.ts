@@ -156,6 +156,9 @@ function* contradictions({ purposes, attributes }: z.output<typeof fileSchema>):
     if (isKept(attribute) && attribute.change.includes('person') && !attribute.see.includes('person')) {
       yield [['attributes', at, 'change'], 'lets the person change what they may not see'];
     }
+    if (isKept(attribute) && attribute.limits.approval && !attribute.see.includes('operator')) {
+      yield [['attributes', at, 'see'], 'leaves out the operator, who has to allow changes of it'];
+    }
     if (isKept(attribute) && attribute.type === 'choice') {
       const values = attribute.choices.map(({ value }) => value);
       for (const [, message] of twice('choices', values)) yield [['attributes', at, 'choices'], message];

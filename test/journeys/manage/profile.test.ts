@@ -247,6 +247,26 @@ async function personPost(person: Person, path: string, fields: Record<string, s
   });
 }
 
+test('many changes at once, from the page and from an app: one wins, and the others are told why', async () => {
+  const token = await accountToken(keyhold, bob, app, WRITE);
+  await bob.goto(at('/account/profile/change/nickname'));
+  const owner = await accountOf(keyhold.db, BOB);
+  const counted = () => keyhold.db('profile_changes').where({ account_id: owner, attribute: 'handle' });
+  expect(await counted()).toEqual([]);
+  const csrf = csrfOf(bob);
+  const asked = Array.from({ length: 8 }, (_, number) => {
+    const value = `at-once-${number}`;
+    return number % 2 === 0
+      ? personPost(bob, '/account/profile/change/handle', { csrf, for: owner, value })
+      : api(token, 'PATCH', '/api/me/profile', { handle: value });
+  });
+  const statuses = (await Promise.all(asked)).map(({ status }) => status);
+  expect(statuses.filter(status => status === 303 || status === 200)).toHaveLength(1);
+  expect(statuses.filter(status => status === 409)).toHaveLength(7);
+  expect(await counted()).toHaveLength(1);
+  await keyhold.db('profile_changes').where({ account_id: owner }).delete();
+});
+
 async function api(token: string, method: string, path: string, body?: object) {
   const answer = await fetch(at(path), {
     method,
