@@ -14,6 +14,7 @@ import {
 import { sweepContactChanges, sweepProofs } from './domain/contacts/contacts.js';
 import { sweepCorrections } from './domain/corrections/corrections.js';
 import { openPasswordHasher, relyingPartyOf, sweepChallenges } from './domain/credentials/credentials.js';
+import { sweepRememberedBrowsers } from './domain/factors/factors.js';
 import { openLedger } from './domain/messages/messages.js';
 import { bringAboutChanges, type Decision, openSchema, sweepProfiles } from './domain/profiles/profiles.js';
 import { openProtection, openReplayNotes, sweepAttempts } from './domain/protection/protection.js';
@@ -371,6 +372,7 @@ function jobsOf(
     sweepProfiles(profiles),
     sweepObjections(db),
     sweepChallenges(db),
+    sweepRememberedBrowsers(db),
     {
       name: 'sweep-attempts',
       every: '*/5 * * * *',

@@ -12,6 +12,8 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   pg: /^platform\/storage\//,
   bcryptjs: /^domain\/credentials\//,
   '@simplewebauthn/server': /^domain\/credentials\//,
+  otplib: /^domain\/factors\//,
+  qrcode: /^domain\/factors\//,
   ejs: /^platform\/web\//,
   sharp: /^platform\/pictures\.ts/,
   '@fastify/busboy': /^platform\/web\/upload\.ts/,

@@ -8,6 +8,8 @@ import type { Parts } from './journey.js';
 import { createPasskey, creationOptions, signInByPasskey, signInOptions } from './passkey/passkey.js';
 import { submitRecovery } from './recovery/code.js';
 import { submitNewPassword } from './recovery/recover.js';
+import { leaveNewCode } from './second-step/new-code.js';
+import { submitSecondStep } from './second-step/second-step.js';
 import { submitCode, submitCodeRequest } from './sign-in/code.js';
 import { goBack, submitIdentifier } from './sign-in/identifier.js';
 import { STEPS, type Step } from './sign-in/next-step.js';
@@ -33,6 +35,8 @@ const FORMS: readonly Post[] = [
   ['/code', ['sign-in-code', 'sign-up-code', 'recovery-code'], submitCode],
   ['/recovery', ['password', 'sign-in-code'], submitRecovery],
   ['/recovery/password', ['recovery-credential'], submitNewPassword],
+  ['/second-step', ['second-step'], submitSecondStep],
+  ['/second-step/kept', ['new-recovery-code'], leaveNewCode],
   ['/link/:token', ['sign-up-code'], useLink],
   ['/account', ['sign-up-credential'], submitAccount],
   ['/passkey/skip', ['passkey-offer'], skipPasskey],

@@ -48,6 +48,8 @@ export const PASSWORDS: Allowance = {
   window: QUARTER,
   ...tries,
 };
+/** Tries of a second step: whoever comes so far knows the password, so its row is as short as that of passwords. */
+export const SECOND_STEPS: Allowance = { ...PASSWORDS, name: 'second-step' };
 /** Tries of a code, over all requests together. */
 export const CODES: Allowance = { name: 'code', account: 20, network: 200, window: HOUR, ...tries };
 /** Mails that one address and one account get, and one network makes us send. */
@@ -122,11 +124,13 @@ export async function countTry(
   throw new Refusal('limited', allowance.code, allowance.message, { retryAfter: verdict.retryAfter });
 }
 
-/** Somebody signed in: their browser is known from now on, and wrong passwords before a proof of theirs are forgotten. */
-export function welcome(turn: Turn, accountId: string, forgets: boolean): void {
+/** Somebody signed in: their browser is known from now on, and wrong tries of what they proved are forgotten. */
+export function welcome(turn: Turn, accountId: string, proved: readonly Allowance[]): void {
   const { email = '' } = turn.progress;
-  const limits = limitsOf(turn, PASSWORDS, { email, account: { id: accountId } });
-  const forget = forgets ? limits.filter(({ per }) => per !== 'network') : [];
+  const limits = proved.flatMap(allowance =>
+    limitsOf(turn, allowance, { email, account: { id: accountId } }),
+  );
+  const forget = limits.filter(({ per }) => per !== 'network');
   const before = knownBrowser(turn);
   const arrival = { accountId, before, browser: renameBrowser(turn), forget };
   const clause = turn.parts.protection.welcome(arrival);

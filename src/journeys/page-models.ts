@@ -9,6 +9,7 @@ import type { ProfilePages, ProfileProblem } from './manage/profile/models.js';
 import type { SigningInPages } from './manage/signing-in/models.js';
 import type { MessagePageModels } from './messages/models.js';
 import type { NoticePages } from './notices/models.js';
+import type { SecondStepPages } from './second-step/models.js';
 
 /** A sentence under `problem.*` in the locales: why a form came back. */
 export type ProblemWord =
@@ -35,6 +36,15 @@ export type ProblemWord =
   | 'passkey_failed'
   | 'passkey_name_missing'
   | 'last_way_in'
+  | 'second_missing'
+  | 'second_malformed'
+  | 'second_wrong'
+  | 'recovery_malformed'
+  | 'recovery_wrong'
+  | 'setup_expired'
+  | 'setup_wrong'
+  | 'app_name_missing'
+  | 'last_second_step'
   | 'account_gone'
   | 'device_code_missing'
   | 'device_code_wrong'
@@ -97,7 +107,8 @@ interface Form {
   readonly problems?: readonly Problem[];
 }
 
-interface Step extends Form {
+/** A page of a pending request. */
+export interface Step extends Form {
   readonly uid: string;
   readonly app: AppBadge;
   readonly notice?: StepNotice;
@@ -109,6 +120,8 @@ export type StepNotice =
   | 'someone_else'
   | 'passkey_needed'
   | 'passkey_wished'
+  | 'second_needed'
+  | 'second_wished'
   | 'again'
   | 'archived';
 
@@ -343,6 +356,7 @@ export interface PageModels
     HistoryPages,
     NoticePages,
     ProfilePages,
+    SecondStepPages,
     SigningInPages,
     MailboxPages,
     MessagePageModels,

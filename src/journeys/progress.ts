@@ -14,9 +14,27 @@ const schema = z.object({
   /** Sign-up: the proof of the address. */
   provedBy: z.uuid().optional(),
   /** Recovery: a code to an address of this account was right. */
-  recovering: z.object({ accountId: z.uuid(), proof: z.uuid() }).optional(),
-  /** Signed in by password at that time (milliseconds); the passkey offer comes before going on. */
-  signedIn: z.object({ accountId: z.uuid(), at: z.number() }).optional(),
+  recovering: z
+    .object({
+      accountId: z.uuid(),
+      proof: z.uuid(),
+      /** Whether the account's second factor was shown; absent where it has none. */
+      second: z.enum(['needed', 'done']).optional(),
+    })
+    .optional(),
+  /** The first step of signing in was done at that time (milliseconds), and the account asks for a second one. */
+  halfway: z.object({ accountId: z.uuid(), at: z.number(), by: z.enum(['password', 'code']) }).optional(),
+  /** Signed in at that time (milliseconds) and in that way; something comes before going on. */
+  signedIn: z
+    .object({
+      accountId: z.uuid(),
+      at: z.number(),
+      by: z.enum(['password', 'code']).optional(),
+      second: z.enum(['app', 'recovery_code']).optional(),
+    })
+    .optional(),
+  /** A recovery code was used, and another one took its place: sealed, and shown before going on. */
+  newCode: z.string().optional(),
   /** Sign-up found the address taken in the meantime. */
   accountExists: z.boolean().optional(),
   /** They proved that an account is theirs which was put away; recovery brings it back. */

@@ -31,8 +31,9 @@ function at(turn: Omit<Turn, 'progress' | 'step'>, progress: Progress): Turn {
     proved: progress.newAccountId !== undefined,
     offering: progress.signedIn !== undefined,
     recovering: progress.recovering !== undefined,
-    /* There is no second factor yet; where there is one, this is where it is asked for. */
-    secondFactor: 'none',
+    halfway: progress.halfway !== undefined,
+    renewed: progress.newCode !== undefined,
+    secondFactor: progress.recovering?.second ?? 'none',
   });
   return { ...turn, progress, step };
 }

@@ -15,6 +15,8 @@ export interface Caller {
   /** When the person authenticated for this token; what happened in their browser since then does not make it fresh. */
   readonly authenticatedAt: Date | undefined;
   readonly acr: string | undefined;
+  /** The person has a second factor. */
+  readonly secondStep: boolean;
 }
 
 /* RFC 6750 §2.1: in the header alone; in an address or a form a token would end up in logs. */
@@ -50,7 +52,8 @@ export async function callerOf(
   if (!(await isGranted(provider, token))) throw unknown();
   const { auth_time: authTime, acr } = (token.extra ?? {}) as { auth_time?: unknown; acr?: unknown };
   const authenticatedAt = typeof authTime === 'number' ? authTime : undefined;
-  const account = acting(await requestScope().account(token.accountId));
+  const snapshot = await requestScope().account(token.accountId);
+  const account = acting(snapshot);
   if (!mayAct({ account, authenticatedAt })) throw unknown();
   const registered = new Set((client['resource_scopes'] as readonly string[] | undefined) ?? []);
   return {
@@ -60,6 +63,7 @@ export async function callerOf(
     scopes: new Set([...token.scopes].filter(scope => registered.has(scope))),
     authenticatedAt: authenticatedAt === undefined ? undefined : new Date(authenticatedAt * 1000),
     acr: typeof acr === 'string' ? acr : undefined,
+    secondStep: snapshot?.second_step === true,
   };
 }
 

@@ -20,6 +20,8 @@ export interface AccountSnapshot {
   readonly signed_out_before: number | null;
   /** Sealed; as Postgres writes bytes in JSON. */
   readonly subject_key: string | null;
+  /** Its owner has a second factor. */
+  readonly second_step: boolean;
 }
 
 /** A snapshot, as the guard asks for it. */

@@ -13,10 +13,12 @@ import {
   memberOf,
   postAccountScript,
   postScript,
+  postStep,
   sendStep,
   toPasskeyOffer,
   toPassword,
 } from '../support/steps.js';
+import { GOOD_PASSWORD } from '../support/walk.js';
 
 // The register of every endpoint that looks at a secret or sends one, held against the routers (C10).
 
@@ -51,6 +53,8 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'POST /interaction/:uid/passkey/new/options': { secret: 'makes a challenge', limit: 'challenge' },
   'POST /interaction/:uid/passkey': { secret: 'a signature over a challenge', bits: 256 },
   'POST /interaction/:uid/passkey/new': { secret: 'an answer to a challenge', bits: 256 },
+  'POST /interaction/:uid/second-step': { secret: 'a code of an app, a recovery code', limit: 'second-step' },
+  'POST /account/sign-in/apps/new': { secret: 'the first code of an app', limit: 'second-step' },
   'POST /account/sign-in/passkeys/new': { secret: 'an answer to a challenge', bits: 256 },
   'POST /account/sign-in/passkeys/new/options': { secret: 'makes a challenge', limit: 'challenge' },
   'POST /device': USER_CODE,
@@ -95,12 +99,22 @@ const REGISTER: Readonly<Record<string, Entry>> = {
 /** Looks at nothing but whose browser it is, by a cookie and a form token of 256 bits. */
 const NO_SECRET = [
   ...ACCOUNT_PAGES.filter(({ method }) => method === 'GET').map(({ path }) => `GET ${path}`),
-  ...['end-others', 'password', 'password/remove', 'passkeys/:id', 'passkeys/:id/remove'].map(
-    path => `POST /account/sign-in/${path}`,
-  ),
+  ...[
+    'apps/:id',
+    'apps/:id/remove',
+    'end-others',
+    'passkeys/:id',
+    'passkeys/:id/remove',
+    'password',
+    'password/remove',
+    'recovery-codes',
+    'recovery-codes/file',
+    'second-step/end',
+  ].map(path => `POST /account/sign-in/${path}`),
   ...ACCOUNT_PAGES.map(({ method, path }) => `${method} ${path}`).filter(route =>
     /^POST \/account\/(profile|preferences)(\/|$)/.test(route),
   ),
+  'POST /interaction/:uid/second-step/kept',
   'GET /account/switch',
   'GET /api/me/openapi.json',
   'GET /.well-known/oauth-protected-resource/api/me',
@@ -227,6 +241,28 @@ for (const path of ['/device', '/device/confirm', '/device/deny']) {
     };
   };
 }
+
+KNOCKS['/second-step'] = async () => {
+  await keyhold.db('accounts').update({ second_step: true });
+  const person = personAt(keyhold);
+  await toPassword(person, app, EMAIL);
+  await postStep(person, '/password', { password: GOOD_PASSWORD });
+  await keyhold.db('accounts').update({ second_step: false });
+  await keyhold.db('attempts').delete();
+  return async () => (await sendStep(person, '/second-step', { by: 'app', code: '000000' })).status;
+};
+
+KNOCKS['POST /account/sign-in/apps/new'] = async () => {
+  const person = personAt(keyhold);
+  await person.goto(await app.authorizationUrl());
+  await signIn(person, EMAIL);
+  await person.goto(new URL('/account/sign-in/apps/new', keyhold.origin));
+  await keyhold.db('attempts').delete();
+  return async () => {
+    person.fill('Code from your app', '000000');
+    return (await person.press('Turn on')).status;
+  };
+};
 
 KNOCKS['POST /account/sign-in/passkeys/new/options'] = async () => {
   const person = personAt(keyhold);

@@ -82,6 +82,8 @@ test('C20: every post of the pages is known here', () => {
     '/interaction/:uid/password',
     '/interaction/:uid/recovery',
     '/interaction/:uid/recovery/password',
+    '/interaction/:uid/second-step',
+    '/interaction/:uid/second-step/kept',
     '/interaction/:uid/sign-up',
     '/objection',
     '/objection/:token',

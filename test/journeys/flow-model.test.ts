@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { type SetUp, setUpApp } from '../support/authenticator-app.js';
 import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { peopleOnRecord } from '../support/ledger.js';
 import type { Person } from '../support/person.js';
+import { newMember } from '../support/protocol.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
 import {
   memberOf,
@@ -24,12 +26,16 @@ let app: RelyingParty;
 let other: RelyingParty;
 let count = 0;
 const MEMBER = 'member@example.test';
+/* Somebody with a second factor. */
+const CAREFUL = 'careful@example.test';
+let mine: SetUp;
 
 beforeAll(async () => {
   keyhold = await startKeyhold();
   app = await openRelyingParty(keyhold);
   other = await openRelyingParty(keyhold, { client_name: 'Other app' });
   await memberOf(keyhold, app, MEMBER);
+  mine = await setUpApp(keyhold, await newMember(keyhold, app, CAREFUL));
 });
 
 afterAll(async () => {
@@ -48,6 +54,9 @@ const HEADINGS = {
   'sign-up-credential': 'Finish your account',
   'recovery-code': 'Check your email',
   'recovery-credential': 'Choose how you sign in',
+  'second-step': 'One more step',
+  'second-step-recovering': 'One more step',
+  'new-recovery-code': 'Keep your new recovery code',
   consent: 'Allow access?',
 } as const;
 type Step = keyof typeof HEADINGS;
@@ -71,11 +80,28 @@ const reach: Readonly<Record<Step, (person: Person) => Promise<unknown>>> = {
     await keyhold.db('attempts').delete();
     await toRecoveryCredential(person, app, MEMBER);
   },
+  'second-step': person => toSecondStep(person),
+  'second-step-recovering': async person => {
+    await keyhold.db('attempts').delete();
+    await toRecoveryCredential(person, app, CAREFUL);
+  },
+  'new-recovery-code': async person => {
+    await toSecondStep(person);
+    const code = mine.codes[used++] ?? '';
+    await postStep(person, '/second-step', { by: 'recovery', code });
+  },
   consent: async person => {
     await person.goto(await other.authorizationUrl());
     await signIn(person, MEMBER);
   },
 };
+
+let used = 0;
+
+async function toSecondStep(person: Person): Promise<void> {
+  await toPassword(person, app, CAREFUL);
+  await postStep(person, '/password', { password: GOOD_PASSWORD });
+}
 
 /** Each post as somebody sends it who has proved nothing: the page it leads to where it is legal there at all. */
 const POSTS: readonly (readonly [
@@ -104,6 +130,12 @@ const POSTS: readonly (readonly [
     { password: 'too short' },
     { 'recovery-credential': HEADINGS['recovery-credential'] },
   ],
+  [
+    '/second-step',
+    { by: 'app', code: '000000' },
+    { 'second-step': HEADINGS['second-step'], 'second-step-recovering': HEADINGS['second-step'] },
+  ],
+  ['/second-step/kept', {}, { 'new-recovery-code': 'Back in the app' }],
   ['/passkey/skip', {}, { 'passkey-offer': 'Allow access?' }],
   ['/consent', { allow: 'scope:email' }, { consent: 'Back in the app' }],
 ];
@@ -122,7 +154,15 @@ const RESTARTS: readonly (readonly [
 ];
 
 const SCRIPTS = ['/passkey', '/passkey/new', '/passkey/new/options'] as const;
-const PROVED: readonly Step[] = ['passkey-offer', 'sign-up-credential', 'recovery-credential', 'consent'];
+const PROVED: readonly Step[] = [
+  'passkey-offer',
+  'sign-up-credential',
+  'recovery-credential',
+  'second-step',
+  'second-step-recovering',
+  'new-recovery-code',
+  'consent',
+];
 
 describe.each(Object.keys(HEADINGS) as Step[])('at %s', step => {
   test('C06, C15: no post of another step goes on, and nothing about anybody changes', async () => {
@@ -137,6 +177,7 @@ describe.each(Object.keys(HEADINGS) as Step[])('at %s', step => {
         post !== '/password' &&
         post !== '/code' &&
         post !== '/account' &&
+        post !== '/second-step' &&
         post !== '/recovery/password'
       )
         continue;

@@ -10,17 +10,21 @@ const every: readonly StepFacts[] = ['login', 'create', 'select_account', 'conse
           yesNo.flatMap(proved =>
             yesNo.flatMap(offering =>
               yesNo.flatMap(recovering =>
-                (['none', 'needed', 'done'] as const).map(secondFactor => ({
-                  prompt,
-                  way,
-                  email,
-                  codeSent,
-                  codesAllowed,
-                  proved,
-                  offering,
-                  recovering,
-                  secondFactor,
-                })),
+                [undefined, 'halfway', 'renewed'].flatMap(at =>
+                  (['none', 'needed', 'done'] as const).map(secondFactor => ({
+                    prompt,
+                    way,
+                    email,
+                    codeSent,
+                    codesAllowed,
+                    proved,
+                    offering,
+                    recovering,
+                    secondFactor,
+                    halfway: at === 'halfway',
+                    renewed: at === 'renewed',
+                  })),
+                ),
               ),
             ),
           ),
@@ -59,6 +63,9 @@ test.each([
   [{ ...login, email, way: 'recovery', recovering: true }, 'recovery-credential'],
   [{ ...login, email, way: 'recovery', recovering: true, secondFactor: 'needed' }, 'second-step'],
   [{ ...login, email, way: 'recovery', recovering: true, secondFactor: 'done' }, 'recovery-credential'],
+  [{ ...login, email, halfway: true }, 'second-step'],
+  [{ ...login, email, halfway: true, offering: true }, 'second-step'],
+  [{ ...login, email, renewed: true, offering: true }, 'new-recovery-code'],
   [{ ...login, email, recovering: true }, 'password'],
   [{ ...login, email, recovering: true, proved: true, way: 'sign-up' }, 'sign-up-credential'],
   [{ ...login, prompt: 'consent', email, way: 'recovery', recovering: true }, 'consent'],
@@ -76,6 +83,7 @@ test(`in all ${every.length} situations a step stands only where what it needs i
       consent: facts.prompt === 'consent',
       'choose-account': facts.prompt === 'select_account' && facts.way === undefined && !facts.offering,
       'passkey-offer': facts.offering === true && facts.prompt !== 'consent',
+      'new-recovery-code': facts.renewed === true && facts.prompt !== 'consent',
       identifier: signingIn && !facts.email,
       password: signingIn && Boolean(facts.email) && !(facts.codeSent && facts.codesAllowed),
       'sign-in-code': signingIn && Boolean(facts.email) && facts.codeSent === true && facts.codesAllowed,
@@ -83,7 +91,9 @@ test(`in all ${every.length} situations a step stands only where what it needs i
       'sign-up-code': signingUp && Boolean(facts.email) && facts.proved !== true,
       'sign-up-credential': signingUp && Boolean(facts.email) && facts.proved === true,
       'recovery-code': recovery && facts.recovering !== true,
-      'second-step': recovery && facts.recovering === true && facts.secondFactor === 'needed',
+      'second-step':
+        (facts.halfway === true && facts.prompt !== 'consent') ||
+        (recovery && facts.recovering === true && facts.secondFactor === 'needed'),
       'recovery-credential': recovery && facts.recovering === true && facts.secondFactor !== 'needed',
     };
     expect({ facts, step, stands: needs[step] }).toEqual({ facts, step, stands: true });

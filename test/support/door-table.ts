@@ -149,6 +149,22 @@ const nickname = { named: { attribute: 'nickname' } };
 const birthdate = { named: { attribute: 'birthdate' } };
 const picture = { named: { attribute: 'picture' } };
 
+/* Two of them, so that either may go. */
+async function anApp({ db, accountId }: Owner): Promise<{ readonly id: string }> {
+  const rows = [uuidv7(), uuidv7()].map(id => ({
+    id,
+    account_id: accountId,
+    name: 'App',
+    sealed: Buffer.alloc(1),
+    secret_digest: randomBytes(32),
+    last_period: 0,
+    added_at: new Date(),
+  }));
+  await db('authenticator_apps').where({ account_id: accountId }).delete();
+  await db('authenticator_apps').insert(rows);
+  return { id: rows[0]?.id ?? '' };
+}
+
 /** Every page, form and operation. A topic adds its own; `test/attack/doors.test.ts` tries each with everybody. */
 export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'GET /account': { owner: 200 },
@@ -157,6 +173,16 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'GET /account/sign-in/password': { owner: 200 },
   'POST /account/sign-in/password': { owner: 400, sent: { password: 'short' } },
   'POST /account/sign-in/password/remove': { owner: 303, params: aPasskey },
+  'GET /account/sign-in/apps/new': { owner: 200 },
+  'POST /account/sign-in/apps/new': { owner: 400 },
+  'GET /account/sign-in/apps/:id': { owner: 200, params: anApp },
+  'POST /account/sign-in/apps/:id': { owner: 303, params: anApp, sent: { name: 'Blue phone' } },
+  'POST /account/sign-in/apps/:id/remove': { owner: 303, params: anApp },
+  'GET /account/sign-in/second-step': { owner: 200 },
+  'POST /account/sign-in/second-step/end': { owner: 303 },
+  'GET /account/sign-in/recovery-codes': { owner: 200 },
+  'POST /account/sign-in/recovery-codes': { owner: 303 },
+  'POST /account/sign-in/recovery-codes/file': { owner: 303 },
   'GET /account/sign-in/passkeys/new': { owner: 200 },
   'POST /account/sign-in/passkeys/new': { owner: 400 },
   'POST /account/sign-in/passkeys/new/options': { owner: 200 },

@@ -15,6 +15,8 @@ export interface Account {
   readonly signedOutBefore?: Date | undefined;
   /** How many notices went out since it was last used. */
   readonly dormancyNotices: number;
+  /** Its owner has a second factor: a password alone opens nothing. */
+  readonly secondStep: boolean;
 }
 
 /**

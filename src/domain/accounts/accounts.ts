@@ -13,6 +13,7 @@ import {
   turnState,
   updateLanguage,
   updateProofsFrom,
+  updateSecondStep,
   updateSignedOut,
   updateState,
 } from './store.js';
@@ -59,6 +60,8 @@ export const ACCOUNT_FACTS = [
   'dormancy.stopped',
   'account.recovered',
   'account.language_changed',
+  'second_step.begun',
+  'second_step.ended',
   'objection.begun',
   'objection.used',
   'subject_key.destroyed',
@@ -90,6 +93,7 @@ export async function openAccount(
     openedAt: work.at,
     proofsFrom: undefined,
     dormancyNotices: 0,
+    secondStep: false,
   };
   await insertAccount(work.tx, account, 'email', email);
   await insertSubjectKey(work.tx, id, newSubjectKey(keyring, id));
@@ -142,6 +146,12 @@ export async function setLanguage(work: Work, id: string, language: string): Pro
  */
 export function outdateProofs(work: Work, accountId: string): Promise<void> {
   return updateProofsFrom(work.tx, accountId, work.at);
+}
+
+/** Whether an account asks for a second step from now on; whoever keeps its factors says so, in the same work. */
+export async function setSecondStep(work: Work, accountId: string, asks: boolean): Promise<void> {
+  const changed = await updateSecondStep(work.tx, accountId, asks);
+  if (changed) work.record({ type: asks ? 'second_step.begun' : 'second_step.ended', accountId });
 }
 
 /**

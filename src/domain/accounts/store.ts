@@ -13,6 +13,7 @@ export interface AccountRow {
   readonly signed_out_before: Date | null;
   readonly dormancy_notices: number;
   readonly subject_key: Buffer | null;
+  readonly second_step: boolean;
 }
 
 const COLUMNS = [
@@ -24,6 +25,7 @@ const COLUMNS = [
   'accounts.signed_out_before',
   'accounts.dormancy_notices',
   'subject_keys.sealed as subject_key',
+  'accounts.second_step',
 ] as const;
 
 /** The account of a row; its key is known from then on. */
@@ -37,6 +39,7 @@ export function presentAccount(row: AccountRow): Account {
     proofsFrom: row.proofs_from ?? undefined,
     signedOutBefore: row.signed_out_before ?? undefined,
     dormancyNotices: row.dormancy_notices,
+    secondStep: row.second_step,
   };
 }
 
@@ -145,6 +148,11 @@ export async function updateProofsFrom(tx: Tx, id: string, at: Date): Promise<vo
 /** Signs everybody out who authenticated before `before`, and lets nothing count that was proved before `at`. */
 export async function updateSignedOut(tx: Tx, id: string, before: Date, at: Date): Promise<void> {
   await tx('accounts').where({ id }).update({ proofs_from: at, signed_out_before: before, updated_at: at });
+}
+
+/** Lets an account ask for a second step, or not any more; says whether that changed anything. */
+export async function updateSecondStep(tx: Tx, id: string, asks: boolean): Promise<boolean> {
+  return (await tx('accounts').where({ id, second_step: !asks }).update({ second_step: asks })) === 1;
 }
 
 /**

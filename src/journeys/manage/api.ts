@@ -81,12 +81,12 @@ async function serve(ctx: Koa.Context, parts: Parts, one: ApiOperation): Promise
   try {
     const caller = await callerFor(ctx, parts, one);
     ctx.state['clientId'] = caller.clientId;
-    const { accountId, sessionUid, authenticatedAt, acr } = caller;
+    const { accountId, sessionUid, authenticatedAt, acr, secondStep } = caller;
     const answer = await one.run({
       ctx,
       parts,
       caller,
-      me: { accountId, sessionUid, authenticatedAt, acr },
+      me: { accountId, sessionUid, authenticatedAt, acr, secondStep },
       actor: { kind: 'client', id: caller.clientId },
       params: ctx['params'] as ApiCall['params'],
       query: parsed('query', one.query ?? z.strictObject({}), { ...ctx.query }),
@@ -110,8 +110,11 @@ async function callerFor(ctx: Koa.Context, parts: Parts, one: ApiOperation): Pro
   if (!caller.scopes.has(one.scope)) {
     throw new BearerRefusal('insufficient_scope', `This takes the scope ${one.scope}.`, { scope: one.scope });
   }
-  const facts = { sensitive: one.sensitive === true, showing: false, secondFactor: secondFactorOf(caller) };
-  const demand = demandOf(facts);
+  const demand = demandOf({
+    sensitive: one.sensitive === true,
+    showing: false,
+    secondFactor: secondFactorOf(caller),
+  });
   if (meets(caller, demand, new Date())) return caller;
   throw new BearerRefusal('insufficient_user_authentication', 'The person must sign in again for this.', {
     ...(demand?.strengths && { acr_values: demand.strengths.join(' ') }),

@@ -111,7 +111,11 @@ async function act(ctx: Koa.Context, parts: Parts, page: AccountPage): Promise<v
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
 
 function demandFor(me: MeHere, page: AccountPage, showing: boolean): Demand | undefined {
-  return demandOf({ sensitive: page.sensitive === true, showing, secondFactor: secondFactorOf(me) });
+  return demandOf({
+    sensitive: page.sensitive === true,
+    showing,
+    secondFactor: secondFactorOf(me),
+  });
 }
 
 /* The same person, and nobody else. */

@@ -9,6 +9,8 @@ import type { Authenticated } from './freshness.js';
 export interface Me extends Authenticated {
   readonly accountId: string;
   readonly sessionUid: string | undefined;
+  /** Their account has a second factor, which sensitive acts need. */
+  readonly secondStep: boolean;
 }
 
 /** The person in the browser. */
@@ -65,10 +67,11 @@ export async function whoIsMeant(ctx: Koa.Context, parts: Parts): Promise<Meant>
 
 function meOf(person: Person): MeHere {
   const { accountId, sessionUid, acr, signedInAt: authenticatedAt } = person;
-  return { accountId, sessionUid, acr, authenticatedAt, person, shown: shown(person) };
+  const secondStep = person.account.second_step;
+  return { accountId, sessionUid, acr, authenticatedAt, secondStep, person, shown: shown(person) };
 }
 
-/** Whether an account has a second factor that sensitive acts need: none has, until there are such. */
-export function secondFactorOf(_me: Me): 'none' | 'has' {
-  return 'none';
+/** Whether somebody has a second factor that sensitive acts need. */
+export function secondFactorOf({ secondStep }: Pick<Me, 'secondStep'>): 'none' | 'has' {
+  return secondStep ? 'has' : 'none';
 }

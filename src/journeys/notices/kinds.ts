@@ -10,6 +10,8 @@ export const NEWS = [
   'email_made_primary',
   'email_removed',
   'language_changed',
+  'app_added',
+  'app_removed',
   'passkey_added',
   'passkey_removed',
   'password_changed',
@@ -26,6 +28,9 @@ export const NEWS = [
   'recovered_with_passkey',
   'recovered_with_password',
   'time_zone_changed',
+  'recovery_code_used',
+  'recovery_codes_made',
+  'second_step_ended',
 ] as const;
 
 /** A kind of news. */

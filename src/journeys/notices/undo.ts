@@ -1,6 +1,7 @@
 import { OBJECTION_DAYS } from '../../domain/accounts/accounts.js';
 import { undoChangesSince } from '../../domain/contacts/contacts.js';
 import { removePasskey } from '../../domain/credentials/credentials.js';
+import { disownApp } from '../../domain/factors/factors.js';
 import { undoChange } from '../../domain/profiles/profiles.js';
 import type { Keyring } from '../../platform/crypto/keyring.js';
 import type { Work } from '../../platform/storage/work.js';
@@ -24,7 +25,7 @@ export interface Undoing {
 }
 
 /** What can be undone. */
-export type UndoWord = 'passkey' | 'addresses' | 'profile';
+export type UndoWord = 'passkey' | 'app' | 'addresses' | 'profile';
 
 /* The passkey that came with what they disown is not theirs, or it would let that person in again once they recovered. */
 const newPasskey: Undoing = {
@@ -33,6 +34,18 @@ const newPasskey: Undoing = {
   run: async (work, { accountId, undo }) => {
     await removePasskey(work, accountId, String(undo['passkeyId']));
   },
+};
+
+const DAY = 86_400_000;
+
+/*
+ * Whoever only reads mail must not take a second factor away, or it would be none: so an app can be disowned for a day, and
+ * afterwards it takes the factor itself, or what stands in for it, to get rid of it.
+ */
+const newApp: Undoing = {
+  word: 'app',
+  concerns: ({ undo }) => undo['appId'] !== undefined && Date.now() - Date.parse(undo['addedAt'] ?? '') < DAY,
+  run: (work, { accountId, undo }) => disownApp(work, accountId, String(undo['appId'])),
 };
 
 /*
@@ -63,6 +76,7 @@ const profile: Undoing = {
 /** What is undone when somebody objects to news of a kind. A new kind that changes something brings its line. */
 const OF_KIND: Readonly<Partial<Record<NewsKind, Undoing>>> = {
   account_frozen_here: newPasskey,
+  app_added: newApp,
   passkey_added: newPasskey,
   profile_changed: profile,
   recovered_with_passkey: newPasskey,

@@ -19,7 +19,7 @@ import { CHALLENGES, countTry } from '../limits.js';
 import { tellEveryone } from '../notices/tell.js';
 import { beginReturn, isArchived } from '../recovery/archived.js';
 import { proveAgain, type Recovering, recover, recoveringOf } from '../recovery/recover.js';
-import { BY_CODE, BY_PASSKEY, BY_PASSWORD, goOn, turnAway, unavailable } from '../sign-in/going-on.js';
+import { BY_CODE, BY_PASSKEY, goOn, strengthOf, turnAway, unavailable } from '../sign-in/going-on.js';
 import {
   type Applicant,
   applicantOf,
@@ -109,8 +109,9 @@ function ownerOf(turn: Turn): Owner {
     return { accountId, email, name: '', recovering, authentication: { accountId, ...BY_CODE } };
   }
   if (!signedIn) throw new Error('no passkey was offered');
-  const { accountId, at } = signedIn;
-  return { accountId, email, name: '', authentication: { accountId, at: new Date(at), ...BY_PASSWORD } };
+  const { accountId, at, ...how } = signedIn;
+  const authentication = { accountId, at: new Date(at), ...strengthOf(how) };
+  return { accountId, email, name: '', authentication };
 }
 
 /** What the browser needs to make a passkey, for the account to be or for the one just signed in to. */

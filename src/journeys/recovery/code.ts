@@ -28,5 +28,7 @@ export async function afterRecoveryProof(
     await turnAway(turn, 'code', account?.id);
     throw unavailable();
   }
-  advance(turn, { way: 'recovery', email: address, recovering: { accountId: account.id, proof: id } });
+  const second = account.secondStep ? ({ second: 'needed' } as const) : {};
+  const recovering = { accountId: account.id, proof: id, ...second };
+  advance(turn, { way: 'recovery', email: address, recovering });
 }

@@ -1,4 +1,4 @@
-import { recoverAccount } from '../../domain/accounts/accounts.js';
+import { findAccount, recoverAccount } from '../../domain/accounts/accounts.js';
 import { endProofs, spendProof } from '../../domain/contacts/contacts.js';
 import { setPassword } from '../../domain/credentials/credentials.js';
 import type { Authentication } from '../../oidc/interaction.js';
@@ -32,7 +32,7 @@ export type NewCredential =
  */
 export async function recover(
   turn: Turn,
-  { accountId, proof }: Recovering,
+  { accountId, proof, second }: Recovering,
   credential: NewCredential,
   replace: (work: Work) => Promise<unknown>,
 ): Promise<Authentication | undefined> {
@@ -40,6 +40,8 @@ export async function recover(
   const at = await openWork(parts.db, { kind: 'person', id: accountId }, async work => {
     const before = await recoverAccount(work, accountId);
     if (!before) throw unavailable();
+    /* A factor that was added meanwhile is asked for as well. */
+    if ((await findAccount(work.tx, accountId))?.secondStep && second !== 'done') throw new AlreadySpent();
     if (!(await spendProof(work, { id: proof, purpose: 'recovery', accountId }))) throw new AlreadySpent();
     await replace(work);
     await endSessionsOf(work, accountId, 'account-changed');

@@ -7,6 +7,7 @@ import { noteReplay, seeOther } from '../journey.js';
 import { CODES, countTry } from '../limits.js';
 import { beginReturn, isArchived } from '../recovery/archived.js';
 import { afterRecoveryProof } from '../recovery/code.js';
+import { leadToSecond } from '../second-step/second-step.js';
 import { advance, type Turn, textOf, toStep } from '../turn.js';
 import { BY_CODE, goOn, turnAway, unavailable } from './going-on.js';
 import type { Step } from './next-step.js';
@@ -86,5 +87,6 @@ export async function afterProof(
     await turnAway(turn, 'code', account?.id);
     throw unavailable(account);
   }
+  if (await leadToSecond(turn, account, 'code')) return;
   seeOther(turn.ctx, await goOn(turn, { accountId: account.id, ...BY_CODE }, account));
 }

@@ -1,10 +1,12 @@
-import type { Account } from '../../domain/accounts/accounts.js';
+import { type Account, findAccount } from '../../domain/accounts/accounts.js';
+import { mayAct } from '../../oidc/acting.js';
 import type { Authentication } from '../../oidc/interaction.js';
 import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
 import { wake } from '../dormancy/waking.js';
-import { welcome } from '../limits.js';
-import type { Turn } from '../turn.js';
+import { seeOther } from '../journey.js';
+import { PASSWORDS, SECOND_STEPS, welcome } from '../limits.js';
+import { advance, type Turn } from '../turn.js';
 
 /** How a password counts. */
 export const BY_PASSWORD = { acr: 'aal1', amr: ['pwd'] } as const;
@@ -13,7 +15,26 @@ export const BY_CODE = { acr: 'aal1', amr: [] } as const;
 /** How a passkey counts: a key that was not phished, and a person who was verified. */
 export const BY_PASSKEY = { acr: 'phr', amr: ['hwk', 'user'] } as const;
 
-type Proof = 'password' | 'code' | 'passkey';
+type Proof = 'password' | 'code' | 'passkey' | 'second_step';
+
+/** By what somebody did the first step of signing in. */
+export type First = 'password' | 'code';
+/** By what they did the second. */
+export type Second = 'app' | 'recovery_code';
+
+/** Somebody signed in, and how. */
+export type SignedIn = NonNullable<Turn['progress']['signedIn']>;
+
+/**
+ * How a way of signing in counts. A code by mail is no authenticator (NIST SP 800-63B-4 §3.1.3.1): with it the second step
+ * is the only factor. RFC 8176 has no name for a code that was written down.
+ */
+export function strengthOf({ by = 'password', second }: Pick<SignedIn, 'by' | 'second'>) {
+  if (second === undefined) return by === 'password' ? BY_PASSWORD : BY_CODE;
+  const otp = second === 'app' ? ['otp'] : [];
+  if (by === 'code') return { acr: 'aal1', amr: otp } as const;
+  return { acr: 'aal2', amr: ['pwd', ...otp, 'mfa'] } as const;
+}
 
 /** The facts that signing in leaves here; what each room did is in its own. */
 export const SIGN_IN_FACTS = ['sign_in.failed'] as const;
@@ -39,12 +60,27 @@ export function unavailable(account?: { readonly state: string }): Refusal {
   return new Refusal('forbidden', 'account_unavailable', 'This account cannot be used at the moment.');
 }
 
+/* By a passkey nobody shows that they know a password, or a code of an app. */
+const PROVED = { aal1: [PASSWORDS], aal2: [PASSWORDS, SECOND_STEPS], phr: [] } as const;
+
+/** Signs somebody in who proved all that was asked, unless their account or their proof has ended meanwhile. */
+export async function finish(turn: Turn, { accountId, at, ...how }: SignedIn): Promise<void> {
+  const account = await findAccount(turn.parts.db, accountId);
+  if (!mayAct({ account })) {
+    await turnAway(turn, how.second ? 'second_step' : 'password', accountId);
+    throw unavailable(account);
+  }
+  if (!mayAct({ account, provedAt: at }))
+    return advance(turn, { way: 'sign-in', email: turn.progress.email });
+  seeOther(turn.ctx, await goOn(turn, { accountId, at: new Date(at), ...strengthOf(how) }, account));
+}
+
 /** Records who signed in and how, and gives the address where their request goes on. */
 export async function goOn(turn: Turn, authentication: Authentication, account?: Account): Promise<string> {
   await wake(turn, account);
   const { ctx, parts, pending } = turn;
   const { name } = pending.prompt;
   const answered = name === 'create' || name === 'select_account' ? { [name]: {} } : {};
-  welcome(turn, authentication.accountId, authentication.acr !== BY_PASSKEY.acr);
+  welcome(turn, authentication.accountId, PROVED[authentication.acr]);
   return parts.interactions.signIn(ctx, authentication, answered);
 }

@@ -10,6 +10,7 @@ export const STEPS = [
   'sign-up-credential',
   'recovery-code',
   'second-step',
+  'new-recovery-code',
   'recovery-credential',
   'consent',
 ] as const;
@@ -34,6 +35,10 @@ export interface StepFacts {
   readonly codesAllowed: boolean;
   /** The address was proved, so that an account can be opened for it. */
   readonly proved?: boolean | undefined;
+  /** The first step of signing in was done, and the account asks for a second one. */
+  readonly halfway?: boolean | undefined;
+  /** A recovery code was used: the one in its place is shown first. */
+  readonly renewed?: boolean | undefined;
   /** Signed in by password, with a passkey to be offered before going on. */
   readonly offering?: boolean | undefined;
   /** On the way of recovery: a code to an address of the account was right. */
@@ -45,6 +50,8 @@ export interface StepFacts {
 /** The next step, from the facts alone: every page and every post asks here what is due. */
 export function nextStep(facts: StepFacts): Step {
   if (facts.prompt === 'consent') return 'consent';
+  if (facts.renewed) return 'new-recovery-code';
+  if (facts.halfway) return 'second-step';
   if (facts.offering) return 'passkey-offer';
   if (facts.prompt === 'select_account' && !facts.way) return 'choose-account';
   const way = facts.way ?? (facts.prompt === 'create' ? 'sign-up' : 'sign-in');

@@ -9,8 +9,9 @@ export function noticeOf({ pending, progress }: Turn): StepNotice | undefined {
   if (progress.accountExists) return 'account_exists';
   if (accountId && because('id_token_hint', 'id_token_hint_answer', 'claims_id_token_sub_value'))
     return 'someone_else';
-  if (because('essential_strength')) return 'passkey_needed';
-  if (because('wished_strength')) return 'passkey_wished';
+  const isTwoSteps = [prompt.details['acr']].flat().some(value => value === 'aal1' || value === 'aal2');
+  if (because('essential_strength')) return isTwoSteps ? 'second_needed' : 'passkey_needed';
+  if (because('wished_strength')) return isTwoSteps ? 'second_wished' : 'passkey_wished';
   if (accountId && because('login_prompt', 'max_age')) return 'again';
   return undefined;
 }

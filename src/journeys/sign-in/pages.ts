@@ -4,6 +4,7 @@ import { showChooser } from '../choose-account/pages.js';
 import { showConsent } from '../consent/pages.js';
 import { badgeOf, show } from '../journey.js';
 import type { Problem } from '../page-models.js';
+import { openNewCode } from '../second-step/new-code.js';
 import { nameAsked } from '../sign-up/name.js';
 import { TERMS_VERSION } from '../terms.js';
 import { atStartOf, stepUrl, type Turn } from '../turn.js';
@@ -29,7 +30,16 @@ export function showPending(turn: Turn): Promise<void> {
 
 /** The way that a step belongs to; the steps after a proof belong to none. */
 function wayOf({ step }: Turn): Way | undefined {
-  if (['consent', 'passkey-offer', 'choose-account', 'recovery-credential', 'second-step'].includes(step))
+  if (
+    [
+      'consent',
+      'passkey-offer',
+      'choose-account',
+      'recovery-credential',
+      'second-step',
+      'new-recovery-code',
+    ].includes(step)
+  )
     return undefined;
   return step.startsWith('sign-up') ? 'sign-up' : 'sign-in';
 }
@@ -85,7 +95,9 @@ async function showStep(turn: Turn, problems: readonly Problem[] = [], typed: Ty
       return show(ctx, parts, 'recovery/credential', { ...base, email, minimumLength });
     }
     case 'second-step':
-      throw new Error('there is no second factor yet');
+      return show(ctx, parts, 'second-step/code', { ...base, ...secondPage(turn), email });
+    case 'new-recovery-code':
+      return show(ctx, parts, 'second-step/new-code', { ...base, code: openNewCode(turn) });
     case 'passkey-offer':
       return show(ctx, parts, 'passkey/offer', { ...base, email });
     case 'consent':
@@ -103,6 +115,17 @@ function wayLinks({ pending, step }: Turn) {
   const url = stepUrl(pending);
   const [signInUrl, signUpUrl] = [`${url}?way=sign-in`, `${url}?way=sign-up`];
   return { signInUrl, signUpUrl, here: step === 'identifier' ? signInUrl : signUpUrl };
+}
+
+function secondPage({ ctx, pending, progress, sent }: Turn) {
+  const by = (sent['by'] ?? ctx.query['by']) === 'recovery' ? 'recovery' : 'app';
+  const url = stepUrl(pending);
+  return {
+    by,
+    otherUrl: by === 'app' ? `${url}?by=recovery` : url,
+    mayRemember: by === 'app' && progress.halfway !== undefined,
+    here: by === 'app' ? url : `${url}?by=recovery`,
+  } as const;
 }
 
 function codePage({ progress }: Turn, problems: readonly Problem[]) {

@@ -1,4 +1,4 @@
-import { type Account, findAccount } from '../../domain/accounts/accounts.js';
+import type { Account } from '../../domain/accounts/accounts.js';
 import {
   findClaimed,
   isPasswordTooLong,
@@ -11,8 +11,9 @@ import { openWork } from '../../platform/storage/work.js';
 import { type Parts, seeOther } from '../journey.js';
 import { countTry, PASSWORDS, unlessBusy } from '../limits.js';
 import { beginReturn, isArchived } from '../recovery/archived.js';
+import { leadToSecond } from '../second-step/second-step.js';
 import { advance, type Turn, toStep } from '../turn.js';
-import { BY_PASSWORD, failedSignIn, goOn, turnAway, unavailable } from './going-on.js';
+import { BY_PASSWORD, failedSignIn, finish, goOn, turnAway } from './going-on.js';
 import { showProblems } from './pages.js';
 
 const LATER_COOKIE = 'keyhold_passkey_later';
@@ -66,8 +67,9 @@ async function rehash(
 
 async function afterPassword(turn: Turn, account: Account): Promise<void> {
   const { ctx, parts, progress, sent } = turn;
-  const { id: accountId } = account;
-  const able = sent['passkeys'] === 'yes';
+  if (await leadToSecond(turn, account, 'password')) return;
+  const accountId = account.id;
+  const able = sent['passkeys'] === 'yes' && !account.secondStep;
   const declined = ctx.cookies.get(laterCookie(parts), { signed: false }) !== undefined;
   if (able && !declined && (await listPasskeys(parts.db, accountId)).length === 0) {
     return advance(turn, { ...progress, signedIn: { accountId, at: Date.now() } });
@@ -79,13 +81,6 @@ async function afterPassword(turn: Turn, account: Account): Promise<void> {
 export async function skipPasskey(turn: Turn): Promise<void> {
   const { ctx, parts, progress } = turn;
   if (!progress.signedIn) throw new Error('no passkey was offered');
-  const { accountId, at } = progress.signedIn;
-  const account = await findAccount(parts.db, accountId);
-  if (!mayAct({ account })) {
-    await turnAway(turn, 'password', accountId);
-    throw unavailable(account);
-  }
-  if (!mayAct({ account, provedAt: at })) return advance(turn, { way: 'sign-in', email: progress.email });
   const secure = parts.issuer.protocol === 'https:';
   ctx.cookies.set(laterCookie(parts), '1', {
     signed: false,
@@ -94,7 +89,7 @@ export async function skipPasskey(turn: Turn): Promise<void> {
     secure,
     maxAge: MONTH,
   });
-  seeOther(ctx, await goOn(turn, { accountId, at: new Date(at), ...BY_PASSWORD }, account));
+  await finish(turn, progress.signedIn);
 }
 
 function laterCookie(parts: Parts): string {

@@ -45,6 +45,18 @@ const passkey = {
   usedFrom: 'Safari · iOS',
   synced: true,
 };
+const authenticator = {
+  url: '/account/sign-in/apps/019ac1d2-6f3c-7c1e-9d8a-2f6b8d7c1e58',
+  name: 'Authenticator app',
+  addedAt: at,
+  addedFrom: 'Firefox · Windows',
+};
+const setup = {
+  qr: { size: 29, path: 'M4 4h1v1h-1zM5 4h1v1h-1zM6 6h1v1h-1z' },
+  secret: 'JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP',
+  setup: 'c2VhbGVk',
+};
+const code = 'ABCD-EFGH-JKLM-NPQR';
 const signal = { rpId: 'example.com', userId: 'AZrB0m88fB6dii9rjXweVQ', known: 'a b', name: email };
 
 const held = {
@@ -238,10 +250,19 @@ export const pageSamples = {
       mayEndOthers: true,
       done: 'passkey_added',
       password: { changedAt: at, changedFrom: 'Firefox · Windows', usedAt: at },
+      apps: [authenticator, { ...authenticator, name: longApp.name, url: `${authenticator.url}1` }],
+      codes: { left: 10, madeAt: at },
       passkeys: [passkey, { ...passkey, name: longApp.name, url: `${passkey.url}1`, synced: false }],
       signal,
     },
-    bare: { ...frame, me: nameless, mayEndOthers: false, passkeys: [], signal: { ...signal, known: '' } },
+    bare: {
+      ...frame,
+      me: nameless,
+      mayEndOthers: false,
+      passkeys: [],
+      apps: [],
+      signal: { ...signal, known: '' },
+    },
   },
   'account/sign-in/password': {
     usual: { ...frame, problems: [], minimumLength: 15, exists: true, last: false },
@@ -427,6 +448,43 @@ export const pageSamples = {
     later: { ...frame, action, harmless: false, objection: 'c2VhbGVk', passkey: 'by_mail' },
     harmless: { ...frame, action, harmless: true },
   },
+  'account/sign-in/new-app': {
+    usual: { ...frame, problems: [], ...setup, full: false },
+    wrong: { ...frame, problems: [{ word: 'setup_wrong', field: 'code' }], ...setup, full: false },
+    expired: { ...frame, problems: [{ word: 'setup_expired' }], ...setup, full: false },
+    full: { ...frame, problems: [], ...setup, full: true },
+  },
+  'account/sign-in/app': {
+    usual: { ...frame, problems: [], app: authenticator, typed: authenticator.name, last: false },
+    last: {
+      ...frame,
+      problems: [{ word: 'last_second_step' }, { word: 'app_name_missing', field: 'name' }],
+      app: authenticator,
+      typed: '',
+      last: true,
+    },
+  },
+  'account/sign-in/end-second-step': { usual: frame },
+  'account/sign-in/recovery-codes': {
+    usual: { ...frame, codes: Array.from({ length: 10 }, () => code), left: 10, madeAt: at, needless: false },
+    later: { ...frame, codes: [], left: 1, madeAt: at, needless: false },
+    needless: { ...frame, codes: [], left: 0, needless: true },
+  },
+  'second-step/code': {
+    usual: { uid, app, email, by: 'app', otherUrl: '/x', mayRemember: true, notice: 'second_needed' },
+    recovery: { uid, app: longApp, email: longEmail, by: 'recovery', otherUrl: '/x', mayRemember: false },
+    wrong: {
+      uid,
+      app,
+      email,
+      by: 'app',
+      otherUrl: '/x',
+      mayRemember: true,
+      notice: 'second_wished',
+      problems: [{ word: 'second_wrong', field: 'code' }],
+    },
+  },
+  'second-step/new-code': { usual: { uid, app, code } },
   'account/other-person': { usual: { ...frame, form: '/account' } },
   'account/contacts': {
     usual: {

@@ -10,6 +10,10 @@ export const DONE = [
   'passkey_renamed',
   'passkey_removed',
   'ended_others',
+  'app_added',
+  'app_renamed',
+  'app_removed',
+  'second_step_ended',
 ] as const;
 
 /** One passkey, as its owner sees it. */
@@ -26,6 +30,16 @@ export interface ShownPasskey {
   readonly synced: boolean;
 }
 
+/** One authenticator app, as its owner sees it. */
+export interface ShownApp {
+  readonly url: string;
+  readonly name: string;
+  readonly addedAt: Date;
+  readonly addedFrom?: string;
+  readonly usedAt?: Date;
+  readonly usedFrom?: string;
+}
+
 /** `/account/sign-in`: all ways in, and what they are good for. */
 export interface WaysInPage extends AccountFrame {
   readonly done?: (typeof DONE)[number];
@@ -37,6 +51,9 @@ export interface WaysInPage extends AccountFrame {
     readonly usedAt?: Date;
   };
   readonly passkeys: readonly ShownPasskey[];
+  /** Whoever signs in with a password is asked for a code of one of these. */
+  readonly apps: readonly ShownApp[];
+  readonly codes?: { readonly left: number; readonly madeAt: Date };
   /** For the browser, so that it offers no passkey that is none any more. */
   readonly signal: {
     readonly rpId: string;
@@ -69,10 +86,42 @@ export interface PasskeyPage extends AccountFrame {
   readonly last: boolean;
 }
 
+/** `/account/sign-in/apps/new`: posts `code` and `setup`, the sealed secret. */
+export interface NewAppPage extends AccountFrame {
+  readonly problems: readonly Problem[];
+  readonly qr: { readonly size: number; readonly path: string };
+  readonly secret: string;
+  readonly setup: string;
+  /** No further one fits. */
+  readonly full: boolean;
+}
+
+/** `/account/sign-in/apps/:id`. */
+export interface AppPage extends AccountFrame {
+  readonly problems: readonly Problem[];
+  readonly app: ShownApp;
+  /** The name in the field. */
+  readonly typed: string;
+  readonly last: boolean;
+}
+
+/** `/account/sign-in/recovery-codes`: new ones once, right after they were made. */
+export interface RecoveryCodesPage extends AccountFrame {
+  readonly codes: readonly string[];
+  readonly left: number;
+  readonly madeAt?: Date;
+  /** They are for a second step, and there is none. */
+  readonly needless: boolean;
+}
+
 /** The pages of this topic. */
 export interface SigningInPages {
   readonly 'account/sign-in/ways': WaysInPage;
   readonly 'account/sign-in/password': PasswordFormPage;
   readonly 'account/sign-in/new-passkey': NewPasskeyPage;
   readonly 'account/sign-in/passkey': PasskeyPage;
+  readonly 'account/sign-in/new-app': NewAppPage;
+  readonly 'account/sign-in/app': AppPage;
+  readonly 'account/sign-in/end-second-step': AccountFrame;
+  readonly 'account/sign-in/recovery-codes': RecoveryCodesPage;
 }

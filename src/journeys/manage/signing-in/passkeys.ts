@@ -80,17 +80,20 @@ async function keepPasskey(call: AccountCall): Promise<void> {
 async function passkeyOf({ parts, me, params }: AccountCall): Promise<Passkey> {
   const { id = '' } = params;
   const passkey = validate(id) ? await findPasskey(parts.db, me.accountId, id) : undefined;
-  if (!passkey) throw new Refusal('missing', 'passkey_unknown', 'There is no such passkey.');
+  if (!passkey) throw unknown();
   return passkey;
 }
+
+const unknown = () => new Refusal('missing', 'passkey_unknown', 'There is no such passkey.');
 
 async function showPasskey(
   call: AccountCall,
   problems: readonly Problem[] = [],
   typed?: string,
 ): Promise<void> {
-  const passkey = await passkeyOf(call);
   const { password, passkeys, events } = await waysOf(call);
+  const passkey = passkeys.find(({ id }) => id === call.params['id']);
+  if (!passkey) throw unknown();
   if (problems.length > 0) call.ctx.status = 400;
   showAccount(call, 'account/sign-in/passkey', {
     problems,

@@ -5,6 +5,7 @@ import {
   passkeyName,
   passkeyUserId,
 } from '../../../domain/credentials/credentials.js';
+import { type AuthenticatorApp, findFactors } from '../../../domain/factors/factors.js';
 import { mayAct } from '../../../oidc/acting.js';
 import { endOtherSessionsOf } from '../../../oidc/session.js';
 import { Refusal } from '../../../platform/errors.js';
@@ -12,7 +13,7 @@ import { type PastEvent, readEvents } from '../../../platform/storage/events.js'
 import { openWork, type Work } from '../../../platform/storage/work.js';
 import { tellEveryone } from '../../notices/tell.js';
 import { type AccountCall, type AccountPage, doneHere, leadTo, showAccount } from '../door.js';
-import { DONE, type ShownPasskey } from './models.js';
+import { DONE, type ShownApp, type ShownPasskey } from './models.js';
 
 /** Where the ways in are shown. */
 export const WAYS = '/account/sign-in';
@@ -20,32 +21,41 @@ export const WAYS = '/account/sign-in';
 /** The list of all ways in, and what may be done after one was changed. */
 export const WAYS_PAGES: readonly AccountPage[] = [
   { method: 'GET', path: WAYS, nav: 'sign_in', run: showWays },
-  { method: 'POST', path: `${WAYS}/end-others`, sensitive: true, form: WAYS, run: endOthers },
+  { method: 'POST', path: `${WAYS}/end-others`, form: WAYS, run: endOthers },
 ];
 
-const PLACES = ['password.set', 'password.changed', 'passkey.added', 'passkey.used'];
+const PLACES = [
+  'password.set',
+  'password.changed',
+  'passkey.added',
+  'passkey.used',
+  'authenticator_app.added',
+  'authenticator_app.used',
+];
 const MOST_EVENTS = 200;
+const HARMLESS: readonly string[] = ['passkey_renamed', 'app_renamed', 'ended_others'];
 
 /** How an account is signed in to, and from where each of its ways was added and last used, as far as that is on record. */
 export async function waysOf({ parts, me }: Pick<AccountCall, 'parts'> & { me: { accountId: string } }) {
   const { accountId } = me;
-  const [ways, events] = await Promise.all([
+  const [ways, events, factors] = await Promise.all([
     listWaysIn(parts.db, accountId),
     readEvents(parts.db, parts.keyring, { accountId, only: PLACES, limit: MOST_EVENTS }),
+    findFactors(parts.db, accountId),
   ]);
-  return { ...ways, events };
+  return { ...ways, ...factors, events };
 }
 
 async function showWays(call: AccountCall): Promise<void> {
   const { parts, me } = call;
-  const { password, passkeys, events } = await waysOf(call);
+  const { password, passkeys, apps, codes, events } = await waysOf(call);
   const done = doneHere(call, DONE);
   const changedFrom = placeOf(
     events.find(({ type }) => type === 'password.set' || type === 'password.changed'),
   );
   showAccount(call, 'account/sign-in/ways', {
     ...(done && { done }),
-    mayEndOthers: done !== undefined && done !== 'passkey_renamed' && done !== 'ended_others',
+    mayEndOthers: done !== undefined && !HARMLESS.includes(done),
     ...(password && {
       password: {
         changedAt: password.changedAt,
@@ -54,6 +64,8 @@ async function showWays(call: AccountCall): Promise<void> {
       },
     }),
     passkeys: passkeys.map(passkey => shownPasskey(passkey, events)),
+    apps: apps.map(app => shownApp(app, events)),
+    ...(codes && { codes }),
     signal: {
       rpId: parts.rp.id,
       userId: passkeyUserId(me.accountId),
@@ -83,6 +95,24 @@ export function shownPasskey(passkey: Passkey, events: readonly PastEvent[]): Sh
     ...(lastUsedAt && { usedAt: lastUsedAt }),
     ...(usedFrom && { usedFrom }),
     synced: backedUp,
+  };
+}
+
+/** An authenticator app as its owner sees it. */
+export function shownApp(
+  { id, name, addedAt, lastUsedAt }: AuthenticatorApp,
+  events: readonly PastEvent[],
+): ShownApp {
+  const last = (type: string) =>
+    placeOf(events.find(event => event.type === type && event.detail['app'] === id));
+  const [addedFrom, usedFrom] = [last('authenticator_app.added'), last('authenticator_app.used')];
+  return {
+    url: `${WAYS}/apps/${id}`,
+    name,
+    addedAt,
+    ...(addedFrom && { addedFrom }),
+    ...(lastUsedAt && { usedAt: lastUsedAt }),
+    ...(usedFrom && { usedFrom }),
   };
 }
 

@@ -1,0 +1,274 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { Keyring } from '../../platform/crypto/keyring.js';
+import type { JobDefinition } from '../../platform/jobs/jobs.js';
+import type { Db } from '../../platform/storage/db.js';
+import { openPersonal } from '../../platform/storage/origin.js';
+import { openWork, type Work } from '../../platform/storage/work.js';
+import { type Account, lockAccount, outdateProofs, setSecondStep } from '../accounts/accounts.js';
+import { MOST_APPS, newRecoveryCode, periodOf, secretDigest, selectorOf } from './factor.js';
+import {
+  countApps,
+  deleteApp,
+  deleteCodes,
+  deleteFactors,
+  deleteRemembered,
+  findCode,
+  findFactors,
+  findRemembered,
+  INSERT_APP,
+  insertCodes,
+  insertRemembered,
+  listSealedApps,
+  removeExpiredBrowsers,
+  type StoredCode,
+  updateAppName,
+  useCode,
+  usePeriod,
+} from './store.js';
+
+export {
+  type AuthenticatorApp,
+  appUri,
+  CODES,
+  drawQr,
+  type Factors,
+  MOST_APPS,
+  newAppSecret,
+  newRecoveryCodes,
+  periodOf,
+  type QrPicture,
+  selectorOf,
+  spelledCode,
+  spelledSecret,
+  typedCode,
+} from './factor.js';
+export { findFactors, type StoredCode } from './store.js';
+
+/** Every fact that this room leaves. */
+export const FACTOR_FACTS = [
+  'authenticator_app.added',
+  'authenticator_app.used',
+  'authenticator_app.renamed',
+  'authenticator_app.removed',
+  'recovery_codes.made',
+  'recovery_codes.removed',
+  'recovery_code.used',
+  'browser.remembered',
+] as const;
+
+/** Days for which a browser is remembered. */
+export const REMEMBERED_DAYS = 30;
+
+const DAY = 86_400_000;
+
+/** A new authenticator app whose first code was right. */
+export interface NewApp {
+  readonly accountId: string;
+  readonly secret: string;
+  /** The period of its first code, which counts no second time. */
+  readonly period: number;
+  readonly name: string;
+}
+
+/** Adds an authenticator app; from the first on, the account asks for a second step. `again`: this very one is there. */
+export async function addApp(
+  work: Work,
+  keyring: Keyring,
+  { accountId, secret, period, name }: NewApp,
+): Promise<{ readonly outcome: 'added'; readonly id: string } | { readonly outcome: 'again' | 'full' }> {
+  await lockAccount(work, accountId);
+  const digest = secretDigest(secret);
+  const { all, same } = await countApps(work.tx, accountId, digest);
+  if (same > 0) return { outcome: 'again' };
+  if (all >= MOST_APPS) return { outcome: 'full' };
+  const id = uuidv7();
+  const row = {
+    account_id: accountId,
+    id,
+    name,
+    digest: digest.toString('hex'),
+    last_period: period,
+    added_at: work.at,
+  };
+  work.leave({ into: INSERT_APP, row, personal: { keyring, accountId, context: id, plain: secret } });
+  await setSecondStep(work, accountId, true);
+  await forgetBrowsers(work, accountId);
+  work.record({ type: 'authenticator_app.added', accountId, detail: { app: id } });
+  return { outcome: 'added', id };
+}
+
+/** Whether an app was taken away; the last one stays, since without it nobody is asked for a second step any more. */
+export async function dropApp(
+  work: Work,
+  accountId: string,
+  id: string,
+): Promise<'dropped' | 'missing' | 'last'> {
+  /* Whoever takes away another one at this moment waits here, and is then the last. */
+  await lockAccount(work, accountId);
+  const { apps } = await findFactors(work.tx, accountId);
+  if (!apps.some(app => app.id === id)) return 'missing';
+  if (apps.length < 2) return 'last';
+  await deleteApp(work.tx, accountId, id);
+  await forgetBrowsers(work, accountId);
+  work.record({ type: 'authenticator_app.removed', accountId, detail: { app: id } });
+  return 'dropped';
+}
+
+/** Its owner wants no second step any more: every app and every code is gone. False when there was none. */
+export async function endSecondStep(work: Work, accountId: string): Promise<boolean> {
+  await lockAccount(work, accountId);
+  const { apps, codes } = await findFactors(work.tx, accountId);
+  if (apps.length === 0 && !codes) return false;
+  await deleteFactors(work.tx, accountId);
+  for (const app of apps)
+    work.record({ type: 'authenticator_app.removed', accountId, detail: { app: app.id } });
+  if (codes) work.record({ type: 'recovery_codes.removed', accountId, detail: { left: codes.left } });
+  await setSecondStep(work, accountId, false);
+  await forgetBrowsers(work, accountId);
+  return true;
+}
+
+/** Somebody disowned an app: it is gone, and with the last one the second step and the codes that came with it. */
+export async function disownApp(work: Work, accountId: string, id: string): Promise<void> {
+  if ((await dropApp(work, accountId, id)) === 'last') await endSecondStep(work, accountId);
+}
+
+/** Gives an app the name that its owner knows it by; false when it is not there. */
+export async function renameApp(work: Work, accountId: string, id: string, name: string): Promise<boolean> {
+  const renamed = await updateAppName(work.tx, accountId, id, name);
+  if (renamed) work.record({ type: 'authenticator_app.renamed', accountId, detail: { app: id } });
+  return renamed;
+}
+
+/** A code that one of the account's apps shows about now, and that is not used yet: nothing is proved by this alone. */
+export interface CheckedAppCode {
+  readonly app: string;
+  readonly period: number;
+}
+
+/** Finds the app that shows this code by our clock. */
+export async function checkAppCode(
+  db: Db,
+  keyring: Keyring,
+  accountId: string,
+  { code, at }: { readonly code: string; readonly at: Date },
+): Promise<CheckedAppCode | undefined> {
+  for (const { id, sealed, key } of await listSealedApps(db, accountId)) {
+    const secret = key ? openPersonal({ keyring, accountId, context: id, sealed, key }) : undefined;
+    const period = secret === undefined ? undefined : periodOf(secret, code, at);
+    if (period !== undefined) return { app: id, period };
+  }
+  return undefined;
+}
+
+/** Uses the code of a period, once; false when it was used before. Only this proves anything. */
+export async function useAppCode(
+  work: Work,
+  accountId: string,
+  { app, period }: CheckedAppCode,
+): Promise<boolean> {
+  const used = await usePeriod(work.tx, { accountId, id: app, period, at: work.at });
+  if (used) work.record({ type: 'authenticator_app.used', accountId, detail: { app } });
+  return used;
+}
+
+/** Hashes recovery codes, and compares with hashes; the same as for passwords, off the event loop. */
+export interface CodeHasher {
+  hash(code: string): Promise<string>;
+  verify(code: string, stored: string): Promise<{ readonly ok: boolean }>;
+  verifyDecoy(code: string): Promise<{ readonly ok: boolean }>;
+}
+
+/** A recovery code that is right, and the one that will take its place; `used`: it was used before. */
+export type CheckedRecoveryCode =
+  | {
+      readonly outcome: 'right';
+      readonly stored: StoredCode;
+      readonly next: StoredCode;
+      readonly nextCode: string;
+    }
+  | { readonly outcome: 'used' | 'wrong' };
+
+/** Checks a recovery code, before the work is opened. */
+export async function checkRecoveryCode(
+  db: Db,
+  hasher: CodeHasher,
+  accountId: string,
+  code: string,
+): Promise<CheckedRecoveryCode> {
+  const { found, taken } = await findCode(db, accountId, selectorOf(code));
+  const { ok } = found ? await hasher.verify(code, found.hash) : await hasher.verifyDecoy(code);
+  if (!found || !ok) return { outcome: 'wrong' };
+  if (found.used) return { outcome: 'used' };
+  const nextCode = newRecoveryCode(taken);
+  const next = { selector: selectorOf(nextCode), hash: await hasher.hash(nextCode) };
+  return { outcome: 'right', stored: { selector: found.selector, hash: found.hash }, next, nextCode };
+}
+
+/** Uses a recovery code, once, and puts another in its place (NIST SP 800-63B-4 §4.2.1.1); false when it was used before. */
+export async function useRecoveryCode(
+  work: Work,
+  accountId: string,
+  { stored, next }: Extract<CheckedRecoveryCode, { outcome: 'right' }>,
+): Promise<boolean> {
+  if (!(await useCode(work.tx, accountId, stored, work.at))) return false;
+  await insertCodes(work.tx, accountId, [next], work.at);
+  work.record({ type: 'recovery_code.used', accountId });
+  return true;
+}
+
+/** Hashes codes for storing; before the work is opened. */
+export function storedCodes(hasher: CodeHasher, codes: readonly string[]): Promise<readonly StoredCode[]> {
+  return Promise.all(
+    codes.map(async code => ({ selector: selectorOf(code), hash: await hasher.hash(code) })),
+  );
+}
+
+/** Gives an account recovery codes in the place of those it had; those end at once. */
+export async function replaceCodes(
+  work: Work,
+  accountId: string,
+  codes: readonly StoredCode[],
+): Promise<void> {
+  await lockAccount(work, accountId);
+  const left = await deleteCodes(work.tx, accountId);
+  await insertCodes(work.tx, accountId, codes, work.at);
+  work.record({ type: 'recovery_codes.made', accountId, detail: { count: codes.length, replaced: left } });
+}
+
+/** Remembers for thirty days that the second step was done in a browser. */
+export async function rememberBrowser(work: Work, accountId: string, digest: Buffer): Promise<void> {
+  const until = new Date(work.at.getTime() + REMEMBERED_DAYS * DAY);
+  await insertRemembered(work.tx, { accountId, digest, at: work.at, until });
+  work.record({ type: 'browser.remembered', accountId });
+}
+
+/** Whether the second step is remembered in a browser; a changed password, a changed factor and "this wasn't me" end that. */
+export async function isRemembered(
+  db: Db,
+  { id, proofsFrom }: Pick<Account, 'id' | 'proofsFrom'>,
+  digest: Buffer,
+): Promise<boolean> {
+  const rememberedAt = await findRemembered(db, id, digest, new Date());
+  return rememberedAt !== undefined && rememberedAt > (proofsFrom ?? new Date(0));
+}
+
+/* What was proved before counts no more, and neither does what was remembered of it. */
+async function forgetBrowsers(work: Work, accountId: string): Promise<void> {
+  await deleteRemembered(work.tx, accountId);
+  await outdateProofs(work, accountId);
+}
+
+const SWEEP_BATCH = 10_000;
+
+/** Removes remembered browsers whose time is over, once a day, 10,000 at once. */
+export function sweepRememberedBrowsers(db: Db): JobDefinition {
+  const sweep = () => openWork(db, { kind: 'system' }, work => removeExpiredBrowsers(work.tx, SWEEP_BATCH));
+  return {
+    name: 'sweep-remembered-browsers',
+    every: '17 3 * * *',
+    run: async (_payload, { signal }) => {
+      while (!signal.aborted && (await sweep()) === SWEEP_BATCH);
+    },
+  };
+}

@@ -1,0 +1,199 @@
+import type { Db, Tx } from '../../platform/storage/db.js';
+import type { Factors } from './factor.js';
+
+/** The authenticator apps of an account and how many recovery codes it has left, in one read. */
+export async function findFactors(db: Db, accountId: string): Promise<Factors> {
+  interface Row {
+    readonly id: string | null;
+    readonly name: string;
+    readonly added_at: Date;
+    readonly last_used_at: Date | null;
+    readonly left: number;
+    readonly made_at: Date | null;
+  }
+  const { rows } = await db.raw<{ rows: Row[] }>(
+    `SELECT f.id, f.name, f.added_at, f.last_used_at, c.left, c.made_at
+     FROM (SELECT count(*)::int AS left, max(made_at) AS made_at
+       FROM recovery_codes WHERE account_id = :accountId AND used_at IS NULL) c
+     LEFT JOIN authenticator_apps f ON f.account_id = :accountId ORDER BY f.id`,
+    { accountId },
+  );
+  const [first] = rows;
+  return {
+    apps: rows.flatMap(row =>
+      row.id === null
+        ? []
+        : [{ id: row.id, name: row.name, addedAt: row.added_at, lastUsedAt: row.last_used_at ?? undefined }],
+    ),
+    codes: first?.made_at ? { left: first.left, madeAt: first.made_at } : undefined,
+  };
+}
+
+/** An authenticator app with its sealed secret, and the account's key to open it. */
+export interface SealedApp {
+  readonly id: string;
+  readonly sealed: Buffer;
+  readonly key: Buffer | null;
+}
+
+/** The authenticator apps of an account with their secrets. */
+export async function listSealedApps(db: Db, accountId: string): Promise<readonly SealedApp[]> {
+  const { rows } = await db.raw<{ rows: SealedApp[] }>(
+    `SELECT f.id, f.sealed, (SELECT k.sealed FROM subject_keys k WHERE k.account_id = f.account_id) AS key
+     FROM authenticator_apps f WHERE f.account_id = ? ORDER BY f.id`,
+    [accountId],
+  );
+  return rows;
+}
+
+/** Whether an account has an app with this secret already, and how many apps it has. */
+export async function countApps(
+  tx: Tx,
+  accountId: string,
+  digest: Buffer,
+): Promise<{ readonly all: number; readonly same: number }> {
+  const { rows } = await tx.raw<{ rows: { all: number; same: number }[] }>(
+    `SELECT count(*)::int AS all, (count(*) FILTER (WHERE secret_digest = ?))::int AS same
+     FROM authenticator_apps WHERE account_id = ?`,
+    [digest, accountId],
+  );
+  return rows[0] ?? { all: 0, same: 0 };
+}
+
+/** What `Work.leave` writes a new app by: its secret is sealed under the account's key on the way. */
+export const INSERT_APP = `
+    INSERT INTO authenticator_apps (account_id, id, name, sealed, secret_digest, last_period, added_at)
+    SELECT account_id, id, name, sealed, decode(digest, 'hex'), last_period, added_at
+    FROM jsonb_to_recordset(?::jsonb) AS f(account_id uuid, id uuid, name text, sealed bytea, digest text,
+      last_period bigint, added_at timestamptz)`;
+
+/** Uses the code of a period up, for this and every earlier one; false when it was used before. */
+export async function usePeriod(
+  tx: Tx,
+  use: { readonly accountId: string; readonly id: string; readonly period: number; readonly at: Date },
+): Promise<boolean> {
+  const { rowCount } = await tx.raw<{ rowCount: number }>(
+    `UPDATE authenticator_apps SET last_period = :period, last_used_at = :at
+     WHERE account_id = :accountId AND id = :id AND last_period < :period`,
+    use,
+  );
+  return rowCount === 1;
+}
+
+/** Gives an app another name; says whether it is there. */
+export async function updateAppName(tx: Tx, accountId: string, id: string, name: string): Promise<boolean> {
+  return (await tx('authenticator_apps').where({ account_id: accountId, id }).update({ name })) === 1;
+}
+
+/** Removes an app; says whether it was there. */
+export async function deleteApp(tx: Tx, accountId: string, id: string): Promise<boolean> {
+  return (await tx('authenticator_apps').where({ account_id: accountId, id }).delete()) === 1;
+}
+
+/** Removes all apps and codes of an account. */
+export async function deleteFactors(tx: Tx, accountId: string): Promise<void> {
+  await tx('authenticator_apps').where({ account_id: accountId }).delete();
+  await tx('recovery_codes').where({ account_id: accountId }).delete();
+}
+
+/** A recovery code as it is stored. */
+export interface StoredCode {
+  readonly selector: string;
+  readonly hash: string;
+}
+
+/** The stored code that a selector leads to, and the selectors that are taken. */
+export async function findCode(
+  db: Db,
+  accountId: string,
+  selector: string,
+): Promise<{
+  readonly found: (StoredCode & { readonly used: boolean }) | undefined;
+  readonly taken: ReadonlySet<string>;
+}> {
+  const rows = await db('recovery_codes')
+    .where({ account_id: accountId })
+    .select<{ selector: string; hash: string; used_at: Date | null }[]>('selector', 'hash', 'used_at');
+  const row = rows.find(each => each.selector === selector);
+  return {
+    found: row && { selector: row.selector, hash: row.hash, used: row.used_at !== null },
+    taken: new Set(rows.map(each => each.selector)),
+  };
+}
+
+/** Uses a recovery code up; false when it was used or replaced before. */
+export async function useCode(tx: Tx, accountId: string, code: StoredCode, at: Date): Promise<boolean> {
+  const { selector, hash } = code;
+  const used = await tx('recovery_codes')
+    .where({ account_id: accountId, selector, hash })
+    .whereNull('used_at')
+    .update({ used_at: at });
+  return used === 1;
+}
+
+/** Adds recovery codes; used ones of more than a month ago make room. */
+export async function insertCodes(
+  tx: Tx,
+  accountId: string,
+  codes: readonly StoredCode[],
+  at: Date,
+): Promise<void> {
+  await tx('recovery_codes')
+    .where({ account_id: accountId })
+    .where('used_at', '<', new Date(at.getTime() - 30 * 86_400_000))
+    .delete();
+  await tx('recovery_codes').insert(
+    codes.map(({ selector, hash }) => ({ account_id: accountId, selector, hash, made_at: at })),
+  );
+}
+
+/** Removes all recovery codes of an account; says how many could still be used. */
+export async function deleteCodes(tx: Tx, accountId: string): Promise<number> {
+  const gone = await tx('recovery_codes')
+    .where({ account_id: accountId })
+    .delete()
+    .returning<{ used_at: Date | null }[]>('used_at');
+  return gone.filter(({ used_at }) => used_at === null).length;
+}
+
+/** Remembers a browser for an account. */
+export async function insertRemembered(
+  tx: Tx,
+  browser: { readonly accountId: string; readonly digest: Buffer; readonly at: Date; readonly until: Date },
+): Promise<void> {
+  await tx('remembered_browsers').insert({
+    account_id: browser.accountId,
+    digest: browser.digest,
+    remembered_at: browser.at,
+    expires_at: browser.until,
+  });
+}
+
+/** When a browser was remembered for an account, if that has not expired. */
+export async function findRemembered(
+  db: Db,
+  accountId: string,
+  digest: Buffer,
+  at: Date,
+): Promise<Date | undefined> {
+  const row = await db('remembered_browsers')
+    .where({ account_id: accountId, digest })
+    .where('expires_at', '>', at)
+    .first<{ remembered_at: Date } | undefined>('remembered_at');
+  return row?.remembered_at;
+}
+
+/** Removes up to `limit` remembered browsers whose time is over; says how many. */
+export async function removeExpiredBrowsers(tx: Tx, limit: number): Promise<number> {
+  const { rowCount } = await tx.raw<{ rowCount: number }>(
+    `DELETE FROM remembered_browsers WHERE (account_id, digest) IN (
+       SELECT account_id, digest FROM remembered_browsers WHERE expires_at < now() ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
+    [limit],
+  );
+  return rowCount;
+}
+
+/** Forgets every browser that was remembered for an account; says how many. */
+export async function deleteRemembered(tx: Tx, accountId: string): Promise<number> {
+  return tx('remembered_browsers').where({ account_id: accountId }).delete();
+}

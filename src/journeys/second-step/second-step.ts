@@ -1,0 +1,137 @@
+import { type Account, findAccount } from '../../domain/accounts/accounts.js';
+import {
+  checkAppCode,
+  checkRecoveryCode,
+  spelledCode,
+  typedCode,
+  useAppCode,
+  useRecoveryCode,
+} from '../../domain/factors/factors.js';
+import { mayAct } from '../../oidc/acting.js';
+import { openWork, type Work } from '../../platform/storage/work.js';
+import { noteReplay } from '../journey.js';
+import { countTry, SECOND_STEPS, unlessBusy } from '../limits.js';
+import { tellEveryone } from '../notices/tell.js';
+import type { Progress } from '../progress.js';
+import { type First, failedSignIn, finish, type Second, turnAway, unavailable } from '../sign-in/going-on.js';
+import { showProblems } from '../sign-in/pages.js';
+import { advance, type Turn, textOf, toStep } from '../turn.js';
+import { sealNewCode } from './new-code.js';
+import { isRememberedHere, rememberHere } from './remembered.js';
+
+/** Whether the request asks for more than a password: then what a browser is remembered for does not count. */
+function asksForStrength({ pending }: Turn): boolean {
+  const wished = String(pending.params['acr_values'] ?? '').split(' ');
+  const reasons = ['essential_strength', 'wished_strength'];
+  return (
+    wished.some(value => value === 'aal2' || value === 'phr') ||
+    reasons.some(reason => pending.prompt.reasons.includes(reason))
+  );
+}
+
+/** Leads on to the second step, where the account asks for one and this browser is not remembered; says whether it did. */
+export async function leadToSecond(turn: Turn, account: Account, by: First): Promise<boolean> {
+  if (!account.secondStep) return false;
+  if (!asksForStrength(turn) && (await isRememberedHere(turn, account))) return false;
+  const { email } = turn.progress;
+  const halfway = { accountId: account.id, at: Date.now(), by };
+  advance(turn, { way: 'sign-in', email, halfway });
+  return true;
+}
+
+/** Who is at the second step, and since when the first one counts. */
+function whoIsHalfway({ progress }: Turn): { readonly accountId: string; readonly at?: number } {
+  const who = progress.halfway ?? progress.recovering;
+  if (!who) throw new Error('nobody has done the first step');
+  return who;
+}
+
+/** Takes a code of an authenticator app, or a recovery code: counted first, and used by the database. */
+export async function submitSecondStep(turn: Turn): Promise<void> {
+  const { parts, progress, sent } = turn;
+  const { accountId, at } = whoIsHalfway(turn);
+  const byCode = sent['by'] === 'recovery';
+  const typed = textOf(turn, 'code', 64);
+  const code = byCode ? typedCode(typed) : digitsOf(typed);
+  if (code === undefined) {
+    const word = typed.trim() === '' ? 'second_missing' : byCode ? 'recovery_malformed' : 'second_malformed';
+    return showProblems(turn, [{ word, field: 'code' }]);
+  }
+  const { email = '' } = progress;
+  const counted = await countTry(turn, SECOND_STEPS, { email, account: { id: accountId } });
+  const account = await findAccount(parts.db, accountId);
+  if (!mayAct({ account, ...(progress.recovering && { way: 'recovery' as const }) })) {
+    await turnAway(turn, 'second_step', accountId);
+    throw unavailable(account);
+  }
+  /* The first step is too old: the password was changed meanwhile, or somebody said "this wasn't me". */
+  if (at !== undefined && !mayAct({ account, provedAt: at })) return advance(turn, { way: 'sign-in', email });
+  const outcome = byCode
+    ? await unlessBusy(turn, counted, () => byRecoveryCode(turn, accountId, code))
+    : await byApp(turn, accountId, code);
+  if (outcome !== undefined) return goFurther(turn, outcome);
+  parts.interactions.record(failedSignIn(turn, 'second_step', accountId), { kind: 'person' });
+  return showProblems(turn, [{ word: byCode ? 'recovery_wrong' : 'second_wrong', field: 'code' }]);
+}
+
+function digitsOf(typed: string): string | undefined {
+  const digits = typed.normalize('NFKC').replace(/[\s-]/g, '');
+  return /^\d{6}$/.test(digits) ? digits : undefined;
+}
+
+/** How the second step was done; a recovery code brings another one. */
+interface Done {
+  readonly second: Second;
+  readonly newCode?: string;
+}
+
+async function byApp(turn: Turn, accountId: string, code: string): Promise<Done | undefined> {
+  const { db, keyring } = turn.parts;
+  const checked = await checkAppCode(db, keyring, accountId, { code, at: new Date() });
+  if (!checked) return undefined;
+  const used = await openWork(db, { kind: 'person', id: accountId }, async work => {
+    const first = await useAppCode(work, accountId, checked);
+    if (first) await rememberIfWanted(turn, work, accountId);
+    return first;
+  });
+  if (used) return { second: 'app' };
+  await noteReplay(turn.ctx, turn.parts, 'app_code', { accountId, clientId: turn.pending.app.clientId });
+  return undefined;
+}
+
+async function byRecoveryCode(turn: Turn, accountId: string, code: string): Promise<Done | undefined> {
+  const { db, hasher } = turn.parts;
+  const checked = await checkRecoveryCode(db, hasher, accountId, code);
+  if (checked.outcome === 'wrong') return undefined;
+  const used =
+    checked.outcome === 'right' &&
+    (await openWork(db, { kind: 'person', id: accountId }, async work => {
+      if (!(await useRecoveryCode(work, accountId, checked))) return false;
+      await tellEveryone(work, { ...turn, app: turn.pending.app }, { accountId, kind: 'recovery_code_used' });
+      return true;
+    }));
+  if (used) return { second: 'recovery_code', newCode: spelledCode(checked.nextCode) };
+  const { clientId } = turn.pending.app;
+  await noteReplay(turn.ctx, turn.parts, 'recovery_code', { accountId, clientId });
+  return undefined;
+}
+
+/* Only where somebody signs in with a password: what they prove elsewhere is not what they would skip next time. */
+async function rememberIfWanted(turn: Turn, work: Work, accountId: string): Promise<void> {
+  if (turn.progress.halfway && turn.sent['remember'] === 'yes') await rememberHere(turn, work, accountId);
+}
+
+async function goFurther(turn: Turn, { second, newCode }: Done): Promise<void> {
+  const { progress } = turn;
+  const { email, halfway, recovering } = progress;
+  const renewed: Progress = newCode === undefined ? {} : { newCode: sealNewCode(turn, newCode) };
+  if (recovering) {
+    const on: Progress = { ...progress, ...renewed, recovering: { ...recovering, second: 'done' } };
+    return advance(turn, on);
+  }
+  if (!halfway) return toStep(turn);
+  const { accountId, by } = halfway;
+  const signedIn = { accountId, by, second, at: Date.now() };
+  if (newCode !== undefined) return advance(turn, { way: 'sign-in', email, signedIn, ...renewed });
+  await finish(turn, signedIn);
+}
