@@ -738,6 +738,7 @@ export const pageSamples = {
     usual: { uid, token: 'Jx7', email, code: '4821 9037', minutes: 8, asked },
   },
   'recovery/code': {
+    archived: { uid, app, email, minutes: 10, state: 'open', notice: 'archived' },
     usual: { uid, app, email, minutes: 10, state: 'open' },
     over: { uid, app, email, minutes: 10, state: 'over' },
   },
