@@ -27,6 +27,7 @@ const chosen =
 
 const signedIn: Word = ({ acr, amr }) => {
   if (acr === 'phr') return 'signed_in_passkey';
+  if (acr === 'aal2') return 'signed_in_two_steps';
   return Array.isArray(amr) && amr.includes('pwd') ? 'signed_in_password' : 'signed_in_code';
 };
 
@@ -49,7 +50,12 @@ const codeSent = chosen(
 
 const notSignedIn = chosen(
   'by',
-  { password: 'failed_password', code: 'failed_code', passkey: 'failed_passkey' },
+  {
+    password: 'failed_password',
+    code: 'failed_code',
+    passkey: 'failed_passkey',
+    second_step: 'failed_second_step',
+  },
   'failed',
 );
 
@@ -60,6 +66,7 @@ const WORDS: ReadonlyMap<string, { readonly kind: Kind; readonly harmless: boole
   new Map([
     ...said('sign_ins', false, {
       'session.authenticated': signedIn,
+      'recovery_code.used': 'recovery_code_used',
       'email_proof.proved': chosen('purpose', { recovery: 'code_right_recovery' }, 'code_right'),
     }),
     ...said('sign_ins', true, { 'session.ended': signedOut }),
@@ -94,6 +101,13 @@ const WORDS: ReadonlyMap<string, { readonly kind: Kind; readonly harmless: boole
       'password.removed': 'password_removed',
       'passkey.added': 'passkey_added_to',
       'passkey.removed': 'passkey_removed',
+      'authenticator_app.added': 'app_added',
+      'authenticator_app.removed': 'app_removed',
+      'recovery_codes.made': 'recovery_codes_made',
+      'recovery_codes.removed': 'recovery_codes_removed',
+      'second_step.begun': 'second_step_begun',
+      'second_step.ended': 'second_step_ended',
+      'browser.remembered': 'browser_remembered',
     }),
     ...said('changes', true, {
       'profile.change_blocked': 'profile_change_blocked',
@@ -105,6 +119,7 @@ const WORDS: ReadonlyMap<string, { readonly kind: Kind; readonly harmless: boole
       'correction.settled': 'correction_settled',
       'correction.withdrawn': 'correction_withdrawn',
       'passkey.renamed': 'passkey_renamed',
+      'authenticator_app.renamed': 'app_renamed',
       'opt_in.given': 'opted_in',
       'opt_in.withdrawn': 'opted_out',
       'opt_in.restored': 'opted_in_again',
@@ -135,6 +150,7 @@ const WORDS: ReadonlyMap<string, { readonly kind: Kind; readonly harmless: boole
 
 /** What is on record about an account and not shown to its person, and why. */
 export const NOT_SHOWN: ReadonlyMap<string, string> = new Map([
+  ['authenticator_app.used', 'the sign-in that it led to is shown'],
   ['passkey.used', 'the sign-in that it led to is shown, or the try that led nowhere'],
   ['password.rehashed', 'how a password is kept is not what a person did'],
   ['objection.begun', 'the change that its owner was told of is shown'],
