@@ -35,6 +35,7 @@ const CLIENT = 'the secret of an app, or its signature';
 /** Operations of the API that change something and look at nothing but the token. One that looks at a code is not among them. */
 const CHANGES_BY_TOKEN = [
   'PATCH /api/me/preferences',
+  'POST /api/me/history/:id/object',
   'PATCH /api/me/profile',
   'POST /api/me/profile/corrections',
   ...['undo', 'withdraw'].map(path => `POST /api/me/profile/changes/:change/${path}`),

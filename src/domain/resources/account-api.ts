@@ -4,6 +4,7 @@ import type { ResourceServer } from './resources.js';
 export const ACCOUNT_SCOPES = [
   'account:contacts:read',
   'account:contacts:write',
+  'account:history:object',
   'account:history:read',
   'account:messages:read',
   'account:overview:read',

@@ -80,6 +80,7 @@ const ACCOUNT_WORDS: Readonly<Record<AccountScope, AccountAskWord>> = {
   'account:contacts:read': 'account_contacts_read',
   'account:contacts:write': 'account_contacts_write',
   'account:history:read': 'account_history_read',
+  'account:history:object': 'account_history_object',
   'account:messages:read': 'account_messages_read',
   'account:preferences:read': 'account_preferences_read',
   'account:preferences:write': 'account_preferences_write',

@@ -15,6 +15,8 @@ const SCOPES: Readonly<Record<AccountScope, string>> = {
   'account:contacts:read': 'See the e-mail addresses and telephone numbers.',
   'account:contacts:write': 'Add, prove and remove e-mail addresses and telephone numbers.',
   'account:history:read': 'See what happened about the account, with time, device and coarse place.',
+  'account:history:object':
+    'Say that something was not the person, which freezes the account until it is recovered.',
   'account:messages:read': 'See which messages were sent to the person, and why.',
   'account:preferences:read': 'See which topics the person wants to hear about, and by which channel.',
   'account:preferences:write': 'Change which topics the person wants to hear about, and by which channel.',

@@ -7,6 +7,7 @@ import { openWork, type Work } from '../../platform/storage/work.js';
 import { readForm } from '../../platform/web/input.js';
 import { noteReplay, type Parts, show } from '../journey.js';
 import { freeze } from './freeze.js';
+import type { Doing } from './tell.js';
 import { undoingsOf } from './undo.js';
 
 /** Seconds for which whoever signed in counts as the owner, who may also undo. */
@@ -74,6 +75,25 @@ export async function objectHere(ctx: Koa.Context, parts: Parts): Promise<void> 
 
 type Here = z.output<typeof schema>;
 
+/** Who objects out of their own history, and when they signed in. */
+export interface Objecting {
+  readonly accountId: string;
+  readonly undo: Readonly<Record<string, string>>;
+  readonly signedInAt: Date | undefined;
+}
+
+/** Freezes for whoever is signed in; what there is to undo is undone at once only for somebody who has just signed in. */
+export async function freezeHere(
+  work: Work,
+  doing: Doing,
+  { accountId, undo, signedInAt }: Objecting,
+): Promise<void> {
+  const owner = signedInAt && work.at.getTime() - signedInAt.getTime() <= FRESH_SECONDS * 1000;
+  const objected = { accountId, undo, by: undefined };
+  const undoings = owner ? undoingsOf(undefined, objected) : [];
+  await freeze(work, doing, { objected, undoings, told: 'account_frozen_here' });
+}
+
 /* Of two presses at once one freezes; the other comes to a session that has ended by it. */
 async function frozenBy(
   ctx: Koa.Context,
@@ -84,10 +104,7 @@ async function frozenBy(
     const session = await findSessionState(work.tx, sessionUid);
     if (session?.accountId !== accountId) return 'expired';
     if (session.ended !== undefined) return afterwards(work, accountId, session.ended);
-    const owner = work.at.getTime() - session.signedInAt.getTime() <= FRESH_SECONDS * 1000;
-    const objected = { accountId, undo, by: undefined };
-    const undoings = owner ? undoingsOf(undefined, objected) : [];
-    await freeze(work, { ctx, parts }, { objected, undoings, told: 'account_frozen_here' });
+    await freezeHere(work, { ctx, parts }, { accountId, undo, signedInAt: session.signedInAt });
     return 'frozen';
   });
 }

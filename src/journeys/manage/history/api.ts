@@ -1,8 +1,11 @@
 import { z } from 'zod';
+import { Refusal } from '../../../platform/errors.js';
 import { readEvents } from '../../../platform/storage/events.js';
+import { openWork } from '../../../platform/storage/work.js';
+import { freezeHere } from '../../notices/here.js';
 import { type ApiOperation, operation } from '../api.js';
 import { written } from './download.js';
-import { actionOf, eventsOf, namesFor } from './listing.js';
+import { actionOf, eventsOf, namesFor, ownAction } from './listing.js';
 import { KINDS } from './said.js';
 
 const MOST = 100;
@@ -45,6 +48,28 @@ export const HISTORY_OPERATIONS: readonly ApiOperation[] = [
       const actions = await Promise.all(page.map(event => actionOf(parts, event, names)));
       const next = events.length > limit ? page.at(-1)?.id : undefined;
       return { events: actions.map(written), ...(next !== undefined && { next }) };
+    },
+  }),
+  /* Not sensitive: freezing must never wait for somebody to sign in again. */
+  operation({
+    method: 'POST',
+    path: '/api/me/history/:id/object',
+    scope: 'account:history:object',
+    summary:
+      'Says that an action was not the person: freezes the account and ends every session and token, this one too.',
+    answer: z.strictObject({ frozen: z.literal(true) }),
+    run: async call => {
+      const { parts, me, ctx, actor } = call;
+      const { harmless, passkeyId } = await ownAction(call);
+      if (harmless) {
+        throw new Refusal('conflict', 'nothing_to_freeze', 'Nobody got in by this, and nothing was changed.');
+      }
+      const undo = passkeyId === undefined ? {} : { passkeyId };
+      const { accountId, authenticatedAt } = me;
+      await openWork(parts.db, actor, work =>
+        freezeHere(work, { ctx, parts }, { accountId, undo, signedInAt: authenticatedAt }),
+      );
+      return { frozen: true } as const;
     },
   }),
 ];

@@ -1,7 +1,9 @@
 import { namesOfClients } from '../../../domain/clients/clients.js';
 import { ACCOUNT_APP } from '../../../oidc/account-app.js';
+import { Refusal } from '../../../platform/errors.js';
 import {
   type EventFilter,
+  findEvent,
   type Gap,
   idAt,
   type PastEvent,
@@ -153,4 +155,27 @@ export async function actionOf(
     address: origin?.address,
     passkeyId: type === 'passkey.added' ? String(event.detail['passkeyId']) : undefined,
   };
+}
+
+/** What a request names that is about one action of its person. */
+export interface Naming {
+  readonly parts: Reading;
+  readonly me: { readonly accountId: string };
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/** One's own action; somebody else's is nothing, like one that never was. */
+export async function ownAction({ parts, me, params }: Naming): Promise<Action> {
+  const id = params['id'] ?? '';
+  const wanted = { accountId: me.accountId, id };
+  const event = isEventId(id) ? await findEvent(parts.db, parts.keyring, wanted) : undefined;
+  if (!event) throw new Refusal('missing', 'not_found', 'There is nothing at this address.');
+  return actionOf(parts, event, await namesFor(parts, [event]));
+}
+
+const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
+
+/** Whether a text is the id of an event, in the one way that we write them. */
+export function isEventId(text: string): boolean {
+  return UUID.test(text);
 }

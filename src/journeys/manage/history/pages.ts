@@ -1,13 +1,12 @@
 import type { Readable } from 'node:stream';
 import { Refusal } from '../../../platform/errors.js';
-import { findEvent } from '../../../platform/storage/events.js';
 import { sealHere } from '../../notices/here.js';
 import { type AccountCall, type AccountPage, showAccount } from '../door.js';
 import { FRESH_SECONDS } from '../freshness.js';
 import { csvOf, jsonOf, type Telling } from './download.js';
-import { type Action, actionOf, type Listing, listHistory, namesFor, type Tries } from './listing.js';
+import { type Action, type Listing, listHistory, ownAction, type Tries } from './listing.js';
 import type { HistoryRow, KindLink, ShownAction } from './models.js';
-import { type Asked, addressOf, askedOf, isEventId } from './query.js';
+import { type Asked, addressOf, askedOf } from './query.js';
 import { KINDS } from './said.js';
 
 const PATH = '/account/history';
@@ -109,19 +108,10 @@ async function download(call: AccountCall, shape: 'csv' | 'json'): Promise<void>
   ctx.body = write(parts, me.accountId, filter, telling) satisfies Readable;
 }
 
-/** One's own action; somebody else's is nothing, like one that never was. */
-async function actionHere({ parts, me, params }: AccountCall): Promise<Action> {
-  const id = params['id'] ?? '';
-  const wanted = { accountId: me.accountId, id };
-  const event = isEventId(id) ? await findEvent(parts.db, parts.keyring, wanted) : undefined;
-  if (!event) throw new Refusal('missing', 'not_found', 'There is nothing at this address.');
-  return actionOf(parts, event, await namesFor(parts, [event]));
-}
-
 /* Looking changes nothing: only the button does, and it asks for nothing more, since freezing must never wait. */
 async function showObjection(call: AccountCall): Promise<void> {
   const { ctx, parts, me } = call;
-  const action = await actionHere(call);
+  const action = await ownAction(call);
   const { accountId, sessionUid } = me;
   const { harmless, passkeyId } = action;
   const undo = passkeyId === undefined ? {} : { passkeyId };

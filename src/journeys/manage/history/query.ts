@@ -1,6 +1,6 @@
 import { nextDay, startOfDay } from '../../../platform/days.js';
 import type { Problem } from '../../page-models.js';
-import type { HistoryFilter } from './listing.js';
+import { type HistoryFilter, isEventId } from './listing.js';
 import { KINDS, type Kind } from './said.js';
 
 /** What a history's address says, as it was typed and as it is understood. */
@@ -11,13 +11,6 @@ export interface Asked {
   readonly before: string | undefined;
   readonly filter: HistoryFilter;
   readonly problems: readonly Problem[];
-}
-
-const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
-
-/** Whether a text is the id of an event, in the one way that we write them. */
-export function isEventId(text: string): boolean {
-  return UUID.test(text);
 }
 
 /** Reads a filter out of an address; days are those of the person's zone, and both are included. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { addProvedContact, makePrimary, removeContact } from '../../../../src/domain/contacts/contacts.js';
 import { openWork } from '../../../../src/platform/storage/work.js';
+import { accountToken } from '../../../support/account-api.js';
 import { personAt } from '../../../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../../../support/keyhold.js';
 import { accountOf, peopleOnRecord, recordedDuring } from '../../../support/ledger.js';
@@ -203,6 +204,26 @@ test('a session of hours ago freezes as well: no proof stands in the way', async
   expect(owner.page.heading).toBe('Something you did not do?');
   await press(owner);
   expect([owner.page.heading, await stateOf()]).toEqual(['Your account is frozen', 'frozen']);
+});
+
+test('an app that its person lets freezes as well, and its own token ends with it; from something harmless it does not', async () => {
+  const scope = 'account:history:object';
+  const helper = await openRelyingParty(keyhold, { first_party: true, scope: `openid ${scope}` });
+  await longAgo();
+  const token = await accountToken(keyhold, owner, helper, scope);
+  const object = async (id: string) => {
+    const headers = { authorization: `Bearer ${token}` };
+    const answer = await fetch(at(`/api/me/history/${id}/object`), { method: 'POST', headers });
+    return [answer.status, ((await answer.json()) as { code?: string; frozen?: boolean }).code ?? 'frozen'];
+  };
+  expect(await object(await latest('terms.accepted'))).toEqual([409, 'nothing_to_freeze']);
+  expect(await stateOf()).toBe('active');
+  expect(await object(await latest('session.authenticated'))).toEqual([200, 'frozen']);
+  expect(await stateOf()).toBe('frozen');
+  expect(await object(await latest('session.authenticated'))).toEqual([401, 'invalid_token']);
+  const [frozen] = await keyhold.db('events').where({ account_id: accountId, type: 'account.frozen' });
+  expect([frozen.actor_kind, frozen.actor_id]).toEqual(['client', helper.client.client_id]);
+  await helper.close();
 });
 
 async function withPasskey(): Promise<Person> {
