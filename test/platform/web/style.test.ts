@@ -38,6 +38,18 @@ function unlikeSides(value: string): boolean {
   return left !== undefined && right !== left;
 }
 
+test('every rule of the sheet is closed before the next begins', () => {
+  const within: string[] = [];
+  for (const [, before = '', brace] of sheet.matchAll(/([^{}]*)([{}])/g)) {
+    if (brace === '}') within.pop();
+    else {
+      expect(within.filter(outer => !outer.startsWith('@'))).toEqual([]);
+      within.push(before.trim());
+    }
+  }
+  expect(within).toEqual([]);
+});
+
 test('a mail says nothing of left and right either', () => {
   const mails = readdirSync('views/mail', { recursive: true, encoding: 'utf8' }).filter(name =>
     name.endsWith('.ejs'),
