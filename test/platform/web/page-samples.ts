@@ -275,7 +275,7 @@ export const pageSamples = {
     },
     first: { ...frame, problems: [], minimumLength: 15, exists: false, last: false },
   },
-  'account/sign-in/new-passkey': { usual: { ...frame, at: '/account/sign-in' } },
+  'account/sign-in/new-passkey': { usual: frame },
   'account/sign-in/passkey': {
     usual: { ...frame, problems: [], passkey, typed: passkey.name, last: false },
     last: {

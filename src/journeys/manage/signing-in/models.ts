@@ -72,11 +72,6 @@ export interface PasswordFormPage extends AccountFrame {
   readonly last: boolean;
 }
 
-/** `/account/sign-in/passkeys/new`. */
-export interface NewPasskeyPage extends AccountFrame {
-  readonly at: '/account/sign-in';
-}
-
 /** `/account/sign-in/passkeys/:id`. */
 export interface PasskeyPage extends AccountFrame {
   readonly problems: readonly Problem[];
@@ -118,7 +113,7 @@ export interface RecoveryCodesPage extends AccountFrame {
 export interface SigningInPages {
   readonly 'account/sign-in/ways': WaysInPage;
   readonly 'account/sign-in/password': PasswordFormPage;
-  readonly 'account/sign-in/new-passkey': NewPasskeyPage;
+  readonly 'account/sign-in/new-passkey': AccountFrame;
   readonly 'account/sign-in/passkey': PasskeyPage;
   readonly 'account/sign-in/new-app': NewAppPage;
   readonly 'account/sign-in/app': AppPage;

@@ -34,7 +34,7 @@ export const PASSKEY_PAGES: readonly AccountPage[] = [
     method: 'GET',
     path: NEW,
     sensitive: true,
-    run: call => showAccount(call, 'account/sign-in/new-passkey', { at: WAYS }),
+    run: call => showAccount(call, 'account/sign-in/new-passkey', {}),
   },
   { method: 'POST', path: NEW, sensitive: true, read, run: keepPasskey },
   { method: 'POST', path: `${NEW}/options`, sensitive: true, form: NEW, read, run: creationOptions },
