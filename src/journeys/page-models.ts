@@ -202,7 +202,7 @@ export interface PasskeyOfferPage extends Step {
 
 /** The sentences of the account API's scopes: `account:profile:read` is `account_profile_read`. */
 export type AccountAskWord =
-  `account_${'overview_read' | `${'profile' | 'contacts' | 'preferences'}_${'read' | 'write'}` | 'history_read' | 'history_object' | 'messages_read'}`;
+  `account_${'overview_read' | `${'profile' | 'contacts' | 'preferences' | 'security'}_${'read' | 'write'}` | 'history_read' | 'history_object' | 'messages_read'}`;
 
 /** A sentence under `ask.*` in the locales: what a scope lets an application do. */
 export type AskWord =

@@ -42,6 +42,10 @@ const CHANGES_BY_TOKEN = [
   'POST /api/me/contacts/changes/:change/undo',
   'POST /api/me/contacts/:id/primary',
   'DELETE /api/me/contacts/:id',
+  'DELETE /api/me/sign-in-methods/password',
+  ...['passkeys', 'apps'].flatMap(kind =>
+    ['PATCH', 'DELETE'].map(method => `${method} /api/me/sign-in-methods/${kind}/:id`),
+  ),
 ];
 
 const REGISTER: Readonly<Record<string, Entry>> = {

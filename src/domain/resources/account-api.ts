@@ -12,6 +12,8 @@ export const ACCOUNT_SCOPES = [
   'account:preferences:write',
   'account:profile:read',
   'account:profile:write',
+  'account:security:read',
+  'account:security:write',
 ] as const;
 export type AccountScope = (typeof ACCOUNT_SCOPES)[number];
 

@@ -82,6 +82,8 @@ const ACCOUNT_WORDS: Readonly<Record<AccountScope, AccountAskWord>> = {
   'account:history:read': 'account_history_read',
   'account:history:object': 'account_history_object',
   'account:messages:read': 'account_messages_read',
+  'account:security:read': 'account_security_read',
+  'account:security:write': 'account_security_write',
   'account:preferences:read': 'account_preferences_read',
   'account:preferences:write': 'account_preferences_write',
 };

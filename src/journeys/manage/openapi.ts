@@ -18,6 +18,9 @@ const SCOPES: Readonly<Record<AccountScope, string>> = {
   'account:history:object':
     'Say that something was not the person, which freezes the account until it is recovered.',
   'account:messages:read': 'See which messages were sent to the person, and why.',
+  'account:security:read':
+    'See how the person signs in: which ways there are and when each was used, never a secret.',
+  'account:security:write': 'Name and take away ways to sign in, while the person is freshly signed in.',
   'account:preferences:read': 'See which topics the person wants to hear about, and by which channel.',
   'account:preferences:write': 'Change which topics the person wants to hear about, and by which channel.',
 };

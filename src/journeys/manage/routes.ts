@@ -17,6 +17,7 @@ import { PREFERENCES_PAGES } from './preferences/pages.js';
 import { PROFILE_OPERATIONS } from './profile/api.js';
 import { PROFILE_PAGES } from './profile/pages.js';
 import { PICTURE_PAGES, pictureRoutes } from './profile/picture.js';
+import { SIGNING_IN_OPERATIONS } from './signing-in/api.js';
 import { SIGNING_IN_PAGES } from './signing-in/pages.js';
 
 /** Every page and form of the account, in the order of the navigation. A topic adds its list here, and nothing else. */
@@ -34,6 +35,7 @@ export const ACCOUNT_PAGES: readonly AccountPage[] = [
 /** Every operation of the account API. A topic adds its list here, and nothing else. */
 export const API_OPERATIONS: readonly ApiOperation[] = [
   ...OVERVIEW_OPERATIONS,
+  ...SIGNING_IN_OPERATIONS,
   ...PROFILE_OPERATIONS,
   ...CONTACT_OPERATIONS,
   ...HISTORY_OPERATIONS,
