@@ -134,7 +134,7 @@ test('whoever signs in within the second of a recovery is asked once more: no er
     .whereNotIn('session_uid', before);
   expect(code).toBeUndefined();
 
-  await signedOutBefore('proofs_from');
+  await signedOutBefore(`proofs_from - interval '1 second'`);
   await again.goto(await house.authorizationUrl());
   if (again.page.heading === 'Sign in') {
     await signIn(again, email, NEW_PASSWORD);
