@@ -54,13 +54,13 @@ test('by keyboard alone somebody opts in, sees it, and opts out again; nothing s
   const box = page.getByRole('checkbox', { name: 'News by email' });
   await box.focus();
   await page.keyboard.press('Space');
-  await page.keyboard.press('Enter');
+  await Promise.all([page.waitForEvent('load'), page.keyboard.press('Enter')]);
   await page.getByRole('status').waitFor();
   expect([await live(), await box.isChecked()]).toEqual([['news email'], true]);
   expect(await person.accessibilityProblems()).toEqual([]);
   await box.focus();
   await page.keyboard.press('Space');
-  await page.keyboard.press('Enter');
+  await Promise.all([page.waitForEvent('load'), page.keyboard.press('Enter')]);
   await until(async () => (await live()).length === 0);
   await page.goto(`${keyhold.origin}/account/messages`);
   expect(await person.accessibilityProblems()).toEqual([]);

@@ -51,8 +51,15 @@ async function signOutInOtherTab(): Promise<() => Promise<Response>> {
 test('an app that joins a session just before it ends is told, and what it got is dead', async () => {
   const signOut = await signOutInOtherTab();
   const owner = openDatabase(keyhold.config.migrationDatabaseUrl);
+  /* Whoever ends a session waits, before it touches its row; whoever joins one goes by. */
+  await owner.raw(`
+    CREATE FUNCTION ends_slowly() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF current_query() LIKE '%ended_at = now()%' THEN PERFORM pg_advisory_xact_lock(36); END IF;
+      RETURN NULL;
+    END $$;
+    CREATE TRIGGER ends_slowly BEFORE UPDATE ON sessions FOR EACH STATEMENT EXECUTE FUNCTION ends_slowly()`);
   const holder = await owner.transaction();
-  await holder.raw('LOCK TABLE events IN EXCLUSIVE MODE');
+  await holder.raw('SELECT pg_advisory_xact_lock(36)');
   const signedOut = signOut();
   await until(async () => (await waiting()) === 1);
   const url = await shop.authorizationUrl({ prompt: 'none' });
@@ -61,8 +68,9 @@ test('an app that joins a session just before it ends is told, and what it got i
   const answer = new URL(joined.headers.get('location') ?? '');
   expect(answer.searchParams.get('code')).toMatch(/^kh_ac_/);
   await holder.rollback();
-  await owner.destroy();
   expect((await signedOut).status).toBe(303);
+  await owner.raw('DROP TRIGGER ends_slowly ON sessions; DROP FUNCTION ends_slowly()');
+  await owner.destroy();
   await expect(shop.exchange(answer)).rejects.toMatchObject({ error: 'invalid_grant' });
   expect(await shop.nextLogoutToken()).toMatch(/^ey/);
 });
