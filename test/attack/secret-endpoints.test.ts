@@ -38,6 +38,7 @@ const CHANGES_BY_TOKEN = [
   'POST /api/me/history/:id/object',
   'PATCH /api/me/profile',
   'POST /api/me/profile/corrections',
+  'PUT /api/me/profile/pictures/:attribute',
   ...['undo', 'withdraw'].map(path => `POST /api/me/profile/changes/:change/${path}`),
   'POST /api/me/contacts/changes/:change/undo',
   'POST /api/me/contacts/:id/primary',

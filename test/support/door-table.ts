@@ -249,6 +249,8 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'PATCH /api/me/profile': { owner: 200, sent: { nickname: 'Nicky' } },
   'POST /api/me/profile/changes/:change/undo': { owner: 200, params: aProfileChange },
   'POST /api/me/profile/changes/:change/withdraw': { owner: 200, params: aWaitingChange },
+  /* A file is taken, and JSON is none: what comes of one is in `manage/picture.test.ts`. */
+  'PUT /api/me/profile/pictures/:attribute': { owner: 400, ...picture },
   'POST /api/me/profile/corrections': {
     owner: 202,
     params: withoutWishes,

@@ -8,6 +8,7 @@ import { Refusal } from '../../platform/errors.js';
 import type { Actor } from '../../platform/storage/work.js';
 import { answerPreflight, hideFromOrigin, letOriginRead } from '../../platform/web/cors.js';
 import { readApiBody } from '../../platform/web/input.js';
+import { readFile } from '../../platform/web/upload.js';
 import type { Parts } from '../journey.js';
 import { demandOf, FRESH_SECONDS, meets } from './freshness.js';
 import { type Me, secondFactorOf } from './person.js';
@@ -37,6 +38,8 @@ interface Operation<Query extends z.ZodType, Input extends z.ZodType, Answer ext
   /** Strict objects: what they do not name is refused. */
   readonly query?: Query;
   readonly input?: Input;
+  /** The body is a file of one of these types, and `input` is its bytes. */
+  readonly file?: { readonly types: readonly string[]; readonly megabytes: number };
   /** All that the answer may hold; 204 without one. */
   readonly answer?: Answer;
   readonly status?: 200 | 201 | 202;
@@ -90,7 +93,8 @@ async function serve(ctx: Koa.Context, parts: Parts, one: ApiOperation): Promise
       actor: { kind: 'client', id: caller.clientId },
       params: ctx['params'] as ApiCall['params'],
       query: parsed('query', one.query ?? z.strictObject({}), { ...ctx.query }),
-      input: one.input && parsed('body', one.input, await readApiBody(ctx)),
+      input:
+        one.input && parsed('body', one.input, await (one.file ? readFile(ctx, one.file) : readApiBody(ctx))),
     });
     present(ctx, one, answer);
   } catch (error) {

@@ -101,7 +101,7 @@ const scopesOf = (operations: readonly ApiOperation[]) =>
   ACCOUNT_SCOPES.filter(scope => operations.some(one => one.scope === scope));
 
 function described(one: ApiOperation): Readonly<Record<string, unknown>> {
-  const { method, path, summary, scope, sensitive, input } = one;
+  const { method, path, summary, scope, sensitive } = one;
   const fresh = `The person must have authenticated within ${FRESH_SECONDS} seconds (RFC 9470).`;
   return {
     operationId: `${method.toLowerCase()}${path.replace(/^\/api\/me/, '').replace(/\W+(\w)/g, (_, first: string) => first.toUpperCase()) || 'Me'}`,
@@ -109,11 +109,15 @@ function described(one: ApiOperation): Readonly<Record<string, unknown>> {
     ...(sensitive && { description: fresh }),
     security: [{ account: [scope] }],
     parameters: parametersOf(one),
-    ...(input && {
-      requestBody: { required: true, content: { 'application/json': { schema: schemaOf(input, 'input') } } },
-    }),
+    ...(one.input && { requestBody: { required: true, content: bodyOf(one, one.input) } }),
     responses: responsesOf(one),
   };
+}
+
+function bodyOf({ file }: ApiOperation, input: z.ZodType): Readonly<Record<string, object>> {
+  if (!file) return { 'application/json': { schema: schemaOf(input, 'input') } };
+  /* OpenAPI 3.1 §4.8.14.1: bytes as they are have no schema. */
+  return Object.fromEntries(file.types.map(type => [type, {}]));
 }
 
 function responsesOf({ answer, status = 200 }: ApiOperation) {

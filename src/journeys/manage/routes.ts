@@ -17,6 +17,7 @@ import { PREFERENCES_PAGES } from './preferences/pages.js';
 import { PROFILE_OPERATIONS } from './profile/api.js';
 import { PROFILE_PAGES } from './profile/pages.js';
 import { PICTURE_PAGES, pictureRoutes } from './profile/picture.js';
+import { PICTURE_OPERATIONS } from './profile/picture-api.js';
 import { SIGNING_IN_OPERATIONS } from './signing-in/api.js';
 import { SIGNING_IN_PAGES } from './signing-in/pages.js';
 
@@ -37,6 +38,7 @@ export const API_OPERATIONS: readonly ApiOperation[] = [
   ...OVERVIEW_OPERATIONS,
   ...SIGNING_IN_OPERATIONS,
   ...PROFILE_OPERATIONS,
+  ...PICTURE_OPERATIONS,
   ...CONTACT_OPERATIONS,
   ...HISTORY_OPERATIONS,
   ...MESSAGES_OPERATIONS,

@@ -25,6 +25,36 @@ export async function readUpload(
   if (!ctx.is('multipart/form-data')) {
     throw new Refusal('invalid', 'unsupported_media_type', 'Send this as an HTML form with a file does.');
   }
+  return bounded(ctx, megabytes, () => receive(ctx, csrf, file, megabytes));
+}
+
+/** Reads a file that an app sends as it is, where its token alone says who it is. */
+export async function readFile(
+  ctx: Koa.Context,
+  { types, megabytes }: { readonly types: readonly string[]; readonly megabytes: number },
+): Promise<Buffer> {
+  if (!ctx.is([...types])) {
+    throw new Refusal('invalid', 'unsupported_media_type', `Send this as ${types.join(' or ')}.`);
+  }
+  return bounded(ctx, megabytes, async () => {
+    const chunks: Buffer[] = [];
+    let received = 0;
+    try {
+      for await (const chunk of ctx.req as AsyncIterable<Buffer>) {
+        received += chunk.length;
+        if (received > megabytes * 4_000_000) break;
+        if (received <= megabytes * 1_000_000) chunks.push(chunk);
+      }
+    } catch (cause) {
+      throw new Refusal('invalid', 'malformed', 'What was sent could not be read.', { cause });
+    }
+    if (received <= megabytes * 1_000_000) return Buffer.concat(chunks);
+    throw new Refusal('invalid', 'too_large', `That was more than ${megabytes} megabytes.`);
+  });
+}
+
+/* Not too large, not too many at once, and not for ever. */
+async function bounded<T>(ctx: Koa.Context, megabytes: number, read: () => Promise<T>): Promise<T> {
   if (Number(ctx.get('Content-Length') || 0) > megabytes * 4_000_000) {
     throw new Refusal('invalid', 'too_large', 'That was more than fits into this form.');
   }
@@ -33,7 +63,7 @@ export async function readUpload(
   underWay += 1;
   const late = setTimeout(() => ctx.req.destroy(), SECONDS * 1_000);
   try {
-    return await receive(ctx, csrf, file, megabytes);
+    return await read();
   } finally {
     clearTimeout(late);
     underWay -= 1;

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import sharp from 'sharp';
 import { request } from 'undici';
+import { accountToken } from '../../support/account-api.js';
 import { startKeyhold, type TestKeyhold } from '../../support/keyhold.js';
 import { accountOf, recordedDuring } from '../../support/ledger.js';
 import type { Person } from '../../support/person.js';
@@ -128,6 +129,53 @@ test('a picture that is taken away is gone from everywhere', async () => {
   expect(
     await keyhold.db('profile_pictures').where({ account_id: await accountOf(keyhold.db, ADA) }),
   ).toEqual([]);
+});
+
+/** What an app sends in the person's name. */
+async function send(method: string, path: string, body: Buffer | string, type: string, token: string) {
+  const headers = { authorization: `Bearer ${token}`, 'content-type': type };
+  const answer = await fetch(at(`/api/me/profile${path}`), {
+    method,
+    headers,
+    body: new Uint8Array(Buffer.from(body)),
+  });
+  return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+}
+
+test('an app that may change the profile puts a picture as it is, and takes it away', async () => {
+  const writer = await openRelyingParty(keyhold, {
+    scope: 'openid account:profile:read account:profile:write',
+  });
+  const token = await accountToken(keyhold, ada, writer, 'account:profile:read account:profile:write');
+  const put = (body: Buffer | string, type = 'image/png', attribute = 'picture') =>
+    send('PUT', `/pictures/${attribute}`, body, type, token);
+
+  for (const [sent, status, code] of [
+    [await put('{}', 'application/json'), 400, 'unsupported_media_type'],
+    [await put('<svg xmlns="http://www.w3.org/2000/svg"/>'), 400, 'picture_unreadable'],
+    [await put(Buffer.concat([square, Buffer.alloc(8_100_000)])), 400, 'too_large'],
+    [await put(square, 'image/png', 'nickname'), 404, 'attribute_not_found'],
+    [await put(square, 'image/png', 'official'), 404, 'attribute_not_found'],
+    [await send('PUT', '/pictures/picture', square, 'image/png', 'x'), 401, 'invalid_token'],
+  ] as const) {
+    expect([sent.status, sent.body['code']]).toEqual([status, code]);
+    expect(await kept()).toBeUndefined();
+  }
+
+  const done = await put(square);
+  expect([done.status, done.body]).toMatchObject([
+    200,
+    { changes: [{ attribute: 'picture', became: 'changed' }] },
+  ]);
+  const path = (await kept()) ?? '';
+  expect((await fetch(at(path))).headers.get('content-type')).toBe('image/jpeg');
+  const gone = await send('PATCH', '', '{"picture":null}', 'application/json', token);
+  expect(gone.status).toBe(200);
+  expect([await kept(), (await fetch(at(path))).status]).toEqual([undefined, 404]);
+  expect(
+    await keyhold.db('profile_pictures').where({ account_id: await accountOf(keyhold.db, ADA) }),
+  ).toEqual([]);
+  await writer.close();
 });
 
 test('what is no picture, too large or nothing comes back with why, and changes nothing', async () => {

@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { askCorrection, LONGEST_WISH } from '../../../domain/corrections/corrections.js';
-import { changeProfile, hasChange, undoChange, withdrawChange } from '../../../domain/profiles/profiles.js';
+import {
+  type ChangeOutcome,
+  changeProfile,
+  hasChange,
+  undoChange,
+  withdrawChange,
+} from '../../../domain/profiles/profiles.js';
 import { BASES, sayIn } from '../../../domain/purposes/purposes.js';
 import { BearerRefusal } from '../../../oidc/bearer-refusal.js';
 import { Refusal } from '../../../platform/errors.js';
@@ -47,7 +53,8 @@ const entrySchema = z.strictObject({
     .optional(),
 });
 
-const changeSchema = z.strictObject({
+/** A change, as an app is told of it. */
+export const changeSchema = z.strictObject({
   attribute: z.string(),
   became: z.enum(['changed', 'unchanged', 'waiting', 'scheduled']),
   /** When it takes effect, or until when it can be undone. */
@@ -176,7 +183,8 @@ function presented(entry: ProfileEntry, language: string, issuer: URL): z.input<
   }) as z.input<typeof entrySchema>;
 }
 
-async function doingOf({ ctx, parts, caller }: ApiCall) {
+/** The request of an app that acts for a person. */
+export async function doingOf({ ctx, parts, caller }: ApiCall) {
   const client = await parts.provider.Client.find(caller.clientId);
   return { ctx, parts, app: { clientId: caller.clientId, name: client?.clientName ?? caller.clientId } };
 }
@@ -186,8 +194,7 @@ async function changed(
   values: Readonly<Record<string, unknown>>,
 ): Promise<z.input<typeof changeSchema>[]> {
   const { parts, me, actor } = call;
-  const demand = demandOf({ sensitive: true, showing: false, secondFactor: secondFactorOf(me) });
-  const asking = { accountId: me.accountId, values, fresh: meets(me, demand, new Date()) };
+  const asking = { accountId: me.accountId, values, fresh: isFresh(call) };
   await countChange({ ...call, accountId: me.accountId });
   const doing = await doingOf(call);
   const outcome = await openWork(parts.db, actor, async work => {
@@ -195,6 +202,19 @@ async function changed(
     if (taken.outcome === 'taken') await tellOfChanges(work, doing, me.accountId, taken.changes);
     return taken;
   });
+  return changesOf(call, outcome);
+}
+
+const demandOn = ({ me }: ApiCall) =>
+  demandOf({ sensitive: true, showing: false, secondFactor: secondFactorOf(me) });
+
+/** Whether the person authenticated lately enough for attributes that ask for it. */
+export function isFresh(call: ApiCall): boolean {
+  return meets(call.me, demandOn(call), new Date());
+}
+
+/** What an app is told of changes, or why there are none. */
+export function changesOf(call: ApiCall, outcome: ChangeOutcome): z.input<typeof changeSchema>[] {
   if (outcome.outcome === 'taken') {
     return outcome.changes.map(({ attribute, became, until, changeId }) =>
       whole({ attribute, became, until: iso(until), change_id: changeId }),
@@ -208,6 +228,7 @@ async function changed(
     throw new Refusal('invalid', 'invalid_input', 'Some of what was sent cannot be used.', { fields });
   }
   if (outcome.blocked.every(({ why }) => why === 'step_up')) {
+    const demand = demandOn(call);
     throw new BearerRefusal('insufficient_user_authentication', 'The person must sign in again for this.', {
       ...(demand?.strengths && { acr_values: demand.strengths.join(' ') }),
       max_age: String(FRESH_SECONDS),

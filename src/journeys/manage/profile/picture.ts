@@ -8,10 +8,11 @@ import {
 } from '../../../domain/profiles/profiles.js';
 import { Refusal } from '../../../platform/errors.js';
 import { makeAnew, PICTURE_MEGABYTES } from '../../../platform/pictures.js';
-import { openWork } from '../../../platform/storage/work.js';
+import { type Actor, openWork } from '../../../platform/storage/work.js';
 import { readForm } from '../../../platform/web/input.js';
 import { readUpload, type Upload } from '../../../platform/web/upload.js';
 import type { Parts } from '../../journey.js';
+import type { Doing } from '../../notices/tell.js';
 import type { Problem } from '../../page-models.js';
 import { type AccountCall, type AccountPage, leadTo, showAccount } from '../door.js';
 import type { ProfileEntry } from './entries.js';
@@ -89,21 +90,35 @@ async function put(
   attribute: ProfileEntry['attribute'],
   bytes: Buffer | undefined,
 ): Promise<void> {
-  const { parts, me, actor } = call;
+  const { me, actor } = call;
   const { accountId } = me;
-  const path = bytes && newPicturePath();
-  const outcome = await openWork(parts.db, actor, async work => {
-    const rules = { schema: parts.profile, keyring: parts.keyring };
-    const changed = await changePicture(work, rules, { accountId, attribute, path, fresh: isSure(call) });
-    if (changed.outcome !== 'taken') return changed;
-    if (bytes && path) await keepPicture(work, { accountId, attribute: attribute.name, path, bytes });
-    await tellOfChanges(work, call, accountId, changed.changes);
-    return changed;
-  });
+  const outcome = await putPicture(call, actor, { accountId, attribute, bytes, fresh: isSure(call) });
   if (outcome.outcome === 'taken')
     return leadTo(call, '/account/profile', outcome.changes[0]?.became ?? 'unchanged');
   const [blocked] = outcome.outcome === 'blocked' ? outcome.blocked : [];
   return showPicture(call, blocked ? { blocked } : {});
+}
+
+/** Puts a picture, made anew, in the place of the one before, or takes it away; its owner is told. */
+export function putPicture(
+  doing: Doing,
+  actor: Actor,
+  {
+    bytes,
+    ...asked
+  }: Omit<Parameters<typeof changePicture>[2], 'path'> & { readonly bytes: Buffer | undefined },
+): ReturnType<typeof changePicture> {
+  const { parts } = doing;
+  const { accountId, attribute } = asked;
+  const path = bytes && newPicturePath();
+  return openWork(parts.db, actor, async work => {
+    const rules = { schema: parts.profile, keyring: parts.keyring };
+    const changed = await changePicture(work, rules, { ...asked, path });
+    if (changed.outcome !== 'taken') return changed;
+    if (bytes && path) await keepPicture(work, { accountId, attribute: attribute.name, path, bytes });
+    await tellOfChanges(work, doing, accountId, changed.changes);
+    return changed;
+  });
 }
 
 /** Serves pictures to whoever has their address, in no way that could run. */
