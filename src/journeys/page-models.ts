@@ -318,6 +318,7 @@ export interface ErrorPage {
     | 'input'
     | 'account'
     | 'frozen'
+    | 'new_address'
     | 'internal';
   readonly app?: AppBadge;
   readonly error?: string;

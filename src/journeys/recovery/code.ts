@@ -1,9 +1,16 @@
 import { findAccount, findByIdentifier } from '../../domain/accounts/accounts.js';
-import { listEmails, type ProofOutcome } from '../../domain/contacts/contacts.js';
+import { listEmails, listOpenChanges, type ProofOutcome } from '../../domain/contacts/contacts.js';
 import { mayAct } from '../../oidc/acting.js';
+import { Refusal } from '../../platform/errors.js';
 import { sendCode } from '../codes.js';
 import { turnAway, unavailable } from '../sign-in/going-on.js';
 import { advance, type Turn, toStep } from '../turn.js';
+
+/* Whoever an account was frozen against may have brought an address of their own, which can still be taken back. */
+async function isNew({ parts }: Turn, accountId: string, address: string): Promise<boolean> {
+  const changes = await listOpenChanges(parts.db, accountId, new Date());
+  return changes.some(change => change.what === 'added' && change.address === address);
+}
 
 /** "Forgot password?": sends a code to the address typed before; one that nobody has looks the same. */
 export async function submitRecovery(turn: Turn): Promise<void> {
@@ -27,6 +34,14 @@ export async function afterRecoveryProof(
   if (!account || !proven || !mayAct({ account, way: 'recovery' })) {
     await turnAway(turn, 'code', account?.id);
     throw unavailable();
+  }
+  if (account.state === 'frozen' && (await isNew(turn, account.id, address))) {
+    await turnAway(turn, 'code', account.id);
+    throw new Refusal(
+      'forbidden',
+      'address_too_new',
+      'An address the account had before is needed for this.',
+    );
   }
   const second = account.secondStep ? ({ second: 'needed' } as const) : {};
   const recovering = { accountId: account.id, proof: id, ...second };

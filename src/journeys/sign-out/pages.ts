@@ -56,6 +56,7 @@ const WORDS: Readonly<Record<string, ErrorPage['word']>> = {
   request_gone: 'expired',
   account_unavailable: 'account',
   account_frozen: 'frozen',
+  address_too_new: 'new_address',
   client_unavailable: 'client',
   browser_full: 'full',
 };
