@@ -216,6 +216,7 @@ export const pageSamples = {
       ...frame,
       attention: [
         { word: 'unproved_email' },
+        { word: 'incomplete_profile', url: '/account/profile' },
         { word: 'no_passkey', url: '/account/sign-in/passkeys/new' },
         { word: 'one_email', url: '/account/contacts' },
       ],

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type ApiOperation, operation } from '../api.js';
-import { attentionOf } from './attention.js';
+import { ATTENTIONS, attentionOf } from './attention.js';
 import { setUpOf } from './pages.js';
 
 /** What is set up, in numbers: which addresses there are is for another scope. */
@@ -14,11 +14,12 @@ export const OVERVIEW_OPERATIONS: readonly ApiOperation[] = [
       password: z.boolean(),
       passkeys: z.int().min(0),
       email_addresses: z.strictObject({ proved: z.int().min(0), unproved: z.int().min(0) }),
-      attention: z.array(z.enum(['unproved_email', 'no_passkey', 'one_email'])),
+      attention: z.array(z.enum(ATTENTIONS)),
     }),
     run: async call => {
-      const { password, passkeys, emails, ...rest } = await setUpOf(call);
-      const attention = [...attentionOf({ password, passkeys, emails, ...rest })];
+      const setUp = await setUpOf(call);
+      const { password, passkeys, emails } = setUp;
+      const attention = [...attentionOf(setUp)];
       return { password, passkeys, email_addresses: emails, attention };
     },
   }),

@@ -1,17 +1,21 @@
 /** A word under `account_attention.*` in the locales: what a person should see to, the most pressing first. */
-export type Attention = 'unproved_email' | 'no_passkey' | 'one_email';
+export const ATTENTIONS = ['unproved_email', 'incomplete_profile', 'no_passkey', 'one_email'] as const;
+export type Attention = (typeof ATTENTIONS)[number];
 
 /** All that it depends on. */
 export interface SetUp {
   readonly password: boolean;
   readonly passkeys: number;
+  /** Nothing is missing that the operator requires of everybody. */
+  readonly profileComplete: boolean;
   readonly emails: { readonly proved: number; readonly unproved: number };
 }
 
 /** What needs attention: every way back in that is missing, or was begun and not finished. */
-export function attentionOf({ passkeys, emails }: SetUp): readonly Attention[] {
+export function attentionOf({ passkeys, emails, profileComplete }: SetUp): readonly Attention[] {
   return [
     ...(emails.unproved > 0 ? (['unproved_email'] as const) : []),
+    ...(profileComplete ? [] : (['incomplete_profile'] as const)),
     ...(passkeys === 0 ? (['no_passkey'] as const) : []),
     ...(emails.proved < 2 ? (['one_email'] as const) : []),
   ];

@@ -1,5 +1,7 @@
 import { listEmails } from '../../../domain/contacts/contacts.js';
 import { findWaysIn } from '../../../domain/credentials/credentials.js';
+import { keptAttributes } from '../../../domain/profiles/profiles.js';
+import { requestScope } from '../../../oidc/request-scope.js';
 import { readEvents } from '../../../platform/storage/events.js';
 import { type AccountCall, type AccountPage, showAccount } from '../door.js';
 import { actionOf } from '../history/listing.js';
@@ -20,7 +22,16 @@ export async function setUpOf({ parts, me }: Pick<AccountCall, 'parts'> & { me: 
   ]);
   const proved = addresses.filter(({ verifiedAt }) => verifiedAt !== undefined).length;
   const emails = { proved, unproved: addresses.length - proved };
-  return { ...ways, emails, addresses } satisfies SetUp & { addresses: unknown };
+  const profileComplete = await isComplete(parts, me.accountId);
+  return { ...ways, emails, addresses, profileComplete } satisfies SetUp & { addresses: unknown };
+}
+
+/* The values came along with the session, so that they are not read once more. */
+async function isComplete({ profile: schema }: AccountCall['parts'], accountId: string): Promise<boolean> {
+  const profile = (await requestScope().account(accountId))?.profile ?? {};
+  return keptAttributes(schema)
+    .filter(({ required, change }) => required && change.includes('person'))
+    .every(({ name }) => profile[name] !== undefined);
 }
 
 async function showOverview(call: AccountCall): Promise<void> {
@@ -55,6 +66,7 @@ const NO_NAMES = new Map<string, string>();
 
 const NEXT: Readonly<Partial<Record<Attention, string>>> = {
   unproved_email: '/account/contacts',
+  incomplete_profile: '/account/profile',
   no_passkey: '/account/sign-in/passkeys/new',
   one_email: '/account/contacts/add-email',
 };
