@@ -158,6 +158,8 @@ test('an Arabic page begins at its right: brand, words, arrows and what follows 
   expect((await box('.account-sheet')).end).toBeGreaterThanOrEqual(0);
 
   await open(person, 'page', 'ar', 'sign-in/identifier/usual');
+  /* A browser sees to autofocus after it has told that the page is loaded. */
+  await person.page.locator('[name=email]:focus').waitFor();
   const order: string[] = [];
   for (let at = 0; at < 6; at += 1) {
     order.push(
