@@ -50,7 +50,7 @@ export async function runRotations(
   const problems: string[] = [];
   let first: string | undefined;
   try {
-    await until(() => verifier.kids.size > 0 && load.told.members.size >= options.members / 2);
+    await until(() => verifier.kids.size > 0 && load.told.members.size >= CARRIED);
     for (let rotation = 1; rotation <= options.rotations; rotation++) {
       const began = Date.now();
       first ??= verifier.last();
