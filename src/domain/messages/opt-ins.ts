@@ -42,7 +42,7 @@ interface OptInRow extends Omit<OptIn, 'givenAt' | 'withdrawnAt'> {
 }
 
 const MISTAKABLE = (optIn: string) => `coalesce(${optIn}.withdrawn_at_place = 'unsubscribe-link'
-  AND ${optIn}.withdrawn_at > now() - make_interval(days => ${MISTAKE_DAYS}), false)`;
+  AND ${optIn}.restored_at IS NULL AND ${optIn}.withdrawn_at > now() - make_interval(days => ${MISTAKE_DAYS}), false)`;
 
 const COLUMNS = `o.id, o.topic, o.channel, o.version, o.language, o.given_at, o.given_at_place AS place, o.withdrawn_at,
   (SELECT w.opt_in FROM topic_wordings w WHERE w.topic = o.topic AND w.version = o.version AND w.language = o.language)
@@ -121,15 +121,16 @@ export async function withdrawOptIn(
 
 /**
  * Takes back an unsubscription by link: the opt-in stands again as it was given. Only what such a link ended, only the
- * latest, and only within a month; false when there is nothing of that kind.
+ * latest, within a month and once: whoever holds the link makes us send two mails with it and no more. False when there is nothing
+ * of that kind.
  */
 export async function restoreOptIn(work: Work, { accountId, topic, channel }: OptInChange): Promise<boolean> {
   const { rowCount } = await work.tx.raw<{ rowCount: number }>(
-    `UPDATE opt_ins o SET withdrawn_at = NULL, withdrawn_at_place = NULL
+    `UPDATE opt_ins o SET withdrawn_at = NULL, withdrawn_at_place = NULL, restored_at = :at
      WHERE o.account_id = :accountId AND o.id = (SELECT l.id FROM opt_ins l WHERE l.account_id = :accountId
          AND l.topic = :topic AND l.channel = :channel ORDER BY l.id DESC LIMIT 1 FOR UPDATE)
        AND ${MISTAKABLE('o')}`,
-    { accountId, topic, channel },
+    { accountId, topic, channel, at: work.at },
   );
   if (rowCount > 0) work.record({ type: 'opt_in.restored', accountId, detail: { topic, channel } });
   return rowCount > 0;

@@ -13,6 +13,7 @@ import { openWork } from '../../platform/storage/work.js';
 import { readForm } from '../../platform/web/input.js';
 import { type Parts, seeOther, show } from '../journey.js';
 import type { UnsubscribePage } from './models.js';
+import { tellOfTopics } from './topic-notice.js';
 import { openUnsubscribeToken } from './unsubscribe-link.js';
 
 /** The link in every message of a topic: works in any browser, without signing in, for years. */
@@ -43,7 +44,10 @@ async function stop(ctx: Koa.Context, parts: Parts): Promise<void> {
   const about = openUnsubscribeToken(parts.keyring, tokenOf(ctx));
   if (!about) return unknown(ctx, parts);
   const actor = { kind: 'person', id: about.accountId } as const;
-  await openWork(parts.db, actor, work => withdrawOptIn(work, about, 'unsubscribe-link'));
+  await openWork(parts.db, actor, async work => {
+    const stopped = await withdrawOptIn(work, about, 'unsubscribe-link');
+    if (stopped) await tellOfTopics(work, { ctx, parts }, about.accountId, [{ ...about, wanted: false }]);
+  });
   await showState(ctx, parts, about, await findOptIn(parts.db, about), 'stopped');
 }
 
@@ -54,7 +58,11 @@ async function undo(ctx: Koa.Context, parts: Parts): Promise<void> {
   const about = openUnsubscribeToken(parts.keyring, token);
   if (!about) return unknown(ctx, parts);
   const actor = { kind: 'person', id: about.accountId } as const;
-  const restored = await openWork(parts.db, actor, work => restoreOptIn(work, about));
+  const restored = await openWork(parts.db, actor, async work => {
+    const done = await restoreOptIn(work, about);
+    if (done) await tellOfTopics(work, { ctx, parts }, about.accountId, [{ ...about, wanted: true }]);
+    return done;
+  });
   seeOther(ctx, `/unsubscribe/${token}${restored ? '?done=restored' : ''}`);
 }
 

@@ -86,7 +86,9 @@ test('nothing is ticked that was not said; what is ticked counts for the words t
       account_id: adaId,
       detail: { topic: 'news', channel: 'email', version: 1, language: 'en', place: 'preferences' },
     },
+    { type: 'objection.begun', account_id: adaId },
   ]);
+  await until(async () => (await ada.newestMail(ADA, /Messages from Keyhold were turned on/)) !== undefined);
   expect([ada.page.heading, await live()]).toEqual(['Preferences', ['news email']]);
   expect(ada.page.text).toContain('Your choice is saved.');
   expect(ada.page.text).toMatch(/You have been getting this since /);
@@ -99,7 +101,9 @@ test('what is unticked is withdrawn', async () => {
   const events = await recordedDuring(keyhold.db, () => ada.press('Save choice'));
   expect(events.map(({ type, detail }) => [type, detail['place']])).toEqual([
     ['opt_in.withdrawn', 'preferences'],
+    ['objection.begun', undefined],
   ]);
+  await until(async () => (await ada.newestMail(ADA, /Messages from Keyhold were turned off/)) !== undefined);
   expect(await live()).toEqual([]);
 });
 
@@ -178,7 +182,7 @@ test('messages are listed with why, and what became of them; the way to the next
   await ada.follow('Newest messages');
   expect(ada.page.url.pathname + ada.page.url.search).toBe('/account/messages');
   await ada.follow('Safety');
-  expect(ada.page.html.match(/Why did I get this\?/g)).toHaveLength(2);
+  expect(ada.page.html.match(/Why did I get this\?/g)).toHaveLength(4);
 });
 
 test('nonsense in the address shows the newest', async () => {

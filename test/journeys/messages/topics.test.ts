@@ -206,8 +206,12 @@ test('looking at the link changes nothing, since scanners look; the button stops
       account_id: accountId,
       detail: { topic: 'news', channel: 'email', place: 'unsubscribe-link' },
     },
+    { type: 'objection.begun', account_id: accountId },
   ]);
   expect(await liveOptIns()).toBe(0);
+  await until(
+    async () => (await anybody.newestMail(email, /Messages from Keyhold were turned off/)) !== undefined,
+  );
   expect(await send('--topic', 'news', '--account', accountId)).toBe(1);
 });
 
@@ -218,7 +222,7 @@ test('a mail program stops it with one post, without cookies, a page of ours or 
     expect((await post(url, undefined, foreign)).status).toBe(200);
     expect((await post(url)).status).toBe(200);
   });
-  expect(events.map(({ type }) => type)).toEqual(['opt_in.withdrawn']);
+  expect(events.map(({ type }) => type)).toEqual(['opt_in.withdrawn', 'objection.begun']);
   expect(await liveOptIns()).toBe(0);
 });
 
@@ -253,10 +257,26 @@ test('"That was a mistake" brings back what the link ended, as it was given', as
   const events = await recordedDuring(keyhold.db, () => ada.press('That was a mistake'));
   expect([ada.page.heading, events.map(({ type }) => type)]).toEqual([
     'Stop these messages?',
-    ['opt_in.restored'],
+    ['opt_in.restored', 'objection.begun'],
   ]);
   expect(ada.page.text).toContain('you get these messages again');
   expect(await listOptIns(keyhold.db, accountId)).toEqual([given]);
+  await until(
+    async () => (await ada.newestMail(email, /Messages from Keyhold were turned on/)) !== undefined,
+  );
+});
+
+test('it brings back once, so that nobody who has the link can fill a mailbox with it', async () => {
+  const { url } = await news();
+  const ada = personAt(keyhold);
+  await ada.goto(url);
+  await ada.press('Stop these messages');
+  const csrf = csrfOf(ada);
+  await ada.press('That was a mistake');
+  await ada.press('Stop these messages');
+  expect([ada.page.heading, ada.page.buttons]).toEqual(['You do not get these messages', []]);
+  const again = await recordedDuring(keyhold.db, () => ada.post(`${url}/undo`, { csrf }));
+  expect([again, await liveOptIns()]).toEqual([[], 0]);
 });
 
 test('it brings back nothing that was ended elsewhere, and nothing after a month', async () => {
@@ -332,7 +352,7 @@ test('posted twenty times at once it is stopped once', async () => {
   const events = await recordedDuring(keyhold.db, () =>
     Promise.all(Array.from({ length: 20 }, () => post(url))),
   );
-  expect(events.map(({ type }) => type)).toEqual(['opt_in.withdrawn']);
+  expect(events.map(({ type }) => type)).toEqual(['opt_in.withdrawn', 'objection.begun']);
 });
 
 test('the link works after the words of the topic have changed, and after the topic is gone', async () => {

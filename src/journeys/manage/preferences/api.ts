@@ -124,7 +124,7 @@ async function change({ ctx, parts, me, actor, input }: Change): Promise<void> {
   const isTaken = await openWork(parts.db, actor, async work => {
     /* That it was refused is on record, and nothing else has happened. */
     if (zone !== undefined && !(await changeZone(work, doing, accountId, zone ?? ''))) return false;
-    if (await takeAnswers(work, accountId, topics, 'api')) throw reworded();
+    if (await takeAnswers(work, doing, accountId, topics, 'api')) throw reworded();
     const account = await findAccount(work.tx, accountId);
     if (!known || known.code === account?.language) return true;
     const values = { language: known.name };

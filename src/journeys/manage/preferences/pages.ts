@@ -91,7 +91,7 @@ async function keepTopics(call: AccountCall): Promise<void> {
   const { parts, me, actor, sent } = call;
   const answers = answersOf(sent);
   const problem = await openWork(parts.db, actor, work =>
-    takeAnswers(work, me.accountId, answers, 'preferences'),
+    takeAnswers(work, call, me.accountId, answers, 'preferences'),
   );
   if (problem) return showPreferences(call, { problem: 'reworded', ticked: answers });
   leadTo(call, PATH, 'topics');

@@ -11,6 +11,8 @@ import {
 } from '../../../domain/messages/messages.js';
 import type { Db } from '../../../platform/storage/db.js';
 import type { Work } from '../../../platform/storage/work.js';
+import { type TopicChange, tellOfTopics } from '../../messages/topic-notice.js';
+import type { Doing } from '../../notices/tell.js';
 
 /** A channel of a topic, and the opt-in that counts for it. */
 export interface OfferedChannel {
@@ -81,11 +83,12 @@ function problemOf(
 }
 
 /**
- * Takes what somebody said, all of it or nothing. Opting in counts for the very words that were read; opting out needs no
- * words. What was said before and is said again changes nothing.
+ * Takes what somebody said, all of it or nothing, and tells them of what it changed. Opting in counts for the very words that
+ * were read; opting out needs no words. What was said before and is said again changes nothing.
  */
 export async function takeAnswers(
   work: Work,
+  doing: Doing,
   accountId: string,
   answers: readonly Answer[],
   place: OptInPlace,
@@ -93,10 +96,14 @@ export async function takeAnswers(
   const topics = await topicsByName(work.tx);
   const problem = problemOf(answers, topics);
   if (problem) return problem;
+  const changes: TopicChange[] = [];
   for (const { topic: name, channel, wanted, language } of answers) {
     const topic = topics.get(name);
-    if (wanted && topic) await giveOptIn(work, accountId, topic, { channel, language, place });
-    if (!wanted) await withdrawOptIn(work, { accountId, topic: name, channel }, place);
+    const changed = wanted
+      ? topic !== undefined && (await giveOptIn(work, accountId, topic, { channel, language, place }))
+      : await withdrawOptIn(work, { accountId, topic: name, channel }, place);
+    if (changed) changes.push({ topic: name, wanted });
   }
+  await tellOfTopics(work, doing, accountId, changes);
   return undefined;
 }
