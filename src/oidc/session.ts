@@ -2,74 +2,117 @@ import type { Db } from '../platform/storage/db.js';
 import type { Work } from '../platform/storage/work.js';
 import { type EndReason, sessionEnding } from './session-ending.js';
 
+interface EndedRow {
+  readonly uid: string;
+  readonly account_id: string | null;
+  readonly authorizations: object | null;
+}
+
+/* Locked in the order of their uids, so that two who end each other's sessions never wait for each other. */
+const living = (which: string) =>
+  `WITH living AS MATERIALIZED (SELECT uid FROM sessions WHERE ${which} AND ended_at IS NULL ORDER BY uid FOR UPDATE)`;
+
+const END_LIVING = `UPDATE sessions s SET ended_at = :at, ended_reason = :reason, state = NULL, version = version + 1
+  FROM living WHERE s.uid = living.uid`;
+
+const ENDED = 'RETURNING s.uid, s.account_id, s.authorizations';
+
+async function endWhere(
+  work: Work,
+  which: string,
+  { reason, ...named }: { readonly reason: EndReason; readonly [name: string]: string | readonly string[] },
+): Promise<number> {
+  const { rows } = await work.tx.raw<{ rows: EndedRow[] }>(`${living(which)} ${END_LIVING} ${ENDED}`, {
+    ...named,
+    reason,
+    at: work.at,
+  });
+  if (rows.length > 0) await leaveEnded(work, rows, reason);
+  return rows.length;
+}
+
+/* What hangs on sessions that have just ended: their grants with all tokens, a logout token for each app, a fact each. */
+async function leaveEnded(work: Work, ended: readonly EndedRow[], reason: EndReason): Promise<void> {
+  const endings = ended.map(({ uid, account_id, authorizations }) =>
+    sessionEnding(
+      { uid, accountId: account_id ?? undefined, authorizations: authorizations ?? undefined },
+      reason,
+    ),
+  );
+  const grantIds = endings.flatMap(ending => ending.grantIds);
+  const uids = reason === 'signed-out' ? [] : ended.map(({ uid }) => uid);
+  if (grantIds.length + uids.length > 0) {
+    /* An app that was allowed more meanwhile may hold a token for offline use on a grant that the session knows no more. */
+    await work.tx.raw(
+      `DELETE FROM grants g WHERE g.account_id = :accountId::uuid AND (g.id = ANY (:grantIds::text[])
+         OR EXISTS (SELECT FROM refresh_tokens r WHERE r.grant_id = g.id AND r.session_uid = ANY (:uids::text[])))`,
+      { grantIds, uids, accountId: ended[0]?.account_id ?? null },
+    );
+  }
+  for (const { jobs, fact } of endings) {
+    for (const job of jobs) work.enqueue(job);
+    work.record(fact);
+  }
+}
+
 /**
  * Ends a session: the session itself, its tokens and grants, and a logout token for each of its apps, all in the work's
  * transaction. Says whether there was anything to end; a session that has ended is never revived.
  */
 export async function endSession(work: Work, uid: string, reason: EndReason): Promise<boolean> {
-  const ended = await work
-    .tx('sessions')
-    .where({ uid })
-    .whereNull('ended_at')
-    .update({ ended_at: work.at, ended_reason: reason, state: null, version: work.tx.raw('version + 1') })
-    .returning<{ uid: string; account_id: string | null; authorizations: object | null }[]>([
-      'uid',
-      'account_id',
-      'authorizations',
-    ]);
-  const row = ended[0];
-  if (!row) return false;
-  const ending = sessionEnding(
-    { uid, accountId: row.account_id ?? undefined, authorizations: row.authorizations ?? undefined },
-    reason,
-  );
-  if (reason !== 'signed-out') await endOlderGrants(work, uid, row.account_id);
-  if (ending.grantIds.length > 0)
-    await work
-      .tx('grants')
-      .whereIn('id', [...ending.grantIds])
-      .delete();
-  for (const job of ending.jobs) work.enqueue(job);
-  work.record(ending.fact);
-  return true;
+  return (await endWhere(work, 'uid = :uid', { uid, reason })) > 0;
 }
 
-/* An app that was allowed more meanwhile may hold a token for offline use on a grant that the session knows no more. */
-async function endOlderGrants(work: Work, uid: string, accountId: string | null): Promise<void> {
-  await work.tx.raw(
-    `DELETE FROM grants g WHERE g.account_id = ?::uuid
-       AND EXISTS (SELECT FROM refresh_tokens r WHERE r.grant_id = g.id AND r.session_uid = ?)`,
-    [accountId, uid],
-  );
+/** Ends those of these sessions that are the account's and live; says how many. Nobody else's is touched, whatever is named. */
+export async function endTheseSessionsOf(
+  work: Work,
+  accountId: string,
+  uids: readonly string[],
+  reason: EndReason,
+): Promise<number> {
+  if (uids.length === 0) return 0;
+  const which = 'uid = ANY (:uids::text[]) AND account_id = :accountId::uuid';
+  return endWhere(work, which, { uids, accountId, reason });
 }
 
 /** Ends all sessions of an account, and all that its apps still hold of it, also from sessions that are over. */
 export async function endSessionsOf(work: Work, accountId: string, reason: EndReason): Promise<void> {
-  const uids = await work
-    .tx('sessions')
-    .where({ account_id: accountId })
-    .whereNull('ended_at')
-    .orderBy('uid')
-    .pluck('uid');
-  for (const uid of uids) await endSession(work, String(uid), reason);
+  await endWhere(work, 'account_id = :accountId::uuid', { accountId, reason });
   await work.tx('grants').where({ account_id: accountId }).delete();
 }
 
-/** Ends every session of an account but one; says how many there were. */
+/**
+ * Ends every session of an account but one, and all that apps hold which is not of that one; says how many there were. Of
+ * two sessions that end each other at once the second finds that it has ended: undefined then, and nothing happened.
+ */
 export async function endOtherSessionsOf(
   work: Work,
   accountId: string,
   { but, reason }: { readonly but: string; readonly reason: EndReason },
-): Promise<number> {
-  const uids = await work
-    .tx('sessions')
-    .where({ account_id: accountId })
-    .whereNull('ended_at')
-    .whereNot({ uid: but })
-    .orderBy('uid')
-    .pluck('uid');
-  for (const uid of uids) await endSession(work, String(uid), reason);
-  return uids.length;
+): Promise<number | undefined> {
+  const kept = 'EXISTS (SELECT FROM living WHERE uid = :but)';
+  const { rows } = await work.tx.raw<{ rows: { here: boolean; ended: EndedRow[] }[] }>(
+    `${living('account_id = :accountId::uuid')},
+     ended AS (${END_LIVING} AND s.uid <> :but AND ${kept} ${ENDED})
+     SELECT ${kept} AS here, coalesce((SELECT jsonb_agg(to_jsonb(ended)) FROM ended), '[]') AS ended`,
+    { accountId, but, reason, at: work.at },
+  );
+  const { here = false, ended = [] } = rows[0] ?? {};
+  if (!here) return undefined;
+  if (ended.length > 0) await leaveEnded(work, ended, reason);
+  await endGrantsBut(work, accountId, but);
+  return ended.length;
+}
+
+/* What an app holds for offline use from a session that is long over is signed in elsewhere as well. */
+async function endGrantsBut(work: Work, accountId: string, uid: string): Promise<void> {
+  await work.tx.raw(
+    `DELETE FROM grants g WHERE g.account_id = :accountId::uuid
+       AND NOT EXISTS (SELECT FROM sessions s, jsonb_each(s.authorizations) app
+         WHERE s.uid = :uid AND app.value ->> 'grantId' = g.id)
+       AND NOT EXISTS (SELECT FROM refresh_tokens r WHERE r.grant_id = g.id AND r.session_uid = :uid)`,
+    { accountId, uid },
+  );
 }
 
 /** A session as it stands. */
