@@ -11,14 +11,17 @@ export interface Turn {
   readonly pending: PendingRequest;
   readonly progress: Progress;
   readonly step: Step;
+  /** When it came in: what it proves counts from then, and not from when that was looked at. */
+  readonly cameAt: Date;
   /** The fields of the form, or of the JSON that a page's script sent. */
   readonly sent: Readonly<Record<string, unknown>>;
 }
 
 /** Finds the pending request that the route names, and where on its way it is. */
 export async function openTurn(ctx: Koa.Context, parts: Parts, sent: Turn['sent'] = {}): Promise<Turn> {
+  const cameAt = new Date();
   const pending = await pendingRequest(ctx, parts);
-  return at({ ctx, parts, pending, sent }, progressOf(pending));
+  return at({ ctx, parts, pending, sent, cameAt }, progressOf(pending));
 }
 
 function at(turn: Omit<Turn, 'progress' | 'step'>, progress: Progress): Turn {

@@ -211,6 +211,8 @@ export async function useRecoveryCode(
   accountId: string,
   { stored, next }: Extract<CheckedRecoveryCode, { outcome: 'right' }>,
 ): Promise<boolean> {
+  /* Whoever makes new codes at this moment waits here, and ends the one in its place as well. */
+  await lockAccount(work, accountId);
   if (!(await useCode(work.tx, accountId, stored, work.at))) return false;
   await insertCodes(work.tx, accountId, [next], work.at);
   work.record({ type: 'recovery_code.used', accountId });
@@ -234,6 +236,13 @@ export async function replaceCodes(
   const left = await deleteCodes(work.tx, accountId);
   await insertCodes(work.tx, accountId, codes, work.at);
   work.record({ type: 'recovery_codes.made', accountId, detail: { count: codes.length, replaced: left } });
+}
+
+/** Somebody disowned codes that were made, or one that was used: whoever did that has none that works any more. */
+export async function disownCodes(work: Work, accountId: string): Promise<void> {
+  await lockAccount(work, accountId);
+  const left = await deleteCodes(work.tx, accountId);
+  if (left > 0) work.record({ type: 'recovery_codes.removed', accountId, detail: { left } });
 }
 
 /** Remembers for thirty days that the second step was done in a browser. */

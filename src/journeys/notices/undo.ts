@@ -1,7 +1,7 @@
 import { OBJECTION_DAYS } from '../../domain/accounts/accounts.js';
 import { undoChangesSince } from '../../domain/contacts/contacts.js';
 import { removePasskey } from '../../domain/credentials/credentials.js';
-import { disownApp } from '../../domain/factors/factors.js';
+import { disownApp, disownCodes } from '../../domain/factors/factors.js';
 import { undoChange } from '../../domain/profiles/profiles.js';
 import type { Keyring } from '../../platform/crypto/keyring.js';
 import type { Work } from '../../platform/storage/work.js';
@@ -25,7 +25,7 @@ export interface Undoing {
 }
 
 /** What can be undone. */
-export type UndoWord = 'passkey' | 'app' | 'addresses' | 'profile';
+export type UndoWord = 'passkey' | 'app' | 'codes' | 'addresses' | 'profile';
 
 /* The passkey that came with what they disown is not theirs, or it would let that person in again once they recovered. */
 const newPasskey: Undoing = {
@@ -46,6 +46,13 @@ const newApp: Undoing = {
   word: 'app',
   concerns: ({ undo }) => undo['appId'] !== undefined && Date.now() - Date.parse(undo['addedAt'] ?? '') < DAY,
   run: (work, { accountId, undo }) => disownApp(work, accountId, String(undo['appId'])),
+};
+
+/* Whoever made codes has them all, and whoever used one was shown the one in its place; what they stand in for stays. */
+const recoveryCodes: Undoing = {
+  word: 'codes',
+  concerns: () => true,
+  run: (work, { accountId }) => disownCodes(work, accountId),
 };
 
 /*
@@ -80,6 +87,8 @@ const OF_KIND: Readonly<Partial<Record<NewsKind, Undoing>>> = {
   passkey_added: newPasskey,
   profile_changed: profile,
   recovered_with_passkey: newPasskey,
+  recovery_code_used: recoveryCodes,
+  recovery_codes_made: recoveryCodes,
 };
 
 /** What is undone by every objection, whatever it is to: for what whoever got in may have left behind. */

@@ -16,6 +16,7 @@ import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
 import { noteReplay } from '../journey.js';
 import { CHALLENGES, countTry } from '../limits.js';
+import { FRESH_SECONDS } from '../manage/freshness.js';
 import { tellEveryone } from '../notices/tell.js';
 import { beginReturn, isArchived } from '../recovery/archived.js';
 import { proveAgain, type Recovering, recover, recoveringOf } from '../recovery/recover.js';
@@ -110,6 +111,9 @@ function ownerOf(turn: Turn): Owner {
   }
   if (!signedIn) throw new Error('no passkey was offered');
   const { accountId, at, ...how } = signedIn;
+  /* They may still go on with it; what lets somebody in for years takes more than that. */
+  if (turn.cameAt.getTime() - at > FRESH_SECONDS * 1000)
+    return refuse(turn, 'passkey_refused', 'problem.passkey_failed');
   const authentication = { accountId, at: new Date(at), ...strengthOf(how) };
   return { accountId, email, name: '', authentication };
 }

@@ -1,4 +1,5 @@
 import { type Account, findAccount } from '../../domain/accounts/accounts.js';
+import { PROOF_MINUTES } from '../../domain/contacts/contacts.js';
 import {
   checkAppCode,
   checkRecoveryCode,
@@ -34,7 +35,7 @@ export async function leadToSecond(turn: Turn, account: Account, by: First): Pro
   if (!account.secondStep) return false;
   if (!asksForStrength(turn) && (await isRememberedHere(turn, account))) return false;
   const { email } = turn.progress;
-  const halfway = { accountId: account.id, at: Date.now(), by };
+  const halfway = { accountId: account.id, at: turn.cameAt.getTime(), by };
   advance(turn, { way: 'sign-in', email, halfway });
   return true;
 }
@@ -64,14 +65,18 @@ export async function submitSecondStep(turn: Turn): Promise<void> {
     await turnAway(turn, 'second_step', accountId);
     throw unavailable(account);
   }
-  /* The first step is too old: the password was changed meanwhile, or somebody said "this wasn't me". */
-  if (at !== undefined && !mayAct({ account, provedAt: at })) return advance(turn, { way: 'sign-in', email });
+  if (at !== undefined && isOver(turn, account, at)) return advance(turn, { way: 'sign-in', email });
   const outcome = byCode
     ? await unlessBusy(turn, counted, () => byRecoveryCode(turn, accountId, code))
     : await byApp(turn, accountId, code);
   if (outcome !== undefined) return goFurther(turn, outcome);
   parts.interactions.record(failedSignIn(turn, 'second_step', accountId), { kind: 'person' });
   return showProblems(turn, [{ word: byCode ? 'recovery_wrong' : 'second_wrong', field: 'code' }]);
+}
+
+/* The password was changed meanwhile, or somebody said "this wasn't me"; or it waited for longer than a code would. */
+function isOver({ cameAt }: Turn, account: Account | undefined, provedAt: number): boolean {
+  return !mayAct({ account, provedAt }) || cameAt.getTime() - provedAt > PROOF_MINUTES * 60_000;
 }
 
 function digitsOf(typed: string): string | undefined {
@@ -131,7 +136,7 @@ async function goFurther(turn: Turn, { second, newCode }: Done): Promise<void> {
   }
   if (!halfway) return toStep(turn);
   const { accountId, by } = halfway;
-  const signedIn = { accountId, by, second, at: Date.now() };
+  const signedIn = { accountId, by, second, at: turn.cameAt.getTime() };
   if (newCode !== undefined) return advance(turn, { way: 'sign-in', email, signedIn, ...renewed });
   await finish(turn, signedIn);
 }

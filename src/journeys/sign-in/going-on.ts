@@ -82,5 +82,5 @@ export async function goOn(turn: Turn, authentication: Authentication, account?:
   const { name } = pending.prompt;
   const answered = name === 'create' || name === 'select_account' ? { [name]: {} } : {};
   welcome(turn, authentication.accountId, PROVED[authentication.acr]);
-  return parts.interactions.signIn(ctx, authentication, answered);
+  return parts.interactions.signIn(ctx, { at: turn.cameAt, ...authentication }, answered);
 }

@@ -72,7 +72,7 @@ async function afterPassword(turn: Turn, account: Account): Promise<void> {
   const able = sent['passkeys'] === 'yes' && !account.secondStep;
   const declined = ctx.cookies.get(laterCookie(parts), { signed: false }) !== undefined;
   if (able && !declined && (await listPasskeys(parts.db, accountId)).length === 0) {
-    return advance(turn, { ...progress, signedIn: { accountId, at: Date.now() } });
+    return advance(turn, { ...progress, signedIn: { accountId, at: turn.cameAt.getTime() } });
   }
   seeOther(ctx, await goOn(turn, { accountId, ...BY_PASSWORD }, account));
 }
