@@ -138,7 +138,7 @@ test('C49: a topic, version or channel that was made up changes nothing', async 
 test('who changes the language is told of it first, in the language they read', async () => {
   await goto('/account/preferences');
   ada.fill('Language', 'Deutsch');
-  ada.fill('Time zone', 'Berlin');
+  ada.fill('Time zone', 'Berlin · Central European Time');
   const events = await recordedDuring(keyhold.db, () => ada.press('Save language and time zone'));
   expect(events.map(({ type }) => type)).toEqual(
     expect.arrayContaining(['account.language_changed', 'profile.changed', 'objection.begun']),

@@ -115,8 +115,9 @@ test('each kind of attribute has its form: an address in parts, a choice, a yes 
   await ada.press('Save');
   expect(ada.page.text).toContain('12 St James’s Square');
   await ada.goto(at('/account/profile/change/zoneinfo'));
-  ada.fill('Time zone', 'Europe/London');
+  ada.fill('Time zone', 'Europe / London · United Kingdom Time');
   await ada.press('Save');
+  expect(ada.page.text).toContain('London · United Kingdom Time');
   await ada.goto(at('/account/profile/change/diet'));
   ada.fill('Diet', 'Yes');
   await ada.press('Save');

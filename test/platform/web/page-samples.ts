@@ -204,8 +204,14 @@ export const pageSamples = {
         { code: 'ar', name: 'العربية', chosen: false },
       ],
       zones: [
-        { region: 'Europe', zones: [{ zone: 'Europe/Berlin', place: 'Berlin', chosen: true }] },
-        { region: 'UTC', zones: [{ zone: 'UTC', place: 'UTC', chosen: false }] },
+        { zones: [{ zone: 'UTC', place: 'UTC', chosen: false }] },
+        {
+          region: 'europe',
+          zones: [
+            { zone: 'Europe/Berlin', place: 'Berlin', time: 'mitteleuropäische Zeit', chosen: true },
+            { zone: 'Europe/Kyiv', place: 'Kyiv', chosen: false },
+          ],
+        },
       ],
       done: 'topics',
     },

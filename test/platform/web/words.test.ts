@@ -70,6 +70,9 @@ const isShapeOnly = (said: string) => !/\p{L}/u.test(said.replace(/\{\{\w+\}\}/g
 
 /** What is the same word in English and in another language. */
 const SAME = [
+  'Asia',
+  'Australia',
+  'Europe',
   'App',
   'Apps',
   'Browser',

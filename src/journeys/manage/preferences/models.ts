@@ -1,5 +1,6 @@
 import type { Channel } from '../../../domain/messages/messages.js';
 import type { AccountFrame } from '../door.js';
+import type { NamedZone, ZoneRegion } from '../time-zones.js';
 
 /** A word under `preferences_problem.*` in the locales. */
 export type PreferencesProblem = 'reworded' | 'zone';
@@ -23,14 +24,16 @@ export interface OfferedTopicModel {
   }[];
 }
 
+/** A time zone that can be chosen. */
+export interface ZoneChoice extends Omit<NamedZone, 'region'> {
+  readonly chosen: boolean;
+}
+
 /** `/account/preferences`. Posts `read` for each box shown and `want` for each ticked one; the other form posts the rest. */
 export interface PreferencesPage extends AccountFrame {
   readonly topics: readonly OfferedTopicModel[];
   readonly languages: readonly { readonly code: string; readonly name: string; readonly chosen: boolean }[];
-  readonly zones: readonly {
-    readonly region: string;
-    readonly zones: readonly { readonly zone: string; readonly place: string; readonly chosen: boolean }[];
-  }[];
+  readonly zones: readonly { readonly region?: ZoneRegion; readonly zones: readonly ZoneChoice[] }[];
   readonly done?: 'topics' | 'language';
   readonly problem?: PreferencesProblem;
 }

@@ -41,7 +41,7 @@ async function showPreferences(call: AccountCall, { problem, ticked, ...typed }:
   showAccount(call, 'account/preferences', {
     topics: topics.map(topic => modelOf(topic, phone, ticked)),
     languages: parts.pages.languages.map(each => ({ ...each, chosen: each.code === language })),
-    zones: zonesByRegion(parts.profile, zone),
+    zones: zonesByRegion(parts.profile, zone, parts.pages.language(ctx)),
     ...(done && !problem && { done }),
     ...(problem && { problem }),
   });

@@ -1,13 +1,9 @@
-import {
-  changeProfile,
-  keptAttributes,
-  type ProfileSchema,
-  timeZones,
-} from '../../../domain/profiles/profiles.js';
+import { changeProfile, keptAttributes, type ProfileSchema } from '../../../domain/profiles/profiles.js';
 import type { Work } from '../../../platform/storage/work.js';
 import type { Parts } from '../../journey.js';
 import { type Doing, tellEveryone } from '../../notices/tell.js';
-import type { PreferencesPage } from './models.js';
+import { namedZones, type ZoneRegion } from '../time-zones.js';
+import type { PreferencesPage, ZoneChoice } from './models.js';
 
 const ZONE = 'zoneinfo';
 
@@ -23,16 +19,20 @@ function isOffered(schema: ProfileSchema): boolean {
 }
 
 /** The time zones there are, by region; none where the operator declares no time zone. */
-export function zonesByRegion(schema: ProfileSchema, chosen: string): PreferencesPage['zones'] {
+export function zonesByRegion(
+  schema: ProfileSchema,
+  chosen: string,
+  language: string,
+): PreferencesPage['zones'] {
   if (!isOffered(schema)) return [];
-  const regions = new Map<string, { zone: string; place: string; chosen: boolean }[]>();
-  for (const zone of timeZones()) {
-    const [region = '', ...rest] = zone.split('/');
-    const place = rest.join(' / ').replaceAll('_', ' ') || zone;
-    const there = regions.get(region) ?? [];
-    regions.set(region, [...there, { zone, place, chosen: zone === chosen }]);
+  const regions = new Map<ZoneRegion | undefined, ZoneChoice[]>();
+  for (const { zone, region, place, time } of namedZones(language).values()) {
+    const choice = { zone, place, ...(time !== undefined && { time }), chosen: zone === chosen };
+    const there = regions.get(region);
+    if (there) there.push(choice);
+    else regions.set(region, [choice]);
   }
-  return [...regions].map(([region, zones]) => ({ region, zones }));
+  return [...regions].map(([region, zones]) => ({ ...(region && { region }), zones }));
 }
 
 /** Sets the time zone as a part of the profile, within the limits of it; '' takes it away. False when it may not be. */

@@ -2,11 +2,11 @@ import {
   ADDRESS_PARTS,
   addressLines,
   type KeptAttribute,
-  timeZones,
   valueInWords,
 } from '../../../domain/profiles/profiles.js';
 import { sayIn } from '../../../domain/purposes/purposes.js';
 import type { AccountCall } from '../door.js';
+import { namedZones, zoneInWords } from '../time-zones.js';
 import type { ProfileEntry } from './entries.js';
 import type { ChangeField, ShownEntry, ShownLimits, ShownValue, Span } from './models.js';
 
@@ -34,6 +34,7 @@ export function shownValue(
   if (attribute.type === 'address' && typeof value === 'object') {
     return { lines: addressLines(value as Readonly<Record<string, string>>) };
   }
+  if (attribute.type === 'time-zone') return { lines: [zoneInWords(String(value), speaking.language)] };
   return { lines: [valueInWords(attribute, value, speaking.language)] };
 }
 
@@ -189,5 +190,8 @@ function choicesOf(attribute: KeptAttribute, { language, say }: Speaking) {
     ];
   }
   if (attribute.type !== 'time-zone') return undefined;
-  return [...timeZones()].map(zone => ({ value: zone, label: zone.replaceAll('_', ' ') }));
+  return [...namedZones(language).values()].map(({ zone, region }) => {
+    const words = zoneInWords(zone, language);
+    return { value: zone, label: region ? `${say(`time_zone_region.${region}`)} / ${words}` : words };
+  });
 }
