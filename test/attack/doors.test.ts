@@ -81,6 +81,7 @@ interface Tried {
   readonly location: string;
   readonly text: string;
   readonly code: string | undefined;
+  readonly challenge: string;
 }
 
 async function send(
@@ -98,7 +99,10 @@ async function send(
   });
   const text = await answer.text();
   const code = text.startsWith('{') ? (JSON.parse(text) as { code?: string }).code : undefined;
-  return { status: answer.status, location: answer.headers.get('location') ?? '', text, code };
+  const [location = '', challenge = ''] = ['location', 'www-authenticate'].map(
+    name => answer.headers.get(name) ?? '',
+  );
+  return { status: answer.status, location, text, code, challenge };
 }
 
 function entryOf(route: string): DoorEntry {
@@ -231,6 +235,29 @@ test.each(pages)(
   },
 );
 
+/** Lets `act` happen while the owner has a second factor that they have not shown in any session. */
+async function withoutSecondStep<T>(act: () => Promise<T>): Promise<T> {
+  await keyhold.db('accounts').where({ id: ownerId }).update({ second_step: true });
+  const acr = await keyhold.db('sessions').where({ account_id: ownerId }).first('acr');
+  await keyhold.db('sessions').where({ account_id: ownerId }).update({ acr: 'aal1' });
+  try {
+    return await act();
+  } finally {
+    await keyhold.db('accounts').where({ id: ownerId }).update({ second_step: false });
+    await keyhold.db('sessions').where({ account_id: ownerId }).update(acr);
+  }
+}
+
+test.each(pages.filter(([, { sensitive }]) => sensitive))(
+  'C13, C15: %s: a session of this minute does not suffice for whoever has a second factor and did not show it',
+  async route => {
+    const path = await pathOf(route);
+    const tried = await withoutSecondStep(() => unchanged(() => visit(owner, route, path, ownerId)));
+    asksWho('180')(tried);
+    expect(new URL(tried.location, keyhold.origin).searchParams.get('acr_values')).toBe('aal2');
+  },
+);
+
 test.each(pages.filter(([, { method }]) => method === 'POST'))(
   'C20: %s: a form without the token of its browser, or from elsewhere, does nothing',
   async route => {
@@ -292,6 +319,19 @@ test.each(operations)(
       return expect([route, (await call(route, path, stale)).status]).toEqual([route, entryOf(route).owner]);
     const tried = await unchanged(() => call(route, path, stale));
     expect([route, tried.status, tried.code]).toEqual([route, 401, 'insufficient_user_authentication']);
+  },
+);
+
+test.each(operations.filter(([, { sensitive }]) => sensitive))(
+  'C13, C15: %s: a token of this minute does not suffice without the second step of whoever has one',
+  async route => {
+    const path = await pathOf(route);
+    const tried = await withoutSecondStep(async () => {
+      const token = await freshToken();
+      return unchanged(() => call(route, path, token));
+    });
+    expect([route, tried.status, tried.code]).toEqual([route, 401, 'insufficient_user_authentication']);
+    expect(tried.challenge).toContain('acr_values="aal2"');
   },
 );
 

@@ -74,6 +74,11 @@ export async function newestNow(
   return (await readMailbox(place)).find(each => each.to === to && subject.test(each.subject));
 }
 
+/** Every mail to an address at this moment, the newest first. */
+export async function mailsNow(place: MailboxPlace, to: string): Promise<readonly ReceivedMail[]> {
+  return (await readMailbox(place)).filter(each => each.to === to);
+}
+
 /** The code in a mail: eight digits, perhaps with a space in the middle. */
 export function codeIn(mail: Pick<ReceivedMail, 'text'>): string {
   const [, first, second] = /\b(\d{4})[ \u00a0]?(\d{4})\b/.exec(mail.text) ?? [];
