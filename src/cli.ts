@@ -10,6 +10,7 @@ import { listResourceScopes } from './domain/resources/resources.js';
 import { DORMANCY_USAGE, runDormancy } from './dormancy-commands.js';
 import { KEYS_USAGE, runKeys } from './key-commands.js';
 import { MESSAGES_USAGE, type MessagesCommand, runMessages, runTopics } from './message-commands.js';
+import { PEOPLE_USAGE, runPeople } from './people-commands.js';
 import { openKeyring } from './platform/crypto/keyring.js';
 import { type Db, openDatabase } from './platform/storage/db.js';
 import { StorageTrouble } from './platform/storage/trouble.js';
@@ -54,6 +55,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   keys: ({ db, config, words }) => runKeys(words, { db, secret: config.secret, print, fail }),
   dormancy: ({ db, config, words }) => runDormancy(words, { db, config, print, fail }),
   sms: ({ db, config, words }) => runSms(words, { db, config, print, fail }),
+  people: ({ words, db }) => runPeople(words, { db, print, fail }),
   profile: ({ words, ...command }) => {
     const { db, sending: telling } = messaging(command);
     return runProfile(words, { db, telling, print, fail });
@@ -91,6 +93,7 @@ ${KEYS_USAGE}
 ${SMS_USAGE}
 ${DORMANCY_USAGE}
 ${PROFILE_USAGE}
+${PEOPLE_USAGE}
 keyhold passwords load FILE                                  passwords nobody may choose, one a line`;
 
 /** Runs one command and gives the exit code: 0 done, 1 refused or failed, 2 not understood. */

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { touchAccount } from './domain/accounts/accounts.js';
+import { noteInspection, touchAccount } from './domain/accounts/accounts.js';
 import {
   type Correction,
   findOpenCorrection,
@@ -33,9 +33,11 @@ export interface RequestsCommand {
 }
 
 export const REQUESTS_USAGE = `keyhold profile changes list [--after ID]                    changes that wait to be allowed
+keyhold profile changes show ID                              what one would become; its person sees that you looked
 keyhold profile changes approve ID                           let one happen, at once or on its day
 keyhold profile changes refuse ID --reason TEXT              turn one down; its person is told why
 keyhold profile corrections list [--after ID]                what people ask to have corrected
+keyhold profile corrections show ID                          what somebody wrote; they see that you looked
 keyhold profile corrections accept ID [--value VALUE] [--answer TEXT]
                                                              say that it is corrected, and set the value
 keyhold profile corrections refuse ID --answer TEXT          say why it stays as it is`;
@@ -110,10 +112,16 @@ const CHANGES: Verbs = {
     takes: ['after'],
     run: async ({ options: { after } }, command) => {
       const rows = await listWaiting(command.db, checked(after), PAGE);
-      say(
-        command,
-        rows.map(row => presentChange(row, command)),
-      );
+      say(command, rows.map(presentChange));
+    },
+  },
+  show: {
+    takes: [],
+    run: async ({ id }, command) => {
+      const row = await waiting(id, command);
+      await look(command, row.account_id, row.attribute);
+      const value = row.value ? openSealed(command.telling.keyring, row, row.value) : null;
+      say(command, { ...presentChange(row), value });
     },
   },
   approve: {
@@ -165,10 +173,15 @@ async function waiting(id: string, { db }: RequestsCommand): Promise<ChangeRow> 
   return row;
 }
 
-function presentChange(row: ChangeRow, { telling }: RequestsCommand): object {
-  const { id, account_id, attribute, asked_at, value } = row;
-  const asked = value ? openSealed(telling.keyring, row, value) : null;
-  return { id, account_id, attribute, asked_at: asked_at.toISOString(), value: asked };
+function presentChange({ id, account_id, attribute, asked_at }: ChangeRow): object {
+  return { id, account_id, attribute, asked_at: asked_at.toISOString() };
+}
+
+/* What somebody asked for is shown one by one, and they see that it was: a list of everybody's would show what nobody needs. */
+async function look({ db }: RequestsCommand, accountId: string, attribute: string): Promise<void> {
+  await openWork(db, OPERATOR, async work =>
+    noteInspection(work, accountId, { purpose: 'correction', seen: [attribute] }),
+  );
 }
 
 const CORRECTIONS: Verbs = {
@@ -177,16 +190,15 @@ const CORRECTIONS: Verbs = {
     run: async ({ options: { after } }, command) => {
       const page = { after: checked(after), limit: PAGE };
       const open = await listOpenCorrections(command.db, command.telling.keyring, page);
-      say(
-        command,
-        open.map(({ id, accountId, attribute, wish, askedAt }) => ({
-          id,
-          account_id: accountId,
-          attribute,
-          asked_at: askedAt.toISOString(),
-          wish,
-        })),
-      );
+      say(command, open.map(presentCorrection));
+    },
+  },
+  show: {
+    takes: [],
+    run: async ({ id }, command) => {
+      const correction = await openOne(id, command);
+      await look(command, correction.accountId, correction.attribute);
+      say(command, { ...presentCorrection(correction), wish: correction.wish });
     },
   },
   accept: {
@@ -209,6 +221,10 @@ const CORRECTIONS: Verbs = {
     },
   },
 };
+
+function presentCorrection({ id, accountId, attribute, askedAt }: Correction): object {
+  return { id, account_id: accountId, attribute, asked_at: askedAt.toISOString() };
+}
 
 async function openOne(id: string, { db, telling }: RequestsCommand): Promise<Correction> {
   const correction = UUID.test(id) ? await findOpenCorrection(db, telling.keyring, id) : undefined;

@@ -48,7 +48,7 @@ async function askLegalName(name: string) {
   ada.fill('Legal name', name);
   await ada.press('Save');
   const [change] = JSON.parse((await profile('changes', 'list')).out);
-  return change as { id: string; value: string };
+  return JSON.parse((await profile('changes', 'show', change.id)).out) as { id: string; value: string };
 }
 
 async function askCorrection(wish: string) {
@@ -56,7 +56,10 @@ async function askCorrection(wish: string) {
   ada.fill('What is wrong, and what would be right?', wish);
   await ada.press('Send');
   const [correction] = JSON.parse((await profile('corrections', 'list')).out);
-  return correction as { id: string; wish: string };
+  return JSON.parse((await profile('corrections', 'show', correction.id)).out) as {
+    id: string;
+    wish: string;
+  };
 }
 
 test('an operator sees what waits, allows it once, and the person is told', async () => {

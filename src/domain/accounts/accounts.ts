@@ -32,6 +32,12 @@ export {
   takeDue,
 } from './dormancy.js';
 export {
+  INSPECTION_PURPOSES,
+  type Inspection,
+  type InspectionPurpose,
+  noteInspection,
+} from './inspections.js';
+export {
   beginObjections,
   endObjectionsTo,
   type FoundObjection,
@@ -60,6 +66,7 @@ export const ACCOUNT_FACTS = [
   'dormancy.stopped',
   'account.recovered',
   'account.language_changed',
+  'account.inspected',
   'second_step.begun',
   'second_step.ended',
   'objection.begun',

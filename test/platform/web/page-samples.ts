@@ -412,6 +412,14 @@ export const pageSamples = {
         },
         { ...action, objectUrl: '/account/history/0198/object' },
         { word: 'something', at, by: 'operator', objectUrl: '/account/history/0197/object' },
+        {
+          word: 'inspected_support',
+          at,
+          by: 'operator',
+          saw: ['Email address', 'Date of birth'],
+          codes: ['berlin-2', 'CASE-4711'],
+          objectUrl: '/account/history/0196/object',
+        },
         { tries: 1, more: false, newest: { word: 'failed', at, by: 'person' }, url: '/account/history' },
       ],
       kinds: [
@@ -454,6 +462,11 @@ export const pageSamples = {
     passkey: { ...frame, action, harmless: false, objection: 'c2VhbGVk', passkey: 'now' },
     later: { ...frame, action, harmless: false, objection: 'c2VhbGVk', passkey: 'by_mail' },
     harmless: { ...frame, action, harmless: true },
+    staff: {
+      ...frame,
+      action: { word: 'inspected', at, by: 'operator', saw: [], codes: ['CASE-4711'] },
+      harmless: true,
+    },
   },
   'account/sign-in/new-app': {
     usual: { ...frame, problems: [], ...setup, full: false },

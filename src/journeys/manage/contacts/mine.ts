@@ -130,10 +130,3 @@ export function requestOf(
 export function openChangedFrom({ keyring }: Pick<Asker['parts'], 'keyring'>, sealed: Buffer): ChangedFrom {
   return JSON.parse(keyring.open(SEAL, sealed)) as ChangedFrom;
 }
-
-/** An address in a mail to another mailbox: enough to know it again, and no more. */
-export function masked({ kind, address }: { readonly kind: ContactKind; readonly address: string }): string {
-  if (kind === 'phone') return `${address.slice(0, 3)}…${address.slice(-3)}`;
-  const at = address.lastIndexOf('@');
-  return `${[...address][0]}…${address.slice(at)}`;
-}

@@ -1,8 +1,9 @@
 import type { Changed, ChangeWhat, ContactKind } from '../../../domain/contacts/contacts.js';
+import { masked } from '../../../platform/masks.js';
 import type { Work } from '../../../platform/storage/work.js';
 import type { NewsKind } from '../../notices/kinds.js';
 import { tellEveryone } from '../../notices/tell.js';
-import { type Asker, masked } from './mine.js';
+import type { Asker } from './mine.js';
 
 /** What is said of a change, in a mail and under `contacts_change.*` on a page. */
 export const NEWS_OF: Readonly<Record<ContactKind, Readonly<Record<ChangeWhat, NewsKind>>>> = {
@@ -16,7 +17,7 @@ export function tellChanged(work: Work, asker: Asker, { change, undoToken, undoe
   return tellEveryone(work, asker, {
     accountId,
     kind: NEWS_OF[kind][what],
-    values: { address: masked(change) },
+    values: { address: masked(change.address) },
     undo: { madeAt: madeAt.toISOString() },
     undoing: { to: undoer, url: `${asker.parts.issuer.origin}/undo/${undoToken}` },
   });

@@ -10,11 +10,12 @@ import {
 } from '../../../domain/contacts/contacts.js';
 import { endSessionsOf } from '../../../oidc/session.js';
 import { Refusal } from '../../../platform/errors.js';
+import { masked } from '../../../platform/masks.js';
 import { openWork } from '../../../platform/storage/work.js';
 import { readForm } from '../../../platform/web/input.js';
 import { noteReplay, type Parts, show } from '../../journey.js';
 import { tellUndone } from './changes.js';
-import { masked, openChangedFrom } from './mine.js';
+import { openChangedFrom } from './mine.js';
 import { NEWS_OF } from './tell.js';
 
 const SHAPE = /^[\w-]{43}$/;
@@ -39,15 +40,15 @@ async function ask(ctx: Koa.Context, parts: Parts): Promise<void> {
   const others = (these: FoundChange['before'], those: FoundChange['before']) =>
     these
       .filter(one => !those.some(each => each.kind === one.kind && each.address === one.address))
-      .map(masked);
+      .map(({ address }) => masked(address));
   const { app, device, address } = openChangedFrom(parts, found.askedFrom);
   show(ctx, parts, 'undo/ask', {
     token,
-    change: { word: NEWS_OF[found.kind][found.what], address: masked(found) },
+    change: { word: NEWS_OF[found.kind][found.what], address: masked(found.address) },
     asked: { at: found.madeAt, ...(app && { app }), ...(device && { device }), ...(address && { address }) },
     back: others(found.before, now),
     gone: others(now, found.before),
-    main: found.before.filter(({ isPrimary }) => isPrimary).map(masked),
+    main: found.before.filter(({ isPrimary }) => isPrimary).map(({ address }) => masked(address)),
     until: found.undoUntil,
     here: ctx.path,
   });

@@ -20,6 +20,10 @@ const eventSchema = z.strictObject({
   device: z.string().optional(),
   country: z.string().optional(),
   network_address: z.string().optional(),
+  /** Attributes that staff saw unmasked, and their codes for themselves and the case. */
+  seen: z.array(z.string()).optional(),
+  team: z.string().optional(),
+  reference: z.string().optional(),
 });
 
 const instant = z.iso.datetime({ offset: true }).transform(text => new Date(text));

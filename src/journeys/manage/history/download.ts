@@ -29,18 +29,42 @@ async function* actions(parts: Reading, accountId: string, filter: HistoryFilter
   }
 }
 
-const COLUMNS = ['time', 'kind', 'what', 'by', 'app', 'device', 'country', 'address', 'type', 'id'] as const;
+const COLUMNS = [
+  'time',
+  'kind',
+  'what',
+  'by',
+  'app',
+  'device',
+  'country',
+  'address',
+  'seen',
+  'type',
+  'id',
+] as const;
 
 /** A history as CSV with a line of headings. */
 export function csvOf(parts: Reading, accountId: string, filter: HistoryFilter, telling: Telling): Readable {
   async function* lines(): AsyncGenerator<string> {
     yield CSV_START + csvLine(COLUMNS.map(column => telling.say(`history.column.${column}`)));
     for await (const action of actions(parts, accountId, filter)) {
-      const { at, device, address, type, id } = action;
+      const { at, device, address, look, type, id } = action;
       const [kind, what, by] = wordsOf(action, telling);
       const app = action.app?.name ?? action.app?.clientId;
       const country = action.country && telling.country(action.country);
-      yield csvLine([at.toISOString(), kind, what, by, app, device, country, address, type, id]);
+      yield csvLine([
+        at.toISOString(),
+        kind,
+        what,
+        by,
+        app,
+        device,
+        country,
+        address,
+        look?.seen.join(' '),
+        type,
+        id,
+      ]);
     }
   }
   return Readable.from(lines());
@@ -65,7 +89,7 @@ export function jsonOf(parts: Reading, accountId: string, filter: HistoryFilter,
 
 /** An action as apps and downloads are given it: identifiers, codes and places. */
 export function written(action: Action) {
-  const { id, at, type, kind, by, app, device, country, address } = action;
+  const { id, at, type, kind, by, app, device, country, address, look } = action;
   return {
     id,
     time: at.toISOString(),
@@ -76,5 +100,6 @@ export function written(action: Action) {
     ...(device !== undefined && { device }),
     ...(country !== undefined && { country }),
     ...(address !== undefined && { network_address: address }),
+    ...(look && { ...look, seen: [...look.seen] }),
   };
 }

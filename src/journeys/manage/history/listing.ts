@@ -33,8 +33,18 @@ export interface Action extends Said {
   readonly device: string | undefined;
   readonly country: string | undefined;
   readonly address: string | undefined;
+  /** Somebody who runs the service looked: which attributes they saw unmasked, and under which codes. */
+  readonly look: Look | undefined;
   /** The passkey that was added by it. */
   readonly passkeyId: string | undefined;
+}
+
+/** What somebody who runs the service saw of somebody. */
+export interface Look {
+  /** Names of attributes. */
+  readonly seen: readonly string[];
+  readonly team?: string;
+  readonly reference?: string;
 }
 
 /** Tries that lie between two actions: so many of them, at least. */
@@ -153,7 +163,16 @@ export async function actionOf(
     device: origin?.browser || undefined,
     country: origin && (await places.countryOf(origin.address)),
     address: origin?.address,
+    look: type === 'account.inspected' ? lookOf(event.detail) : undefined,
     passkeyId: type === 'passkey.added' ? String(event.detail['passkeyId']) : undefined,
+  };
+}
+
+function lookOf({ seen, team, reference }: PastEvent['detail']): Look {
+  return {
+    seen: Array.isArray(seen) ? seen.map(String) : [],
+    ...(typeof team === 'string' && { team }),
+    ...(typeof reference === 'string' && { reference }),
   };
 }
 

@@ -15,6 +15,10 @@ export type ShownAction = Pick<Action, 'word' | 'at' | 'by'> & {
   readonly device?: string;
   readonly country?: string;
   readonly address?: string;
+  /** What somebody who runs the service saw, by its labels; `masked` where all was. */
+  readonly saw?: readonly string[];
+  /** Their codes for themselves and for the case. */
+  readonly codes?: readonly string[];
 };
 
 /** A kind to filter by, and where it leads. */

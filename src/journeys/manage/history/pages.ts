@@ -1,4 +1,6 @@
 import type { Readable } from 'node:stream';
+import type { ProfileSchema } from '../../../domain/profiles/profiles.js';
+import { sayIn } from '../../../domain/purposes/purposes.js';
 import { Refusal } from '../../../platform/errors.js';
 import { sealHere } from '../../notices/here.js';
 import { type AccountCall, type AccountPage, showAccount } from '../door.js';
@@ -29,7 +31,7 @@ async function showHistory(call: AccountCall): Promise<void> {
   const asked = askedOf(ctx.query, zoneOf(call));
   const listing = asked.problems.length > 0 ? NOTHING : await listHistory(parts, me.accountId, asked.filter);
   showAccount(call, 'account/history', {
-    rows: listing.rows.map(row => rowOf(row, asked)),
+    rows: listing.rows.map(row => rowOf(call, row, asked)),
     ...filterOf(asked),
     ...linksOf(asked, listing),
   });
@@ -63,18 +65,21 @@ function linksOf({ kind, from, to, before }: Asked, { older }: Listing) {
   };
 }
 
-function rowOf(row: Action | Tries, { from, to }: Asked): HistoryRow {
-  if (!('count' in row)) return { ...shownOf(row), objectUrl: `${PATH}/${row.id}/object` };
+function rowOf(call: AccountCall, row: Action | Tries, { from, to }: Asked): HistoryRow {
+  if (!('count' in row)) return { ...shownOf(call, row), objectUrl: `${PATH}/${row.id}/object` };
   const { count: tries, more, newest, before } = row;
   return {
     tries,
     more,
-    newest: shownOf(newest),
+    newest: shownOf(call, newest),
     url: addressOf(PATH, { kind: 'tries', from, to, before }),
   };
 }
 
-function shownOf({ word, at, by, app, device, country, address }: Action): ShownAction {
+function shownOf(
+  { ctx, parts }: AccountCall,
+  { word, at, by, app, device, country, address, look }: Action,
+): ShownAction {
   return {
     word,
     at,
@@ -83,7 +88,19 @@ function shownOf({ word, at, by, app, device, country, address }: Action): Shown
     ...(device !== undefined && { device }),
     ...(country !== undefined && { country }),
     ...(address !== undefined && { address }),
+    ...(look && {
+      saw: labelsOf(parts.profile, look.seen, parts.pages.language(ctx)),
+      codes: [look.team, look.reference].filter(code => code !== undefined),
+    }),
   };
+}
+
+/* What was declared then may be gone by now: then its name must do. */
+function labelsOf({ attributes }: ProfileSchema, names: readonly string[], language: string) {
+  return names.map(name => {
+    const attribute = attributes.find(each => each.name === name);
+    return attribute ? sayIn(attribute.label, language) : name;
+  });
 }
 
 /** So many whole histories are written out for an account in an hour. */
@@ -117,7 +134,7 @@ async function showObjection(call: AccountCall): Promise<void> {
   const undo = passkeyId === undefined ? {} : { passkeyId };
   const fresh = Date.now() - me.authenticatedAt.getTime() < FRESH_SECONDS * 1000;
   showAccount(call, 'account/history-object', {
-    action: shownOf(action),
+    action: shownOf(call, action),
     harmless,
     ...(!harmless && { objection: sealHere(ctx, parts, { accountId, sessionUid, undo }) }),
     ...(passkeyId !== undefined && { passkey: fresh ? 'now' : 'by_mail' }),

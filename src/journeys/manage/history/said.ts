@@ -1,7 +1,7 @@
 import type { PastEvent } from '../../../platform/storage/events.js';
 
 /** The kinds of action that a history is filtered by, as `history.kind.<kind>` in the locales. */
-export const KINDS = ['sign_ins', 'tries', 'changes', 'safety', 'apps'] as const;
+export const KINDS = ['sign_ins', 'tries', 'changes', 'safety', 'apps', 'staff'] as const;
 
 /** A kind of action. */
 export type Kind = (typeof KINDS)[number];
@@ -57,6 +57,18 @@ const notSignedIn = chosen(
     second_step: 'failed_second_step',
   },
   'failed',
+);
+
+const inspected = chosen(
+  'purpose',
+  {
+    support: 'inspected_support',
+    correction: 'inspected_correction',
+    security: 'inspected_security',
+    fraud: 'inspected_fraud',
+    legal: 'inspected_legal',
+  },
+  'inspected',
 );
 
 /** The word for what this version has no words for. */
@@ -135,6 +147,7 @@ const WORDS: ReadonlyMap<string, { readonly kind: Kind; readonly harmless: boole
       'dormancy.stopped': 'dormancy_stopped',
       'objection.used': 'objected',
     }),
+    ...said('staff', true, { 'account.inspected': inspected }),
     ...said('apps', false, {
       'consent.given': 'consent_given',
       'device.allowed': 'device_allowed',
