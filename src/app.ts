@@ -14,6 +14,7 @@ import {
 import { sweepContactChanges, sweepProofs } from './domain/contacts/contacts.js';
 import { sweepCorrections } from './domain/corrections/corrections.js';
 import { openPasswordHasher, relyingPartyOf, sweepChallenges } from './domain/credentials/credentials.js';
+import { sweepDisclosures } from './domain/disclosures/disclosures.js';
 import { sweepRememberedBrowsers } from './domain/factors/factors.js';
 import { openLedger } from './domain/messages/messages.js';
 import { bringAboutChanges, type Decision, openSchema, sweepProfiles } from './domain/profiles/profiles.js';
@@ -49,6 +50,7 @@ import { mayAct } from './oidc/acting.js';
 import { openClaims } from './oidc/claims.js';
 import type { ClientRegistry } from './oidc/clients.js';
 import { openDeviceCodes } from './oidc/device-codes.js';
+import { openDisclosing } from './oidc/disclosing.js';
 import { exactPaths, pastRoutes } from './oidc/exact-paths.js';
 import { noteRefusals } from './oidc/facts.js';
 import type { FindResourceServer } from './oidc/features.js';
@@ -61,7 +63,6 @@ import { openProvider } from './oidc/provider.js';
 import { openSubjects } from './oidc/subjects.js';
 import { flushing, preparedMetadata, unavailability } from './oidc/surface.js';
 import { openKeyring } from './platform/crypto/keyring.js';
-import { Refusal } from './platform/errors.js';
 import { type JobDefinition, openJobs } from './platform/jobs/jobs.js';
 import { openTransport, sendMailJob } from './platform/mail/mail.js';
 import { openOutbound } from './platform/outbound.js';
@@ -80,7 +81,7 @@ import { openLoad } from './platform/web/load.js';
 import { observing } from './platform/web/observing.js';
 import { origins } from './platform/web/origin.js';
 import { openPages } from './platform/web/pages.js';
-import { problems } from './platform/web/problems.js';
+import { notFound, problems } from './platform/web/problems.js';
 import { openRenderer, type Renderer } from './platform/web/render.js';
 import { knownHost, pinToIssuer, surface } from './platform/web/surface.js';
 import { openWords, type Words } from './platform/web/words.js';
@@ -107,6 +108,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
 
   const assemble = async () => {
     const profile = await openSchema(db);
+    const disclosing = openDisclosing(profile, keyring);
     const provider = openProvider({
       issuer,
       keyring,
@@ -137,6 +139,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       subjectOf,
       rp: relyingPartyOf(issuer, NAME),
       profile,
+      disclosing,
     };
     const router = new Router();
     interactionRoutes(router, parts);
@@ -163,7 +166,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     provider.use(preparedMetadata());
     provider.use(exactPaths());
     provider.use(postedRequests());
-    provider.use(flushing(base.pool, keyring, base.noteReplay));
+    provider.use(flushing(base.pool, keyring, base.noteReplay, disclosing));
     provider.use(unavailability(provider));
     provider.use(choosePeople(provider, base.csrf, issuer, subjectOf));
     provider.use(pastRoutes(router.routes() as Parameters<typeof pastRoutes>[0]));
@@ -344,7 +347,7 @@ function findResourceServer(resources: Base['resources'], issuer: URL): FindReso
 
 /** The one list of what happens later. */
 function jobsOf(
-  { issuer, dormancy: policy }: Config,
+  { issuer, dormancy: policy, disclosuresKept: days }: Config,
   base: Base,
   provider: Parameters<typeof backchannelLogout>[0],
 ): JobDefinition[] {
@@ -371,6 +374,7 @@ function jobsOf(
     bringAboutChanges(profiles),
     sweepProfiles(profiles),
     sweepObjections(db),
+    sweepDisclosures(db, { days }),
     sweepChallenges(db),
     sweepRememberedBrowsers(db),
     {
@@ -387,14 +391,4 @@ function jobsOf(
       },
     },
   ];
-}
-
-async function notFound(
-  ctx: { status: number; body?: unknown },
-  next: () => Promise<unknown>,
-): Promise<void> {
-  await next();
-  if (ctx.status === 404 && ctx.body === undefined) {
-    throw new Refusal('missing', 'not_found', 'There is nothing at this address.');
-  }
 }

@@ -52,6 +52,8 @@ export interface Settings {
   readonly drainDelay: number;
   /** When accounts that nobody uses are put away, in days; never when undefined. */
   readonly dormancy?: { readonly after: number; readonly notices: number; readonly every: number };
+  /** How long what an app was told is shown after it has been told another value, in days. */
+  readonly disclosuresKept: number;
   /** What the operator should hear once at start. */
   readonly warnings: readonly string[];
 }
@@ -210,6 +212,7 @@ function complete(values: Values, warnings: readonly string[]): Omit<Settings, '
     ...(values.PLACES === undefined ? {} : { places: resolve(values.PLACES) }),
     maxInFlight: values.MAX_IN_FLIGHT ?? 250,
     ...dormancyOf(values),
+    disclosuresKept: values.DISCLOSURES_KEPT ?? 1_095,
     drainDelay: (values.DRAIN_DELAY ?? (production ? 3 : 0)) * 1_000,
     warnings,
   };

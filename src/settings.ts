@@ -173,6 +173,7 @@ export const SETTINGS = {
   DORMANCY_AFTER: parsed(text => whole(text, 31, 3_650), 'must be a number of days from 31 to 3650'),
   DORMANCY_NOTICES: parsed(text => whole(text, 1, 5), 'must be a number from 1 to 5'),
   DORMANCY_EVERY: parsed(text => whole(text, 1, 365), 'must be a number of days from 1 to 365'),
+  DISCLOSURES_KEPT: parsed(text => whole(text, 30, 3_650), 'must be a number of days from 30 to 3650'),
   LOG_LEVEL: z.enum(
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
     'must be trace, debug, info, warn, error, fatal or silent',

@@ -3,6 +3,7 @@ import type { PasswordHasher, RelyingParty } from '../domain/credentials/credent
 import type { ProfileSchema } from '../domain/profiles/profiles.js';
 import type { NoteReplay, Protection } from '../domain/protection/protection.js';
 import type { DeviceCodes } from '../oidc/device-codes.js';
+import type { Disclosing } from '../oidc/disclosing.js';
 import type { Interactions, PendingRequest } from '../oidc/interaction.js';
 import type { Engine } from '../oidc/provider.js';
 import type { SubjectOf } from '../oidc/subjects.js';
@@ -42,6 +43,7 @@ export interface Parts {
   readonly rp: RelyingParty;
   /** What is known about people and why, as it stands. */
   readonly profile: ProfileSchema;
+  readonly disclosing: Disclosing;
 }
 
 /** Answers with one of our pages. */

@@ -1,3 +1,4 @@
+import type { Hashes } from '../domain/disclosures/disclosures.js';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { learnSubjectKey } from '../platform/storage/origin.js';
 import type { ActingAccount } from './acting.js';
@@ -50,6 +51,8 @@ export interface ConsentSnapshot {
 export type ReadRow = Partial<
   Record<'artefact' | 'grant' | 'session' | 'account' | 'consent', Payload | null>
 > & {
+  /** By way and app, the hashes of what was told last about whom a token is for. */
+  readonly told?: Readonly<Record<string, Hashes>> | null;
   /** How many people are signed in in the browser that asks. */
   readonly crowd?: number;
   /** Everybody who is signed in there, each with their account. */
@@ -67,6 +70,8 @@ export interface Memory {
   readonly accounts: Map<string, AccountSnapshot | undefined>;
   /** By account and client. */
   readonly consents: Map<string, ConsentSnapshot | undefined>;
+  /** What apps were told last, by account, way and app. */
+  readonly told: Map<string, Hashes>;
   /** The journey's notes of a pending request. */
   readonly progress: Map<string, Payload>;
   /** The digest of the browser that a pending request was begun in, as hex. */
@@ -100,6 +105,7 @@ export function openMemory(): Memory {
     uids: new Map(),
     accounts: new Map(),
     consents: new Map(),
+    told: new Map(),
     progress: new Map(),
     begunIn: new Map(),
     devices: new Set(),
@@ -108,6 +114,8 @@ export function openMemory(): Memory {
 }
 
 export const artefactKey = (model: string, id: string) => `${model} ${id}`;
+export const toldKey = (accountId: string, clientId: string, way: string) =>
+  `${accountId} ${way} ${clientId}`;
 export const consentKey = (accountId: string, clientId: string) => `${accountId} ${clientId}`;
 
 /** Learns what a row brought, and what it looked for in vain: asking again would be a wasted trip. */
@@ -131,6 +139,8 @@ export function learn(memory: Memory, row: ReadRow, keyring: Keyring, clientId: 
     const snapshot = consent as unknown as ConsentSnapshot;
     memory.consents.set(consentKey(snapshot.account_id, snapshot.client_id), snapshot);
   }
+  const about = row.artefact?.['account_id'];
+  for (const [key, hashes] of Object.entries(row.told ?? {})) memory.told.set(`${about} ${key}`, hashes);
   learnAbsences(memory, row, clientId);
 }
 

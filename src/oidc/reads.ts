@@ -32,11 +32,28 @@ export function tokenRead(model: string): string {
   if (!artefact.columns.some(({ field }) => field === 'grantId')) {
     return `SELECT to_json(t) AS artefact FROM ${artefact.table} t ${found}`;
   }
-  return `${SELECT_TOKEN} FROM ${artefact.table} t
+  return `${SELECT_TOKEN}${toldLast(model, artefact.columns)} FROM ${artefact.table} t
     LEFT JOIN grants g ON g.id = t.grant_id
     LEFT JOIN sessions s ON s.uid = t.session_uid AND s.ended_at IS NULL
     ${ACCOUNT} t.account_id
     ${found}`;
+}
+
+/* What leaves for a token, and what an API is told that asks about one. */
+const LEAVES: Readonly<Record<string, readonly string[]>> = {
+  AuthorizationCode: ['access_token', 'id_token'],
+  DeviceCode: ['access_token', 'id_token'],
+  RefreshToken: ['access_token', 'id_token', 'introspection'],
+  AccessToken: ['userinfo', 'introspection', 'api'],
+};
+
+/* What those who will be told something were told last, so that telling them the same again writes nothing. */
+function toldLast(model: string, columns: readonly { readonly column: string }[]): string {
+  const ways = (LEAVES[model] ?? []).map(way => `'${way}'`).join(', ');
+  if (ways === '') return '';
+  const apps = columns.some(({ column }) => column === 'aud') ? 't.client_id, t.aud' : 't.client_id';
+  return `, (SELECT jsonb_object_agg(d.way || ' ' || d.client_id, d.claims) FROM disclosure_snapshots d
+      WHERE d.account_id = t.account_id AND d.client_id = ANY (ARRAY[${apps}]) AND d.way = ANY (ARRAY[${ways}])) AS told`;
 }
 
 /** A session by digest of its id ($1), with what client $2 will need of it. */

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Hashes } from '../domain/disclosures/disclosures.js';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { type NamedStatement, type StatementPool, statement } from '../platform/storage/db.js';
 import { type SubjectKeyRow, sealOrigins } from '../platform/storage/origin.js';
@@ -20,6 +21,7 @@ import {
   type ConsentSnapshot,
   type Memory,
   openMemory,
+  toldKey,
 } from './memory.js';
 import { openPendingWrites, type PendingWrites } from './pending-writes.js';
 import { type Hints, openReading } from './reading.js';
@@ -46,6 +48,8 @@ export interface RequestScope {
   sessionByUid(uid: string): Promise<Payload | undefined>;
   account(id: string): Promise<AccountSnapshot | undefined>;
   consent(accountId: string, clientId: string): Promise<ConsentSnapshot | undefined>;
+  /** The hashes of what an app was told last about somebody in one way, as far as the request has read it along. */
+  toldLast(accountId: string, clientId: string, way: string): Hashes;
   progress(interactionId: string): Payload;
   /** Whether a pending request was begun in the browser that asks. */
   begunHere(interactionId: string): boolean;
@@ -90,6 +94,7 @@ export function openScope(pool: StatementPool, keyring: Keyring, hints: Hints): 
     sessionByUid: async uid => copyOf(await reading.sessionByUid(uid)),
     account: reading.account,
     consent: reading.consent,
+    toldLast: (accountId, clientId, way) => memory.told.get(toldKey(accountId, clientId, way)) ?? {},
     progress: id => memory.progress.get(id) ?? {},
     begunHere: id => {
       const begunIn = memory.begunIn.get(id);

@@ -9,6 +9,7 @@ import { allowFormTarget } from '../platform/web/headers.js';
 import { isUnavailable } from '../platform/web/problems.js';
 import { answerConflict } from './conflicts.js';
 import { paceDevice } from './device-codes.js';
+import type { Disclosing } from './disclosing.js';
 import { JWKS_MAX_AGE } from './keys.js';
 import { notePushedAgain } from './noted-replays.js';
 import { FlushConflict, openScope, withinScope } from './request-scope.js';
@@ -23,7 +24,12 @@ const malformed = (cause?: unknown) =>
  * Serves each request within a scope and flushes what it left before the answer goes out. A failed flush lets no cookie
  * and no body leave: the caller's error handling answers instead, a lost race with the error of the artefact.
  */
-export function flushing(pool: StatementPool, keyring: Keyring, noteReplay: NoteReplay): Koa.Middleware {
+export function flushing(
+  pool: StatementPool,
+  keyring: Keyring,
+  noteReplay: NoteReplay,
+  disclosing: Disclosing,
+): Koa.Middleware {
   return async (ctx, next) => {
     if (/%00/.test(ctx.url)) throw malformed();
     const clientId = ctx.query['client_id'];
@@ -37,6 +43,7 @@ export function flushing(pool: StatementPool, keyring: Keyring, noteReplay: Note
       await notePushedAgain(ctx, scope, noteReplay);
       await paceDevice(ctx, pool);
       widenFormTarget(ctx);
+      await disclosing.finished(ctx);
       try {
         await scope.flush();
       } catch (error) {

@@ -65,8 +65,11 @@ test('an app that is allowed already, tokens, refresh, userinfo and introspectio
     tokens = await app.refresh(tokens.refresh_token ?? '');
   };
   expect(await trips(refresh)).toBeLessThanOrEqual(2);
-  expect(await trips(() => app.userInfo(tokens))).toBe(1);
-  expect(await trips(() => app.introspect(tokens.access_token))).toBe(1);
+  /* What is told for the first time is put on record. */
+  for (const count of [2, 1]) {
+    expect(await trips(() => app.userInfo(tokens))).toBe(count);
+    expect(await trips(() => app.introspect(tokens.access_token))).toBe(count);
+  }
 });
 
 test('a pushed request costs one write more, and one read more', async () => {
@@ -151,6 +154,7 @@ test('with two people in the browser each way takes no more', async () => {
   }
   tokens = await app.exchange();
   expect(await trips(() => app.refresh(tokens.refresh_token ?? ''))).toBeLessThanOrEqual(2);
+  await app.introspect(tokens.access_token);
   expect(await trips(() => app.userInfo(tokens))).toBe(1);
   expect(await trips(() => app.introspect(tokens.access_token))).toBe(1);
 });

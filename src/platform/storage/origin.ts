@@ -27,8 +27,7 @@ export function withinOrigin<T>(keyring: Keyring, origin: () => Origin, serve: (
 
 /** Notes the sealed key of somebody, where a row brought it along, so that no event needs to read it again. */
 export function learnSubjectKey(accountId: string, sealed: Buffer | string | null | undefined): void {
-  const key = typeof sealed === 'string' ? Buffer.from(sealed.slice(2), 'hex') : sealed;
-  visiting.getStore()?.keys.set(accountId, key ?? undefined);
+  visiting.getStore()?.keys.set(accountId, bytesOf(sealed));
 }
 
 const PURPOSE = 'subject-key';
@@ -51,6 +50,21 @@ function openedKey(keyring: Keyring, accountId: string, sealed: Buffer): Buffer 
   } catch {
     return undefined;
   }
+}
+
+/** The key of an account, opened, of a row that came along; undefined where it is gone or was sealed under a lost secret. */
+export function openSubjectKey(
+  keyring: Keyring,
+  accountId: string,
+  sealed: Buffer | string | null | undefined,
+): Buffer | undefined {
+  const bytes = bytesOf(sealed);
+  return bytes && openedKey(keyring, accountId, bytes);
+}
+
+/* As Postgres writes bytes in JSON. */
+function bytesOf(sealed: Buffer | string | null | undefined): Buffer | undefined {
+  return (typeof sealed === 'string' ? Buffer.from(sealed.slice(2), 'hex') : sealed) ?? undefined;
 }
 
 /** A row of `subject_keys`. */

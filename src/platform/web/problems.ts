@@ -46,6 +46,14 @@ export function problems(log: ProblemLog, show: ShowProblem): Koa.Middleware {
   };
 }
 
+/** Turns an answer that nobody gave into the refusal that it is. */
+export const notFound: Koa.Middleware = async (ctx, next) => {
+  await next();
+  if (ctx.status === 404 && ctx.body === undefined) {
+    throw new Refusal('missing', 'not_found', 'There is nothing at this address.');
+  }
+};
+
 /* The database gone, restarting, full or too slow is nobody's fault who asks: come back in a moment. */
 const UNAVAILABLE = /^(08|53|57)|^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|25006|40001|40P01)$/;
 

@@ -1,0 +1,75 @@
+import { createHmac } from 'node:crypto';
+
+/** The ways by which something about a person leaves to an app. */
+export const WAYS = ['id_token', 'access_token', 'userinfo', 'introspection', 'api', 'webhook'] as const;
+export type Way = (typeof WAYS)[number];
+
+/**
+ * What an answer says about itself, the app or the sign-in, and not about the person (RFC 7519 §4.1, OpenID Connect Core
+ * §2 and §3.3, RFC 7662 §2.2, RFC 9068 §2.2, RFC 8693 §4). Everything else that leaves is personal, `sub` too.
+ */
+export const PROTOCOL_CLAIMS: ReadonlySet<string> = new Set(
+  `iss aud exp nbf iat jti sid nonce acr amr auth_time azp at_hash c_hash s_hash scope client_id cnf active token_type`.split(
+    /\s+/,
+  ),
+);
+
+/** What an app is told about a person in one way, by the name of each claim. */
+export type Told = Readonly<Record<string, unknown>>;
+
+/** What of an answer is about the person. */
+export function personalOf(answer: Told): Told {
+  return Object.fromEntries(
+    Object.entries(answer).filter(([name, value]) => value !== undefined && !PROTOCOL_CLAIMS.has(name)),
+  );
+}
+
+/* The order of members says nothing. */
+function sameText(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}
+
+/** Hashes values of one person: equal ones alike, and unlike those of anybody else. */
+export type HashValue = (claim: string, value: unknown) => string;
+
+const BYTES = 16;
+
+/** Opens the hashing under a person's own key; once that is destroyed, nobody can try which value it was. */
+export function openHashing(key: Buffer): HashValue {
+  const own = createHmac('sha256', key).update('disclosures').digest();
+  return (claim, value) =>
+    createHmac('sha256', own)
+      .update(`${claim}\n${sameText(value)}`)
+      .digest('hex')
+      .slice(0, BYTES * 2);
+}
+
+/** Hashes by claim: of what is being told, or of what was told last. */
+export type Hashes = Readonly<Record<string, string>>;
+
+/** The hash of each claim of what is told. */
+export function hashesOf(told: Told, hash: HashValue): Hashes {
+  return Object.fromEntries(Object.entries(told).map(([claim, value]) => [claim, hash(claim, value)]));
+}
+
+/** Whether something is told that was not told before, or has another value now. */
+export function isNews(told: Hashes, before: Hashes): boolean {
+  return Object.entries(told).some(([claim, hash]) => before[claim] !== hash);
+}
+
+/** One claim that left: when, to whom, how, and why it was allowed to. */
+export interface Disclosure {
+  /** Of all that left in the same answer. */
+  readonly id: string;
+  readonly claim: string;
+  readonly clientId: string;
+  readonly way: Way;
+  readonly valueHash: string;
+  readonly purpose: string | undefined;
+  readonly consentId: string | undefined;
+  readonly at: Date;
+}
