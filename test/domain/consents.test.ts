@@ -113,7 +113,7 @@ test('taking it back leaves nothing, once', async () => {
 
 test('a consent of nobody is refused by the database', async () => {
   await expect(give({ accountId: newAccountId() })).rejects.toMatchObject({
-    constraint: 'consents__account',
+    constraint: 'consent_subjects__account',
   });
 });
 

@@ -1,79 +1,157 @@
-import { v7 as uuidv7 } from 'uuid';
 import type { Db } from '../../platform/storage/db.js';
 import type { Work } from '../../platform/storage/work.js';
+import {
+  type ConsentAnswers,
+  type ConsentEvent,
+  type ConsentState,
+  type ConsentTerms,
+  isOver,
+} from './consent.js';
+import * as ledger from './ledger.js';
+import * as store from './store.js';
+
+export {
+  CONSENT_EVENTS,
+  type ConsentActor,
+  type ConsentAnswers,
+  type ConsentEvent,
+  type ConsentEventName,
+  type ConsentParty,
+  type ConsentState,
+  type ConsentTerms,
+  consentAfter,
+  foldConsent,
+  isOver,
+  stateAfter,
+} from './consent.js';
+export { OUTDATED_CONSENTS, recordOutdatedConsents } from './jobs.js';
+export { digestOf } from './ledger.js';
+export type { ConsentKey, LedgerStretch } from './store.js';
+export { acceptTerms } from './terms.js';
 
 /** The facts this room records. */
 export const CONSENT_FACTS = [
   'consent.given',
   'consent.refused',
   'consent.withdrawn',
+  'consent.expired',
+  'consent.outdated',
+  'consent.asked_again',
   'terms.accepted',
 ] as const;
 
-/** What somebody allowed an app, and what of it they left out. */
-export interface ConsentGiven {
+/** What somebody allowed an app, what of it they left out, and under which words and terms. */
+export interface ConsentGiven extends Omit<ConsentAnswers, 'resources'>, Partial<ConsentTerms> {
   readonly accountId: string;
   readonly clientId: string;
-  readonly scopes: readonly string[];
-  readonly claims: readonly string[];
-  readonly refusedScopes: readonly string[];
-  readonly refusedClaims: readonly string[];
-  /** Scopes by resource indicator (RFC 8707). */
-  readonly resources?: Readonly<Record<string, string>>;
+  readonly resources?: ConsentAnswers['resources'];
   readonly language: string;
+  /** How it came about, e.g. `consent_page`. */
+  readonly method?: string;
 }
 
-const merged = (column: string, without: string) =>
-  `ARRAY(SELECT DISTINCT v FROM unnest(consents.${column} || excluded.${column}) v WHERE NOT v = ANY (excluded.${without}))`;
-
-/* Scopes by resource: what an API was allowed before stays beside what it is allowed now. */
-const MERGED_RESOURCES = `(
-  SELECT coalesce(jsonb_object_agg(indicator, scopes), '{}') FROM (
-    SELECT indicator, string_agg(DISTINCT scope, ' ') AS scopes FROM (
-      SELECT key AS indicator, unnest(string_to_array(value, ' ')) AS scope FROM jsonb_each_text(consents.resources)
-      UNION ALL
-      SELECT key, unnest(string_to_array(value, ' ')) FROM jsonb_each_text(excluded.resources)
-    ) each GROUP BY indicator
-  ) merged)`;
-
 /**
- * Puts on record what somebody allowed. It is remembered beside what they allowed the same app before: the newer answer
- * about a scope or claim wins, and what was not asked this time stays as it was.
+ * Puts on record what somebody allowed, word for word. It is remembered beside what they allowed the same app before: the
+ * newer answer about a scope or claim wins, and what was not asked this time stays as it was.
  */
 export async function giveConsent(work: Work, given: ConsentGiven): Promise<void> {
-  await work.tx.raw(
-    `INSERT INTO consents (account_id, client_id, id, scopes, claims, refused_scopes, refused_claims, resources, language, given_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (account_id, client_id) DO UPDATE SET
-       scopes = ${merged('scopes', 'refused_scopes')},
-       claims = ${merged('claims', 'refused_claims')},
-       refused_scopes = ${merged('refused_scopes', 'scopes')},
-       refused_claims = ${merged('refused_claims', 'claims')},
-       resources = ${MERGED_RESOURCES},
-       language = excluded.language, given_at = excluded.given_at, id = excluded.id`,
-    [
-      given.accountId,
-      given.clientId,
-      uuidv7(),
-      [...given.scopes],
-      [...given.claims],
-      [...given.refusedScopes],
-      [...given.refusedClaims],
-      JSON.stringify(given.resources ?? {}),
-      given.language,
-      work.at,
-    ],
-  );
+  await ledger.insertAnswer(work.tx, ledger.entryOf(work, given));
+  const { accountId, clientId, scopes, claims } = given;
   work.record({
     type: 'consent.given',
-    accountId: given.accountId,
-    clientId: given.clientId,
-    detail: {
-      scopes: given.scopes,
-      claims: given.claims,
-      refused: [...given.refusedScopes, ...given.refusedClaims],
-    },
+    accountId,
+    clientId,
+    detail: { scopes, claims, refused: [...given.refusedScopes, ...given.refusedClaims] },
   });
+}
+
+/** Puts on record that somebody allowed nothing of what they were asked. What was allowed before stays. */
+export async function refuseConsent(work: Work, asked: ConsentGiven): Promise<void> {
+  const { accountId, clientId } = asked;
+  await ledger.append(work.tx, 'refused', ledger.entryOf(work, asked));
+  work.record({ type: 'consent.refused', accountId, clientId });
+}
+
+/** Puts on record, once for these versions, that somebody was shown words that changed since they agreed. */
+export async function askConsentAgain(work: Work, asked: ConsentGiven): Promise<void> {
+  const { accountId, clientId, notices = {} } = asked;
+  if (await store.wasAskedAgain(work.tx, { accountId, clientId }, notices)) return;
+  await ledger.append(work.tx, 'asked_again', ledger.entryOf(work, asked));
+  const purposes = Object.keys(notices).sort();
+  work.record({ type: 'consent.asked_again', accountId, clientId, detail: { purposes } });
+}
+
+/**
+ * Takes back all that an app was allowed; says whether there was anything. What the app holds ends with
+ * `withdrawFromApp` of the journeys, which is what everybody should call.
+ */
+export async function withdrawConsent(
+  work: Work,
+  accountId: string,
+  clientId: string,
+  method = 'unknown',
+): Promise<boolean> {
+  await store.lockSubjects(work.tx, [accountId]);
+  const was = await store.remove(work.tx, accountId, clientId);
+  if (!was) return false;
+  await ledger.append(
+    work.tx,
+    'withdrawn',
+    ledger.entryOf(work, { accountId, clientId, ...ended(was), method }),
+  );
+  work.record({ type: 'consent.withdrawn', accountId, clientId });
+  return true;
+}
+
+/** Puts on record that a consent has ended by itself; says whether it had. It was worth nothing from that instant on. */
+export async function recordExpiry(work: Work, { accountId, clientId }: store.ConsentKey): Promise<boolean> {
+  await store.lockSubjects(work.tx, [accountId]);
+  const was = await store.remove(work.tx, accountId, clientId, work.at);
+  if (!was) return false;
+  const said = { accountId, clientId, ...ended(was), validUntil: was.validUntil, method: 'end_date' };
+  await ledger.append(work.tx, 'expired', ledger.entryOf(work, said));
+  work.record({ type: 'consent.expired', accountId, clientId });
+  return true;
+}
+
+/* What came to an end stands in the event that ended it. */
+const ended = ({ scopes, claims, refusedScopes, refusedClaims, resources, notices }: ConsentState) => ({
+  scopes,
+  claims,
+  refusedScopes,
+  refusedClaims,
+  resources,
+  notices,
+});
+
+/** What somebody allows an app now; undefined also when it has ended by itself. */
+export async function findConsent(
+  db: Db,
+  accountId: string,
+  clientId: string,
+  at = new Date(),
+): Promise<ConsentState | undefined> {
+  const state = await store.find(db, accountId, clientId);
+  return state && !isOver(state, at) ? state : undefined;
+}
+
+/** What happened about somebody's consents, oldest first, 500 at most; `after` is the `nr` of the last one read. */
+export function listConsentEvents(
+  db: Db,
+  accountId: string,
+  stretch: store.LedgerStretch = {},
+): Promise<readonly ConsentEvent[]> {
+  return store.list(db, accountId, stretch);
+}
+
+/** One event of somebody's ledger; another person's is none. */
+export function findConsentEvent(db: Db, accountId: string, id: string): Promise<ConsentEvent | undefined> {
+  return store.findEvent(db, accountId, id);
+}
+
+/** The exact words with this SHA-256 (hex) that were shown to somebody, as JSON. */
+export function findWording(db: Db, digest: string): Promise<string | undefined> {
+  return store.findWording(db, digest);
 }
 
 /** An app that somebody lets have something, and what. */
@@ -90,30 +168,8 @@ export async function listLiveConsents(db: Db, accountId: string): Promise<reado
   const { rows } = await db.raw<{ rows: LiveConsent[] }>(
     `SELECT c.client_id AS "clientId", n.name, c.scopes, c.claims, c.given_at AS "givenAt"
      FROM consents c JOIN client_names n ON n.client_id = c.client_id
-     WHERE c.account_id = ? ORDER BY n.name, c.client_id LIMIT 500`,
+     WHERE c.account_id = ? AND (c.valid_until IS NULL OR c.valid_until > now()) ORDER BY n.name, c.client_id LIMIT 500`,
     [accountId],
   );
   return rows;
-}
-
-/** Takes back all that an app was allowed; says whether there was anything. */
-export async function withdrawConsent(work: Work, accountId: string, clientId: string): Promise<boolean> {
-  const gone = await work.tx('consents').where({ account_id: accountId, client_id: clientId }).delete();
-  if (gone > 0) work.record({ type: 'consent.withdrawn', accountId, clientId });
-  return gone > 0;
-}
-
-/** Records which terms were accepted, in which version and language. */
-export async function acceptTerms(
-  work: Work,
-  accountId: string,
-  version: string,
-  language: string,
-): Promise<void> {
-  await work
-    .tx('terms_acceptances')
-    .insert({ account_id: accountId, version, language, accepted_at: work.at })
-    .onConflict(['account_id', 'version'])
-    .ignore();
-  work.record({ type: 'terms.accepted', accountId, detail: { version, language } });
 }

@@ -1,11 +1,14 @@
 import type pg from 'pg';
 
+/** What is only added to: events, and what proves who agreed to what. */
+const KEPT = ['events', 'consent_ledger', 'consent_wordings', 'purpose_versions', 'purpose_notices'];
+
 /** A table whose comment holds this word may be emptied whole by the lesser role. */
 const MAY_TRUNCATE = 'keyhold:truncate';
 
 /**
  * Gives the role the server works under what it needs and no more: rows, sequences and functions, never the schema,
- * and the events only to be added to and read.
+ * and what is on record for good only to be added to and read.
  */
 export async function grantAppRole(client: pg.Client, appRole: string | undefined): Promise<void> {
   const { rows } = await client.query('SELECT current_user AS owner');
@@ -34,12 +37,12 @@ function grantsOn(schema: string, role: string): string {
     ALTER DEFAULT PRIVILEGES IN SCHEMA ${schema} GRANT USAGE, SELECT, UPDATE ON SEQUENCES TO ${role};`;
 }
 
-// Append-only events with all their partitions, the migrations' own records, partitions that are emptied whole,
+// Append-only tables with all their partitions, the migrations' own records, partitions that are emptied whole,
 // and the queue's tables, whose row security lets nobody but their owner in.
 async function particulars(client: pg.Client, role: string): Promise<readonly string[]> {
   const { rows } = await client.query(
     `WITH RECURSIVE kept AS (
-       SELECT to_regclass('public.events')::oid AS oid WHERE to_regclass('public.events') IS NOT NULL
+       SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($3::text[])
        UNION ALL SELECT i.inhrelid FROM pg_inherits i JOIN kept ON i.inhparent = kept.oid
      )
      SELECT format('REVOKE UPDATE, DELETE, TRUNCATE ON %s FROM %I', oid::regclass, $1::text) AS statement FROM kept
@@ -57,7 +60,7 @@ async function particulars(client: pg.Client, role: string): Promise<readonly st
      FROM pg_class c WHERE c.relnamespace = 'graphile_worker'::regnamespace AND c.relrowsecurity
        AND NOT EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid
          AND (SELECT oid FROM pg_roles WHERE rolname = $1::text) = ANY (p.polroles))`,
-    [role, `%${MAY_TRUNCATE}%`],
+    [role, `%${MAY_TRUNCATE}%`, KEPT],
   );
   return rows.map(row => String(row.statement));
 }

@@ -1,0 +1,227 @@
+import type { Db, Tx } from '../../platform/storage/db.js';
+import type { ConsentActor, ConsentEvent, ConsentEventName, ConsentState } from './consent.js';
+
+/** Holds the ledgers of people against every other writer until the transaction ends. */
+export async function lockSubjects(tx: Tx, accountIds: readonly string[]): Promise<void> {
+  await tx('consent_subjects')
+    .whereIn('account_id', [...accountIds])
+    .orderBy('account_id')
+    .forUpdate()
+    .select('subject');
+}
+
+interface StateRow {
+  readonly id: string;
+  readonly scopes: readonly string[];
+  readonly claims: readonly string[];
+  readonly refused_scopes: readonly string[];
+  readonly refused_claims: readonly string[];
+  readonly resources: Readonly<Record<string, string>>;
+  readonly notices: Readonly<Record<string, number>>;
+  readonly language: string;
+  readonly given_at: Date;
+  readonly valid_until: Date | null;
+}
+
+const STATE = [
+  'id',
+  'scopes',
+  'claims',
+  'refused_scopes',
+  'refused_claims',
+  'resources',
+  'notices',
+  'language',
+  'given_at',
+  'valid_until',
+] as const;
+
+const stateOf = (row: StateRow): ConsentState => ({
+  id: row.id,
+  scopes: row.scopes,
+  claims: row.claims,
+  refusedScopes: row.refused_scopes,
+  refusedClaims: row.refused_claims,
+  resources: row.resources,
+  notices: row.notices,
+  language: row.language,
+  givenAt: row.given_at,
+  validUntil: row.valid_until ?? undefined,
+});
+
+/** What somebody allows an app, whether it has ended by itself or not. */
+export async function find(db: Db, accountId: string, clientId: string): Promise<ConsentState | undefined> {
+  const row = await db('consents')
+    .where({ account_id: accountId, client_id: clientId })
+    .first<StateRow | undefined>(...STATE);
+  return row && stateOf(row);
+}
+
+/** Removes what somebody allowed an app, `endedBy` a moment only if it ended by itself until then; gives what it was. */
+export async function remove(
+  tx: Tx,
+  accountId: string,
+  clientId: string,
+  endedBy?: Date,
+): Promise<ConsentState | undefined> {
+  const query = tx('consents').where({ account_id: accountId, client_id: clientId });
+  if (endedBy) query.where('valid_until', '<=', endedBy);
+  const [row]: StateRow[] = await query.delete([...STATE]);
+  return row && stateOf(row);
+}
+
+interface LedgerRow extends Omit<StateRow, 'given_at' | 'language'> {
+  readonly subject: string;
+  readonly nr: number;
+  readonly client_id: string;
+  readonly event: ConsentEventName;
+  readonly state: string;
+  readonly at: Date;
+  readonly by_kind: ConsentActor;
+  readonly method: string;
+  readonly renews: readonly string[];
+  readonly language: string | null;
+  readonly wording: string | null;
+  readonly controllers: ConsentEvent['controllers'];
+  readonly recipients: ConsentEvent['recipients'];
+  readonly retention: Readonly<Record<string, string>>;
+  readonly jurisdiction: readonly string[];
+  readonly withdrawal: string | null;
+}
+
+function eventOf(row: LedgerRow): ConsentEvent {
+  const {
+    language,
+    givenAt: _,
+    ...state
+  } = stateOf({
+    ...row,
+    language: row.language ?? '',
+    given_at: row.at,
+  });
+  const { subject, nr, event, at, method, renews, controllers, recipients, retention, jurisdiction } = row;
+  return {
+    ...state,
+    subject,
+    nr,
+    clientId: row.client_id,
+    event,
+    state: row.state,
+    at,
+    by: row.by_kind,
+    method,
+    renews,
+    language: language === '' ? undefined : language,
+    wording: row.wording ?? undefined,
+    controllers,
+    recipients,
+    retention,
+    jurisdiction,
+    withdrawal: row.withdrawal ?? undefined,
+  };
+}
+
+const EVENT = `l.subject, l.nr, l.id, l.client_id, l.event, l.state, l.at, l.by_kind, l.method, l.notices, l.renews,
+  l.language, encode(l.wording, 'hex') AS wording, l.scopes, l.claims, l.refused_scopes, l.refused_claims, l.resources,
+  l.controllers, l.recipients, l.retention, l.jurisdiction, l.withdrawal, l.valid_until`;
+
+/** A stretch of somebody's ledger, oldest first: of one app or of all, after an event, as many as these. */
+export interface LedgerStretch {
+  readonly clientId?: string | undefined;
+  readonly after?: number | undefined;
+  readonly limit?: number | undefined;
+}
+
+const MOST = 500;
+
+/** Somebody's ledger, oldest first. */
+export async function list(
+  db: Db,
+  accountId: string,
+  { clientId, after = 0, limit = MOST }: LedgerStretch,
+): Promise<readonly ConsentEvent[]> {
+  const { rows } = await db.raw<{ rows: LedgerRow[] }>(
+    `SELECT ${EVENT} FROM consent_subjects s JOIN consent_ledger l ON l.subject = s.subject
+     WHERE s.account_id = :accountId AND l.nr > :after AND (CAST(:clientId AS text) IS NULL OR l.client_id = CAST(:clientId AS text))
+     ORDER BY l.nr LIMIT :limit`,
+    { accountId, clientId: clientId ?? null, after, limit: Math.min(limit, MOST) },
+  );
+  return rows.map(eventOf);
+}
+
+/** One event of somebody's ledger; another person's is none. */
+export async function findEvent(db: Db, accountId: string, id: string): Promise<ConsentEvent | undefined> {
+  const { rows } = await db.raw<{ rows: LedgerRow[] }>(
+    `SELECT ${EVENT} FROM consent_subjects s JOIN consent_ledger l ON l.subject = s.subject
+     WHERE s.account_id = ? AND l.id = ?::uuid`,
+    [accountId, id],
+  );
+  return rows[0] && eventOf(rows[0]);
+}
+
+/** A wording by its SHA-256, as hex. */
+export async function findWording(db: Db, digest: string): Promise<string | undefined> {
+  const row = await db('consent_wordings')
+    .where('digest', Buffer.from(digest, 'hex'))
+    .first<{ readonly wording: string } | undefined>('wording');
+  return row?.wording;
+}
+
+/** Whose consent to which app. */
+export interface ConsentKey {
+  readonly accountId: string;
+  readonly clientId: string;
+}
+
+/** Consents that ended by themselves until a moment. */
+export async function listOver(db: Db, at: Date, limit: number): Promise<readonly ConsentKey[]> {
+  const rows = await db('consents')
+    .select({ accountId: 'account_id', clientId: 'client_id' })
+    .where('valid_until', '<=', at)
+    .orderBy('valid_until')
+    .limit(limit);
+  return rows;
+}
+
+/** Whether somebody was shown these versions for an app already. */
+export async function wasAskedAgain(
+  db: Db,
+  { accountId, clientId }: ConsentKey,
+  notices: Readonly<Record<string, number>>,
+): Promise<boolean> {
+  const { rows } = await db.raw<{ rows: unknown[] }>(
+    `SELECT 1 FROM consent_subjects s JOIN consent_ledger l ON l.subject = s.subject
+     WHERE s.account_id = ? AND l.client_id = ? AND l.event = 'asked_again' AND l.notices @> ?::jsonb LIMIT 1`,
+    [accountId, clientId, JSON.stringify(notices)],
+  );
+  return rows.length > 0;
+}
+
+/** A consent under words that count no more, and which versions do now. */
+export interface OutdatedConsent extends ConsentKey {
+  readonly notices: Readonly<Record<string, number>>;
+}
+
+/** Consents under words that count no more, of which the ledger does not say so yet: after a key. */
+export async function listOutdated(
+  db: Db,
+  after: ConsentKey,
+  limit: number,
+): Promise<readonly OutdatedConsent[]> {
+  const { rows } = await db.raw<{ rows: { account_id: string; client_id: string; notices: object }[] }>(
+    `SELECT c.account_id, c.client_id, o.notices FROM consents c
+     JOIN consent_subjects s ON s.account_id = c.account_id,
+     LATERAL (SELECT jsonb_object_agg(p.id, p.version) AS notices FROM jsonb_each_text(c.notices) n
+       JOIN purposes p ON p.id = n.key WHERE n.value::integer < p.counts_from AND NOT EXISTS (
+         SELECT FROM consent_ledger l WHERE l.subject = s.subject AND l.client_id = c.client_id AND l.event = 'invalidated'
+           AND (l.notices ->> p.id)::integer >= p.counts_from)) o
+     WHERE (c.account_id, c.client_id) > (?::uuid, ?) AND o.notices IS NOT NULL
+     ORDER BY c.account_id, c.client_id LIMIT ?`,
+    [after.accountId, after.clientId, limit],
+  );
+  return rows.map(({ account_id, client_id, notices }) => ({
+    accountId: account_id,
+    clientId: client_id,
+    notices: notices as Readonly<Record<string, number>>,
+  }));
+}
