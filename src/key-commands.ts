@@ -1,14 +1,11 @@
 import { listKeys, resetKeys, rotateKey, SIGNING_ALGORITHMS } from './oidc/keys.js';
 import { openKeyring } from './platform/crypto/keyring.js';
-import type { Db } from './platform/storage/db.js';
+import type { Shell } from './platform/shell.js';
 import { openWork } from './platform/storage/work.js';
 
 /** What `keyhold keys …` works with. */
-export interface KeysCommand {
-  readonly db: Db;
+export interface KeysCommand extends Shell {
   readonly secret: string;
-  readonly print: (text: string) => void;
-  readonly fail: (text: string) => void;
 }
 
 export const KEYS_USAGE = `keyhold keys list                                            the keys that tokens are signed with

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { findByIdentifier, normaliseEmail } from './domain/accounts/accounts.js';
 import {
@@ -13,15 +11,13 @@ import {
 import { type Content, sendToEveryone } from './journeys/messages/dispatch.js';
 import { type Sending, sendOnTopic } from './journeys/messages/send.js';
 import { Refusal } from './platform/errors.js';
+import { answering, readJsonFile, readWords, type Shell, Usage } from './platform/shell.js';
 import type { Db } from './platform/storage/db.js';
 import { openWork } from './platform/storage/work.js';
 
 /** What `keyhold topics …` and `keyhold messages …` work with. */
-export interface MessagesCommand {
-  readonly db: Db;
+export interface MessagesCommand extends Shell {
   readonly sending: Sending;
-  readonly print: (text: string) => void;
-  readonly fail: (text: string) => void;
 }
 
 export const MESSAGES_USAGE = `keyhold topics plan FILE.json|-                              what applying a file of topics would do
@@ -39,23 +35,24 @@ export function runTopics(
   command: MessagesCommand,
 ): Promise<number> {
   const { db } = command;
-  return answering(command, async () => {
-    if (rest.length > 0) return undefined;
+  return answering(command, MESSAGES_USAGE, async () => {
+    if (rest.length > 0) throw new Usage();
     if (verb === 'list' && file === undefined) return listTopics(db);
-    if (verb === 'plan' && file) return planTopics(db, JSON.parse(await read(file)));
+    if (verb === 'plan' && file) return planTopics(db, await readJsonFile(file));
     if (verb === 'apply' && file) {
-      const input: unknown = JSON.parse(await read(file));
+      const input = await readJsonFile(file);
       return openWork(db, OPERATOR, work => applyTopics(work, input));
     }
-    return undefined;
+    throw new Usage();
   });
 }
 
 /** Runs `keyhold messages …` and gives the exit code: 0 done, 1 refused, 2 not understood. */
 export function runMessages([verb, ...words]: readonly string[], command: MessagesCommand): Promise<number> {
-  return answering(command, async () => {
+  return answering(command, MESSAGES_USAGE, async () => {
     if (verb === 'list' && words.length === 0) return listDispatches(command.db);
-    return verb === 'send' ? send(words, command) : undefined;
+    if (verb !== 'send') throw new Usage();
+    return send(words, command);
   });
 }
 
@@ -68,11 +65,11 @@ const OPTIONS = {
   email: { type: 'string' },
 } as const;
 
-async function send(words: readonly string[], { db, sending }: MessagesCommand): Promise<object | undefined> {
+async function send(words: readonly string[], { db, sending }: MessagesCommand): Promise<object> {
   const { values } = parseArgs({ args: [...words], options: OPTIONS, strict: true });
   const { topic, subject, text: file, account, email } = values;
   const channel = CHANNELS.find(each => each === values.channel);
-  if (!topic || !subject || !file || !channel || (account && email)) return undefined;
+  if (!topic || !subject || !file || !channel || (account && email)) throw new Usage();
   if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(subject) || subject.length > 200) {
     throw new Refusal(
       'invalid',
@@ -80,7 +77,7 @@ async function send(words: readonly string[], { db, sending }: MessagesCommand):
       'The subject must be one line of at most 200 characters.',
     );
   }
-  const content: Content = { topic, channel, subject, text: await read(file) };
+  const content: Content = { topic, channel, subject, text: await readWords(file) };
   await checkTopic(db, topic, channel);
   if (account === undefined && email === undefined) {
     return openWork(db, OPERATOR, async work => ({
@@ -106,28 +103,4 @@ async function accountOf(db: Db, typed: string): Promise<string> {
   const account = email === undefined ? undefined : await findByIdentifier(db, 'email', email);
   if (!account) throw new Refusal('missing', 'account_unknown', `Nobody has the address ${typed}.`);
   return account.id;
-}
-
-const read = (file: string) => (file === '-' ? text(process.stdin) : readFileSync(file, 'utf8'));
-
-async function answering(
-  { print, fail }: MessagesCommand,
-  run: () => Promise<object | undefined>,
-): Promise<number> {
-  try {
-    const answer = await run();
-    if (answer === undefined) fail(MESSAGES_USAGE);
-    else print(`${JSON.stringify(answer, null, 2)}\n`);
-    return answer === undefined ? 2 : 0;
-  } catch (error) {
-    const { code = '' } = error as { readonly code?: string };
-    if (error instanceof Refusal) fail(error.message);
-    else if (error instanceof SyntaxError) fail(`The file is not JSON: ${error.message}`);
-    else if (code.startsWith('ERR_PARSE_ARGS')) {
-      fail(`${(error as Error).message}\n${MESSAGES_USAGE}`);
-      return 2;
-    } else if (['ENOENT', 'EACCES', 'EISDIR'].includes(code)) fail('The file cannot be read.');
-    else throw error;
-    return 1;
-  }
 }

@@ -12,15 +12,9 @@ import { listContacts } from './domain/contacts/contacts.js';
 import { type Attribute, listAttributes, openSchema } from './domain/profiles/profiles.js';
 import { Refusal } from './platform/errors.js';
 import { masked } from './platform/masks.js';
+import { answering, type Shell, Usage } from './platform/shell.js';
 import type { Db } from './platform/storage/db.js';
 import { openWork } from './platform/storage/work.js';
-
-/** What `keyhold people …` works with; `print` is for standard output, `fail` for standard error. */
-export interface PeopleCommand {
-  readonly db: Db;
-  print(text: string): void;
-  fail(text: string): void;
-}
 
 export const PEOPLE_USAGE = `keyhold people show EMAIL|ID --purpose P [--reveal NAME[,NAME]]
         [--team CODE] [--reference CODE]                     what is known about somebody, masked; they see that you looked,
@@ -34,20 +28,8 @@ const OPTIONS = {
 } as const;
 
 /** Runs one verb and gives the exit code: 0 done, 1 refused, 2 not understood. */
-export async function runPeople(words: readonly string[], command: PeopleCommand): Promise<number> {
-  const asked = read(words);
-  if (asked === undefined) {
-    command.fail(PEOPLE_USAGE);
-    return 2;
-  }
-  try {
-    command.print(`${JSON.stringify(await show(asked, command.db), null, 2)}\n`);
-    return 0;
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    command.fail(error.message);
-    return 1;
-  }
+export function runPeople(words: readonly string[], shell: Shell): Promise<number> {
+  return answering(shell, PEOPLE_USAGE, async () => show(read(words), shell.db));
 }
 
 interface Asked {
@@ -58,16 +40,12 @@ interface Asked {
   readonly reference: string | undefined;
 }
 
-function read(words: readonly string[]): Asked | undefined {
-  try {
-    const { values, positionals } = parseArgs({ args: [...words], options: OPTIONS, allowPositionals: true });
-    const [verb, whom, ...rest] = positionals;
-    if (verb !== 'show' || whom === undefined || rest.length > 0) return undefined;
-    const { purpose, team, reference, reveal = [] } = values;
-    return { whom, purpose, team, reference, reveal: reveal.flatMap(names => names.split(',')) };
-  } catch {
-    return undefined;
-  }
+function read(words: readonly string[]): Asked {
+  const { values, positionals } = parseArgs({ args: [...words], options: OPTIONS, allowPositionals: true });
+  const [verb, whom, ...rest] = positionals;
+  if (verb !== 'show' || whom === undefined || rest.length > 0) throw new Usage();
+  const { purpose, team, reference, reveal = [] } = values;
+  return { whom, purpose, team, reference, reveal: reveal.flatMap(names => names.split(',')) };
 }
 
 /** Reads first, puts the look on record, and only then shows anything. */

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import {
   applySchema,
   COUNTED,
@@ -11,17 +10,14 @@ import {
 } from './domain/profiles/profiles.js';
 import type { Telling } from './journeys/notices/tell.js';
 import { Refusal } from './platform/errors.js';
-import type { Db } from './platform/storage/db.js';
+import { readWords, type Shell } from './platform/shell.js';
 import { openWork } from './platform/storage/work.js';
 import { planChanges, planInWords } from './profile-plan.js';
 import { REQUESTS_USAGE, runChanges, runCorrections } from './profile-requests.js';
 
 /** What `keyhold profile …` works with. */
-export interface ProfileCommand {
-  readonly db: Db;
+export interface ProfileCommand extends Shell {
   readonly telling: Telling;
-  readonly print: (text: string) => void;
-  readonly fail: (text: string) => void;
 }
 
 export const PROFILE_USAGE = `keyhold profile show                                         what is known about people and why, as a file
@@ -74,7 +70,7 @@ async function show(words: readonly string[], command: ProfileCommand): Promise<
 async function plan(words: readonly string[], command: ProfileCommand): Promise<number> {
   const [file] = words;
   if (file === undefined || words.length > 1) return notUnderstood(command);
-  const read = readFile(file, command);
+  const read = await readFile(file, command);
   if (!read) return 1;
   const standing = await standingIn(command);
   const changes = planChanges(standing, read.schema);
@@ -91,7 +87,7 @@ async function apply(words: readonly string[], command: ProfileCommand): Promise
   const deleteValues = words.includes('--delete-values');
   const [file, ...rest] = words.filter(word => word !== '--delete-values');
   if (file === undefined || rest.length > 0) return notUnderstood(command);
-  const read = readFile(file, command);
+  const read = await readFile(file, command);
   if (!read) return 1;
   const standing = await openSchema(command.db);
   const changes = planChanges(standing, read.schema);
@@ -112,15 +108,8 @@ async function apply(words: readonly string[], command: ProfileCommand): Promise
   return 0;
 }
 
-function readFile(file: string, { fail }: ProfileCommand) {
-  let text: string;
-  try {
-    text = readFileSync(file === '-' ? 0 : file, 'utf8');
-  } catch {
-    fail(`${file} cannot be read.`);
-    return undefined;
-  }
-  const read = readSchema(text);
+async function readFile(file: string, { fail }: ProfileCommand) {
+  const read = readSchema(await readWords(file));
   if ('schema' in read) return read;
   for (const { line, path, message } of read.problems) {
     fail(`${file}:${line}: ${path === '' ? '' : `${path}: `}${message}`);

@@ -21,15 +21,12 @@ import {
 import { tellOfDecision } from './journeys/manage/profile/tell.js';
 import type { Telling } from './journeys/notices/tell.js';
 import { Refusal } from './platform/errors.js';
-import type { Db } from './platform/storage/db.js';
+import type { Shell } from './platform/shell.js';
 import { openWork, type Work } from './platform/storage/work.js';
 
 /** What people ask of operators about their profiles is looked at and answered with. */
-export interface RequestsCommand {
-  readonly db: Db;
+export interface RequestsCommand extends Shell {
   readonly telling: Telling;
-  readonly print: (text: string) => void;
-  readonly fail: (text: string) => void;
 }
 
 export const REQUESTS_USAGE = `keyhold profile changes list [--after ID]                    changes that wait to be allowed

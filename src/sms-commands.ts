@@ -1,26 +1,18 @@
 import { listSmsBudgets } from './journeys/manage/contacts/budgets.js';
-import type { Db } from './platform/storage/db.js';
+import { answering, type Shell, Usage } from './platform/shell.js';
 
-/** What the verbs work with; `print` is for standard output, `fail` for standard error. */
-export interface SmsCommand {
-  readonly db: Db;
+/** What `keyhold sms …` works with. */
+export interface SmsCommand extends Shell {
   readonly config: { readonly smsPerDay: number };
-  print(text: string): void;
-  fail(text: string): void;
 }
 
 export const SMS_USAGE =
   'keyhold sms budgets                                          how many text messages went where, and how many may still';
 
 /** Runs one verb and gives the exit code: 0 done, 2 not understood. */
-export async function runSms(
-  words: readonly string[],
-  { db, config, print, fail }: SmsCommand,
-): Promise<number> {
-  if (words.length !== 1 || words[0] !== 'budgets') {
-    fail(SMS_USAGE);
-    return 2;
-  }
-  print(`${JSON.stringify(await listSmsBudgets(db, config.smsPerDay), null, 2)}\n`);
-  return 0;
+export function runSms(words: readonly string[], command: SmsCommand): Promise<number> {
+  return answering(command, SMS_USAGE, async () => {
+    if (words.length !== 1 || words[0] !== 'budgets') throw new Usage();
+    return listSmsBudgets(command.db, command.config.smsPerDay);
+  });
 }

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
 import { Refusal } from '../../platform/errors.js';
+import { answering, readJsonFile, type Shell, Usage } from '../../platform/shell.js';
 import type { Db } from '../../platform/storage/db.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
 import {
@@ -17,14 +16,9 @@ import {
   toRegistrationAnswer,
 } from './clients.js';
 
-/** What a command needs of the shell it runs in. */
-export interface CommandContext {
-  readonly db: Db;
+/** What `keyhold clients …` works with. */
+export interface CommandContext extends Shell {
   readonly config: ClientRules;
-  /** Writes to standard output: JSON and nothing else. */
-  readonly print: (text: string) => void;
-  /** Writes one problem to standard error. */
-  readonly fail: (text: string) => void;
 }
 
 export const CLIENTS_USAGE = `keyhold clients add FILE.json [--first-party] [--verified]   register a client (- reads standard input)
@@ -32,9 +26,6 @@ keyhold clients list                                         all clients
 keyhold clients show ID                                      one client
 keyhold clients rotate-secret ID [--keep-old MINUTES]        a new secret, the old one good for a while
 keyhold clients disable ID | enable ID | remove ID`;
-
-/** A command line that makes no sense. */
-class Usage extends Error {}
 
 type Verb = (words: readonly string[], context: CommandContext) => Promise<unknown>;
 
@@ -56,22 +47,13 @@ const VERBS: Readonly<Record<string, Verb>> = {
 };
 
 /** Runs `keyhold clients …` and gives the exit code: 0 done, 1 refused, 2 not understood. */
-export async function runClients(argv: readonly string[], context: CommandContext): Promise<number> {
+export function runClients(argv: readonly string[], context: CommandContext): Promise<number> {
   const [name = '', ...words] = argv;
-  try {
+  return answering(context, CLIENTS_USAGE, async () => {
     const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
     if (!verb) throw new Usage(name === '' ? 'Say what to do with clients.' : `There is no verb ${name}.`);
-    context.print(`${JSON.stringify(await verb(words, context), null, 2)}\n`);
-    return 0;
-  } catch (problem) {
-    if (problem instanceof Usage) {
-      context.fail(`${problem.message}\n${CLIENTS_USAGE}`);
-      return 2;
-    }
-    if (!(problem instanceof Refusal)) throw problem;
-    for (const line of problem.message.split('\n')) context.fail(line);
-    return 1;
-  }
+    return verb(words, context);
+  });
 }
 
 async function add(words: readonly string[], { db, config }: CommandContext): Promise<unknown> {
@@ -82,7 +64,7 @@ async function add(words: readonly string[], { db, config }: CommandContext): Pr
     words.filter(word => !word.startsWith('--')),
     1,
   );
-  const input = await readMetadata(file);
+  const input = await readJsonFile(file);
   const checked = checkMetadata(input, config, { operator: true });
   if (!checked.ok) {
     const lines = checked.issues.map(({ field, message }) => `${field} ${message}`);
@@ -128,21 +110,6 @@ async function listAll(db: Db): Promise<unknown> {
     after = page.after;
   }
   return all;
-}
-
-async function readMetadata(file: string): Promise<unknown> {
-  const name = file === '-' ? 'standard input' : file;
-  const content = await (file === '-' ? text(process.stdin) : readFile(file, 'utf8')).catch(
-    (cause: Error) => {
-      throw new Refusal('invalid', 'unreadable', `Cannot read ${name}: ${cause.message}`, { cause });
-    },
-  );
-  try {
-    return JSON.parse(content.replace(/^\ufeff/, ''));
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : '';
-    throw new Refusal('invalid', 'not_json', `${name} is not JSON: ${why}`, { cause });
-  }
 }
 
 /** What is shown of a client that exists: all but its secret, of which nothing can be shown. */

@@ -86,7 +86,7 @@ test.each([
   [
     'that is not there',
     () => Promise.resolve('/nowhere/client.json'),
-    /^Cannot read \/nowhere\/client\.json: /,
+    /^\/nowhere\/client\.json cannot be read: ./,
   ],
   ['that is no JSON', () => file('{"client_name": '), /is not JSON: /],
   ['that is no object', () => file('[]'), /^metadata must be a JSON object$/],
