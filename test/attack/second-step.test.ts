@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { setPassword } from '../../src/domain/credentials/credentials.js';
 import { checkRecoveryCode, replaceCodes, useRecoveryCode } from '../../src/domain/factors/factors.js';
@@ -202,4 +203,20 @@ test.each([
     event => event.account_id === accountId,
   );
   expect(removed?.detail).toEqual({ left: 10 });
+});
+
+test('C24: what a browser is remembered by for one account says nothing for another, under whichever name it comes', async () => {
+  const thief = await toSecond();
+  await postStep(thief, '/second-step', { by: 'app', code: appCode(mine.secret), remember: 'yes' });
+  expect(thief.page.heading).toBe('Back in the app');
+  const own = [...(await thief.cookies(keyhold.origin))].find(([name]) => name.startsWith('keyhold_second_'));
+  const victim = `victim${count}@example.test`;
+  await setUpApp(keyhold, await newMember(keyhold, app, victim));
+  const whose = createHash('sha256')
+    .update(await accountOf(keyhold.db, victim))
+    .digest('hex');
+  const another = personAt(keyhold);
+  await another.jar.setCookie(`keyhold_second_${whose.slice(0, 16)}=${own?.[1]}; Path=/`, keyhold.origin);
+  email = victim;
+  await toSecond(another);
 });
