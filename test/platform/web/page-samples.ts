@@ -216,6 +216,13 @@ export const pageSamples = {
       done: 'topics',
     },
     none: { ...frame, topics: [], languages: [], zones: [], problem: 'reworded' },
+    zone: {
+      ...frame,
+      topics: [],
+      languages: [{ code: 'en', name: 'English', chosen: true }],
+      zones: [{ zones: [{ zone: 'UTC', place: 'UTC', chosen: false }] }],
+      problem: 'zone',
+    },
   },
   'account/overview': {
     usual: {
