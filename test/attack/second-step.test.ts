@@ -206,12 +206,12 @@ test.each([
 });
 
 test('C24: what a browser is remembered by for one account says nothing for another, under whichever name it comes', async () => {
+  const victim = `victim${count}@example.test`;
+  await setUpApp(keyhold, await newMember(keyhold, app, victim));
   const thief = await toSecond();
   await postStep(thief, '/second-step', { by: 'app', code: appCode(mine.secret), remember: 'yes' });
   expect(thief.page.heading).toBe('Back in the app');
   const own = [...(await thief.cookies(keyhold.origin))].find(([name]) => name.startsWith('keyhold_second_'));
-  const victim = `victim${count}@example.test`;
-  await setUpApp(keyhold, await newMember(keyhold, app, victim));
   const whose = createHash('sha256')
     .update(await accountOf(keyhold.db, victim))
     .digest('hex');
