@@ -13,7 +13,7 @@ import { dropApp, findFactors, renameApp } from '../../../domain/factors/factors
 import { Refusal } from '../../../platform/errors.js';
 import { openWork } from '../../../platform/storage/work.js';
 import { type ApiOperation, operation } from '../api.js';
-import { changing } from './ways.js';
+import { dropping } from './ways.js';
 
 const time = z.iso.datetime();
 const used = z.strictObject({ added_at: time, last_used_at: time.nullable() });
@@ -90,14 +90,7 @@ export const SIGNING_IN_OPERATIONS: readonly ApiOperation[] = [
     scope: 'account:security:write',
     sensitive: true,
     summary: 'Takes the password away; the last way in stays (409).',
-    run: async call => {
-      const outcome = await changing(call, async (work, tell) => {
-        const dropped = await dropPassword(work, call.me.accountId);
-        if (dropped === 'dropped') await tell({ kind: 'password_removed' });
-        return dropped;
-      });
-      settled(outcome);
-    },
+    run: async call => settled(await dropping(call, 'password_removed', dropPassword)),
   }),
   operation({
     method: 'PATCH',
@@ -122,12 +115,7 @@ export const SIGNING_IN_OPERATIONS: readonly ApiOperation[] = [
     run: async call => {
       const id = uuid(call.params['id']);
       if (!id) throw missing();
-      const outcome = await changing(call, async (work, tell) => {
-        const dropped = await dropPasskey(work, call.me.accountId, id);
-        if (dropped === 'dropped') await tell({ kind: 'passkey_removed' });
-        return dropped;
-      });
-      settled(outcome);
+      settled(await dropping(call, 'passkey_removed', (work, accountId) => dropPasskey(work, accountId, id)));
     },
   }),
   operation({
@@ -154,12 +142,7 @@ export const SIGNING_IN_OPERATIONS: readonly ApiOperation[] = [
     run: async call => {
       const id = uuid(call.params['id']);
       if (!id) throw missing();
-      const outcome = await changing(call, async (work, tell) => {
-        const dropped = await dropApp(work, call.me.accountId, id);
-        if (dropped === 'dropped') await tell({ kind: 'app_removed' });
-        return dropped;
-      });
-      settled(outcome);
+      settled(await dropping(call, 'app_removed', (work, accountId) => dropApp(work, accountId, id)));
     },
   }),
 ];

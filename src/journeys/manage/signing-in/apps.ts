@@ -24,7 +24,7 @@ import { countTry, SECOND_STEPS } from '../../limits.js';
 import type { Problem } from '../../page-models.js';
 import { type AccountCall, type AccountPage, leadTo, showAccount } from '../door.js';
 import { leadToCodes } from './codes.js';
-import { changing, shownApp, WAYS, waysOf } from './ways.js';
+import { changing, dropping, shownApp, WAYS, waysOf } from './ways.js';
 
 const APPS = `${WAYS}/apps` as const;
 const NEW = `${APPS}/new` as const;
@@ -158,11 +158,7 @@ async function rename(call: AccountCall): Promise<void> {
 
 async function remove(call: AccountCall): Promise<void> {
   const { id } = await appOf(call);
-  const dropped = await changing(call, async (work, tell) => {
-    const outcome = await dropApp(work, call.me.accountId, id);
-    if (outcome === 'dropped') await tell({ kind: 'app_removed' });
-    return outcome;
-  });
+  const dropped = await dropping(call, 'app_removed', (work, accountId) => dropApp(work, accountId, id));
   if (dropped === 'last') return showApp(call, [{ word: 'last_second_step' }]);
   leadTo(call, WAYS, 'app_removed');
 }

@@ -18,7 +18,7 @@ import { noteReplay } from '../../journey.js';
 import { CHALLENGES, countTry } from '../../limits.js';
 import type { Problem } from '../../page-models.js';
 import { type AccountCall, type AccountPage, leadTo, showAccount } from '../door.js';
-import { changing, shownPasskey, WAYS, waysOf } from './ways.js';
+import { changing, dropping, shownPasskey, WAYS, waysOf } from './ways.js';
 
 const PASSKEYS = `${WAYS}/passkeys` as const;
 const NEW = `${PASSKEYS}/new` as const;
@@ -117,11 +117,9 @@ async function rename(call: AccountCall): Promise<void> {
 
 async function remove(call: AccountCall): Promise<void> {
   const { id } = await passkeyOf(call);
-  const dropped = await changing(call, async (work, tell) => {
-    const outcome = await dropPasskey(work, call.me.accountId, id);
-    if (outcome === 'dropped') await tell({ kind: 'passkey_removed' });
-    return outcome;
-  });
+  const dropped = await dropping(call, 'passkey_removed', (work, accountId) =>
+    dropPasskey(work, accountId, id),
+  );
   if (dropped === 'last') return showPasskey(call, [{ word: 'last_way_in' }]);
   leadTo(call, WAYS, 'passkey_removed');
 }

@@ -7,7 +7,7 @@ import {
 import type { Problem } from '../../page-models.js';
 import { passwordProblems } from '../../sign-up/account.js';
 import { type AccountCall, type AccountPage, leadTo, showAccount } from '../door.js';
-import { changing, WAYS } from './ways.js';
+import { changing, dropping, WAYS } from './ways.js';
 
 const PASSWORD = `${WAYS}/password` as const;
 
@@ -46,11 +46,7 @@ async function savePassword(call: AccountCall): Promise<void> {
 }
 
 async function removeIt(call: AccountCall): Promise<void> {
-  const dropped = await changing(call, async (work, tell) => {
-    const outcome = await dropPassword(work, call.me.accountId);
-    if (outcome === 'dropped') await tell({ kind: 'password_removed' });
-    return outcome;
-  });
+  const dropped = await dropping(call, 'password_removed', dropPassword);
   if (dropped === 'last') return showForm(call, [{ word: 'last_way_in' }]);
   leadTo(call, WAYS, dropped === 'dropped' ? 'password_removed' : undefined);
 }

@@ -1,5 +1,6 @@
 import { findAccount } from '../../../domain/accounts/accounts.js';
 import {
+  type Dropped,
   listWaysIn,
   type Passkey,
   passkeyName,
@@ -130,6 +131,19 @@ export function changing<T>(
     if (!mayAct({ account }))
       throw new Refusal('forbidden', 'account_unavailable', 'This account cannot be used at the moment.');
     return change(work, news => tellEveryone(work, { ctx, parts }, { ...news, accountId }));
+  });
+}
+
+/** Takes a way in away, and tells its owner everywhere that it is gone; what stays is told to nobody. */
+export function dropping(
+  call: Parameters<typeof changing>[0],
+  kind: 'password_removed' | 'passkey_removed' | 'app_removed',
+  drop: (work: Work, accountId: string) => Promise<Dropped>,
+): Promise<Dropped> {
+  return changing(call, async (work, tell) => {
+    const outcome = await drop(work, call.me.accountId);
+    if (outcome === 'dropped') await tell({ kind });
+    return outcome;
   });
 }
 
