@@ -17,8 +17,9 @@ import { openPasswordHasher, relyingPartyOf, sweepChallenges } from './domain/cr
 import { sweepDisclosures } from './domain/disclosures/disclosures.js';
 import { sweepRememberedBrowsers } from './domain/factors/factors.js';
 import { openLedger } from './domain/messages/messages.js';
+import { sweepMoves } from './domain/moves/moves.js';
 import { bringAboutChanges, type Decision, openSchema, sweepProfiles } from './domain/profiles/profiles.js';
-import { openProtection, openReplayNotes, sweepAttempts } from './domain/protection/protection.js';
+import { openProtection, openReplayNotes, sweepAllAttempts } from './domain/protection/protection.js';
 import { accountResource, openResourceCache } from './domain/resources/resources.js';
 import { appRoutes } from './journeys/apps/pages.js';
 import { countDevices } from './journeys/device-grant/asking.js';
@@ -33,6 +34,7 @@ import { tellOfDay } from './journeys/manage/profile/tell.js';
 import { accountRoutes } from './journeys/manage/routes.js';
 import { dispatchJob } from './journeys/messages/dispatch.js';
 import { unsubscribeRoutes } from './journeys/messages/unsubscribe.js';
+import { moveRoutes } from './journeys/move/pages.js';
 import { objectionRoutes } from './journeys/notices/objection.js';
 import { recoveryRoutes } from './journeys/recovery/entry.js';
 import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
@@ -148,6 +150,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     homeRoutes(router, parts, tryUrl);
     recoveryRoutes(router, parts);
     objectionRoutes(router, parts);
+    moveRoutes(router, parts);
     accountRoutes(router, parts);
     unsubscribeRoutes(router, parts);
     if (!config.production) mailboxRoutes(router, parts);
@@ -377,12 +380,11 @@ function jobsOf(
     sweepDisclosures(db, { days }),
     sweepChallenges(db),
     sweepRememberedBrowsers(db),
+    sweepMoves(db),
     {
       name: 'sweep-attempts',
       every: '*/5 * * * *',
-      run: async () => {
-        while ((await sweepAttempts(db)) === 1000);
-      },
+      run: () => sweepAllAttempts(db),
     },
     {
       name: 'client-logo',

@@ -65,6 +65,9 @@ export const MAILS: Allowance = {
 /** Passkey challenges that one network may ask for. */
 export const CHALLENGES: Allowance = { name: 'challenge', network: 300, window: QUARTER, ...tries };
 
+/** Moves to a new phone that somebody begins, and links of them that one network claims. */
+export const MOVES: Allowance = { name: 'move', account: 20, network: 100, window: HOUR, ...tries };
+
 /** Whom tries are counted for: what was typed, and whose it is if it is somebody's. */
 export interface Target {
   readonly email: string;

@@ -1,13 +1,16 @@
 import type { PageFrame } from '../platform/web/render.js';
+import type { DeviceGrantPages } from './device-grant/models.js';
 import type { MailboxPages } from './home/mailbox-models.js';
 import type { ContactsPages } from './manage/contacts/models.js';
 import type { HistoryPages } from './manage/history/models.js';
 import type { MessagesPages } from './manage/messages/models.js';
+import type { OldPhonePages } from './manage/move/models.js';
 import type { OverviewPages } from './manage/overview/models.js';
 import type { PreferencesPages } from './manage/preferences/models.js';
 import type { ProfilePages, ProfileProblem } from './manage/profile/models.js';
 import type { SigningInPages } from './manage/signing-in/models.js';
 import type { MessagePageModels } from './messages/models.js';
+import type { MovePages } from './move/models.js';
 import type { NoticePages } from './notices/models.js';
 import type { SecondStepPages } from './second-step/models.js';
 
@@ -45,6 +48,8 @@ export type ProblemWord =
   | 'setup_wrong'
   | 'app_name_missing'
   | 'last_second_step'
+  | 'move_not_due'
+  | 'move_nothing_ticked'
   | 'account_gone'
   | 'device_code_missing'
   | 'device_code_wrong'
@@ -67,7 +72,8 @@ export type FieldName =
   | 'terms'
   | 'user_code'
   | 'from'
-  | 'to';
+  | 'to'
+  | 'thing';
 
 /** One reason why a form came back, in a word of the locales. */
 export interface Problem {
@@ -103,7 +109,8 @@ export interface ShownPerson {
   readonly initial: string;
 }
 
-interface Form {
+/** A page whose form may come back. */
+export interface Form {
   readonly problems?: readonly Problem[];
 }
 
@@ -288,23 +295,6 @@ export interface SignedOutPage {
   readonly app?: AppBadge & { readonly url?: string };
 }
 
-/** Where a person types the code that a device shows. Posts `user_code` to `/device`. */
-export interface DeviceCodePage extends Form {
-  readonly code: string;
-}
-
-/** "This is my device" posts to `/device/confirm`, "This is not my device" to `/device/deny`. */
-export interface DeviceConfirmPage {
-  readonly app: AppBadge;
-  readonly code: string;
-  readonly asked: Asked;
-}
-
-/** The device may go on. */
-export interface DeviceDonePage {
-  readonly app: AppBadge;
-}
-
 /** What a person and the developer beside them need to know about a request that cannot go on. */
 export interface ErrorPage {
   /** A sentence under `error.*`; `generic` when nothing fits. */
@@ -352,9 +342,12 @@ export interface TermsPage {
 
 /** What each template is given, besides the frame. */
 export interface PageModels
-  extends OverviewPages,
+  extends DeviceGrantPages,
+    OldPhonePages,
+    OverviewPages,
     ContactsPages,
     HistoryPages,
+    MovePages,
     NoticePages,
     ProfilePages,
     SecondStepPages,
@@ -379,10 +372,6 @@ export interface PageModels
   readonly 'link/same-browser': LinkHerePage;
   readonly 'link/other-browser': LinkElsewherePage;
   readonly 'link/ended': LinkEndedPage;
-  readonly 'device/code': DeviceCodePage;
-  readonly 'device/confirm': DeviceConfirmPage;
-  readonly 'device/done': DeviceDonePage;
-  readonly 'device/denied': object;
   readonly 'sign-out/confirm': SignOutPage;
   readonly 'sign-out/who': SignOutWhoPage;
   readonly 'sign-out/done': SignedOutPage;

@@ -4,6 +4,7 @@ import { accountToken } from '../support/account-api.js';
 import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { accountOf } from '../support/ledger.js';
+import { beginMove, postMove, scan } from '../support/move.js';
 import type { Person } from '../support/person.js';
 import { memberAgain } from '../support/protocol.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
@@ -44,10 +45,15 @@ const CHANGES_BY_TOKEN = [
   'POST /api/me/contacts/:id/primary',
   'DELETE /api/me/contacts/:id',
   'DELETE /api/me/sign-in-methods/password',
+  'POST /api/me/move',
+  'POST /api/me/move/confirm',
+  'DELETE /api/me/move',
   ...['passkeys', 'apps'].flatMap(kind =>
     ['PATCH', 'DELETE'].map(method => `${method} /api/me/sign-in-methods/${kind}/:id`),
   ),
 ];
+
+const MOVE = { secret: 'what this browser claimed a move with, sealed', bits: 256 };
 
 const REGISTER: Readonly<Record<string, Entry>> = {
   'POST /interaction/:uid/password': { secret: 'a password', limit: 'password' },
@@ -63,6 +69,18 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'POST /account/sign-in/apps/new': { secret: 'the first code of an app', limit: 'second-step' },
   'POST /account/sign-in/passkeys/new': { secret: 'an answer to a challenge', bits: 256 },
   'POST /account/sign-in/passkeys/new/options': { secret: 'makes a challenge', limit: 'challenge' },
+  'GET /move/:secret': { secret: 'the picture of a move', bits: 256 },
+  'POST /move/:secret': { secret: 'the picture of a move', bits: 256 },
+  'GET /move': MOVE,
+  'GET /move/state': MOVE,
+  'GET /move/app': MOVE,
+  'GET /move/tried': MOVE,
+  'POST /move/leave': MOVE,
+  'POST /move/try': MOVE,
+  'POST /move/passkey': MOVE,
+  'POST /move/passkey/options': { secret: 'makes a challenge', limit: 'challenge' },
+  'POST /move/app': { secret: 'the first code of an app', limit: 'second-step' },
+  'POST /account/move': { secret: 'begins a move', limit: 'move' },
   'POST /device': USER_CODE,
   'POST /device/confirm': USER_CODE,
   'POST /device/deny': USER_CODE,
@@ -121,6 +139,7 @@ const NO_SECRET = [
     /^POST \/account\/(profile|preferences)(\/|$)/.test(route),
   ),
   'POST /interaction/:uid/second-step/kept',
+  ...['now/confirm', 'now/refuse', 'now/cancel', 'old'].map(path => `POST /account/move/${path}`),
   'GET /account/switch',
   'GET /api/me/openapi.json',
   'GET /.well-known/oauth-protected-resource/api/me',
@@ -333,6 +352,27 @@ const toUnproved = async (person: Person) => {
   await person.follow(row.number);
 };
 const here = ({ pathname }: URL) => pathname;
+
+const toMove = async (person: Person) => {
+  await keyhold.db('moves').delete();
+  await person.goto(`${keyhold.origin}/account/move`);
+};
+KNOCKS['POST /account/move'] = byForm(toMove, here, {});
+
+/** A phone that was let in as the new one. */
+const toNewPhone = async (person: Person) => {
+  await toMove(person);
+  await scan(person, await beginMove(keyhold, person));
+  await keyhold.db('moves').update({ state: 'confirmed' });
+  await person.goto(`${keyhold.origin}/move/app`);
+};
+KNOCKS['POST /move/app'] = byForm(toNewPhone, here, { code: '000000', setup: 'none' });
+KNOCKS['POST /move/passkey/options'] = async () => {
+  const person = await memberAgain(keyhold, app, EMAIL);
+  await toNewPhone(person);
+  await keyhold.db('attempts').delete();
+  return async () => (await postMove(person, '/move/passkey/options')).status;
+};
 
 KNOCKS[`POST ${CONTACTS}/add-email`] = byForm(toAdd, here, { email: 'other@example.test' });
 KNOCKS[`POST ${CONTACTS}/add-phone`] = byForm(toAdd, () => `${CONTACTS}/add-phone`, {

@@ -5,6 +5,7 @@ import { deviceRoutes } from '../../src/journeys/device-grant/pages.js';
 import { homeRoutes } from '../../src/journeys/home/pages.js';
 import { interactionRoutes } from '../../src/journeys/interaction-routes.js';
 import type { Parts } from '../../src/journeys/journey.js';
+import { moveRoutes } from '../../src/journeys/move/pages.js';
 import { objectionRoutes } from '../../src/journeys/notices/objection.js';
 import { personAt } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
@@ -25,6 +26,7 @@ interactionRoutes(router, {} as Parts);
 homeRoutes(router, {} as Parts, undefined);
 deviceRoutes(router, {} as Parts);
 objectionRoutes(router, {} as Parts);
+moveRoutes(router, {} as Parts);
 const listed = router.stack.filter(route => route.methods.includes('POST')).map(route => String(route.path));
 
 beforeAll(async () => {
@@ -85,6 +87,12 @@ test('C20: every post of the pages is known here', () => {
     '/interaction/:uid/second-step',
     '/interaction/:uid/second-step/kept',
     '/interaction/:uid/sign-up',
+    '/move/:secret',
+    '/move/app',
+    '/move/leave',
+    '/move/passkey',
+    '/move/passkey/options',
+    '/move/try',
     '/objection',
     '/objection/:token',
     '/sign-out',

@@ -171,6 +171,29 @@ async function anApp({ db, accountId }: Owner): Promise<{ readonly id: string }>
   return { id: rows[0]?.id ?? '' };
 }
 
+async function withoutMoves({ db, accountId }: Owner): Promise<Readonly<Record<string, string>>> {
+  await db('moves').where({ account_id: accountId }).delete();
+  return {};
+}
+
+/** The latest move of somebody, begun by an app that knows no session. */
+async function aMove(owner: Owner, state = 'waiting'): Promise<Readonly<Record<string, string>>> {
+  const { db, accountId } = owner;
+  await withoutMoves(owner);
+  const now = new Date();
+  await db('moves').insert({
+    account_id: accountId,
+    id: uuidv7(),
+    state,
+    started_at: now,
+    until: new Date(now.getTime() + 600_000),
+    proved_at: now,
+    started_from: randomBytes(32),
+    ended_at: state === 'finished' ? now : null,
+  });
+  return {};
+}
+
 /** Every page, form and operation. A topic adds its own; `test/attack/doors.test.ts` tries each with everybody. */
 export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'GET /account': { owner: 200 },
@@ -195,6 +218,20 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'GET /account/sign-in/passkeys/:id': { owner: 200, params: aPasskey },
   'POST /account/sign-in/passkeys/:id': { owner: 303, params: aPasskey, sent: { name: 'Blue phone' } },
   'POST /account/sign-in/passkeys/:id/remove': { owner: 303, params: aPasskey },
+  'GET /account/move': { owner: 200, params: withoutMoves },
+  'POST /account/move': { owner: 303 },
+  'GET /account/move/now': { owner: 200, params: aMove },
+  'GET /account/move/now/state': { owner: 200, params: aMove },
+  'POST /account/move/now/confirm': { owner: 409, params: aMove, sent: { number: '47' } },
+  'POST /account/move/now/refuse': { owner: 303, params: aMove },
+  'POST /account/move/now/cancel': { owner: 303, params: aMove },
+  'GET /account/move/old': { owner: 200, params: owner => aMove(owner, 'tested') },
+  'POST /account/move/old': { owner: 303, params: owner => aMove(owner, 'tested'), sent: { keep: 'yes' } },
+  'GET /account/move/done': { owner: 200, params: owner => aMove(owner, 'finished') },
+  'GET /api/me/move': { owner: 200, params: aMove },
+  'POST /api/me/move': { owner: 201, sent: {} },
+  'POST /api/me/move/confirm': { owner: 409, params: aMove, sent: { number: 47 } },
+  'DELETE /api/me/move': { owner: 204, params: aMove },
   'GET /account/history': { owner: 200 },
   'GET /account/history.csv': { owner: 200 },
   'GET /account/history.json': { owner: 200 },

@@ -7,6 +7,7 @@ import { interactionRoutes } from '../../src/journeys/interaction-routes.js';
 import type { Parts } from '../../src/journeys/journey.js';
 import { accountRoutes } from '../../src/journeys/manage/routes.js';
 import { unsubscribeRoutes } from '../../src/journeys/messages/unsubscribe.js';
+import { moveRoutes } from '../../src/journeys/move/pages.js';
 import { objectionRoutes } from '../../src/journeys/notices/objection.js';
 import { recoveryRoutes } from '../../src/journeys/recovery/entry.js';
 
@@ -25,6 +26,7 @@ export function ownRoutes(): readonly Route[] {
   homeRoutes(router, {} as Parts, undefined);
   recoveryRoutes(router, {} as Parts);
   objectionRoutes(router, {} as Parts);
+  moveRoutes(router, {} as Parts);
   unsubscribeRoutes(router, {} as Parts);
   mailboxRoutes(router, {} as Parts);
   accountRoutes(router, {} as Parts);

@@ -12,6 +12,7 @@ import {
   deleteCodes,
   deleteFactors,
   deleteRemembered,
+  deleteRememberedOne,
   findCode,
   findFactors,
   findRemembered,
@@ -54,6 +55,7 @@ export const FACTOR_FACTS = [
   'recovery_codes.removed',
   'recovery_code.used',
   'browser.remembered',
+  'browser.forgotten',
 ] as const;
 
 /** Days for which a browser is remembered. */
@@ -260,6 +262,13 @@ export async function isRemembered(
 ): Promise<boolean> {
   const rememberedAt = await findRemembered(db, id, digest, new Date());
   return rememberedAt !== undefined && rememberedAt > (proofsFrom ?? new Date(0));
+}
+
+/** Remembers one browser no more; false when it was not remembered. */
+export async function forgetBrowser(work: Work, accountId: string, digest: Buffer): Promise<boolean> {
+  const forgotten = await deleteRememberedOne(work.tx, accountId, digest);
+  if (forgotten) work.record({ type: 'browser.forgotten', accountId });
+  return forgotten;
 }
 
 /* What was proved before counts no more, and neither does what was remembered of it. */

@@ -197,3 +197,8 @@ export async function removeExpiredBrowsers(tx: Tx, limit: number): Promise<numb
 export async function deleteRemembered(tx: Tx, accountId: string): Promise<number> {
   return tx('remembered_browsers').where({ account_id: accountId }).delete();
 }
+
+/** Forgets one browser that was remembered for an account; says whether it was. */
+export async function deleteRememberedOne(tx: Tx, accountId: string, digest: Buffer): Promise<boolean> {
+  return (await tx('remembered_browsers').where({ account_id: accountId, digest }).delete()) === 1;
+}

@@ -219,3 +219,8 @@ export async function sweepAttempts(db: Db, batch = 1000): Promise<number> {
   );
   return rowCount;
 }
+
+/** The same until none are left. */
+export async function sweepAllAttempts(db: Db): Promise<void> {
+  while ((await sweepAttempts(db)) === 1000);
+}

@@ -9,6 +9,8 @@ import { HISTORY_OPERATIONS } from './history/api.js';
 import { HISTORY_PAGES } from './history/pages.js';
 import { MESSAGES_OPERATIONS } from './messages/api.js';
 import { MESSAGES_PAGES } from './messages/pages.js';
+import { MOVE_OPERATIONS } from './move/api.js';
+import { MOVE_PAGES } from './move/pages.js';
 import { mountDescription } from './openapi.js';
 import { OVERVIEW_OPERATIONS } from './overview/api.js';
 import { OVERVIEW_PAGES } from './overview/pages.js';
@@ -27,6 +29,7 @@ export const ACCOUNT_PAGES: readonly AccountPage[] = [
   ...PROFILE_PAGES,
   ...PICTURE_PAGES,
   ...SIGNING_IN_PAGES,
+  ...MOVE_PAGES,
   ...CONTACT_PAGES,
   ...HISTORY_PAGES,
   ...MESSAGES_PAGES,
@@ -37,6 +40,7 @@ export const ACCOUNT_PAGES: readonly AccountPage[] = [
 export const API_OPERATIONS: readonly ApiOperation[] = [
   ...OVERVIEW_OPERATIONS,
   ...SIGNING_IN_OPERATIONS,
+  ...MOVE_OPERATIONS,
   ...PROFILE_OPERATIONS,
   ...PICTURE_OPERATIONS,
   ...CONTACT_OPERATIONS,

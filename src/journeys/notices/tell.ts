@@ -23,6 +23,8 @@ export interface News {
   readonly accountId: string;
   readonly kind: NewsKind;
   readonly values?: NewsValues;
+  /** From where it was, if that is not where this request comes from. */
+  readonly from?: Pick<Asked, 'device' | 'address' | 'country'>;
   /** What the undoing of this kind needs to know (`undo.ts`); sealed. */
   readonly undo?: Readonly<Record<string, string>>;
   /** Addresses that were the account's until now: their owner is told as well. */
@@ -64,8 +66,8 @@ export function openToldOf(keyring: Keyring, sealed: Buffer): ToldOf {
  */
 export async function tellEveryone(work: Work, doing: Doing, news: News): Promise<void> {
   const { ctx, parts, app } = doing;
-  const from = askedFrom(ctx);
-  const country = await parts.places.countryOf(from.address);
+  const from = news.from ?? askedFrom(ctx);
+  const country = from.address && (await parts.places.countryOf(from.address));
   const asked: Asked = { at: work.at, ...from, ...(country && { country }), ...(app && { app: app.name }) };
   await tell(work, parts, asked, news, app?.clientId);
 }

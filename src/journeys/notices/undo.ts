@@ -2,6 +2,7 @@ import { OBJECTION_DAYS } from '../../domain/accounts/accounts.js';
 import { undoChangesSince } from '../../domain/contacts/contacts.js';
 import { removePasskey } from '../../domain/credentials/credentials.js';
 import { disownApp, disownCodes } from '../../domain/factors/factors.js';
+import { cancelMove, findMove } from '../../domain/moves/moves.js';
 import { undoChange } from '../../domain/profiles/profiles.js';
 import type { Keyring } from '../../platform/crypto/keyring.js';
 import type { Work } from '../../platform/storage/work.js';
@@ -25,7 +26,7 @@ export interface Undoing {
 }
 
 /** What can be undone. */
-export type UndoWord = 'passkey' | 'app' | 'codes' | 'addresses' | 'profile';
+export type UndoWord = 'passkey' | 'app' | 'codes' | 'move' | 'addresses' | 'profile';
 
 /* The passkey that came with what they disown is not theirs, or it would let that person in again once they recovered. */
 const newPasskey: Undoing = {
@@ -53,6 +54,22 @@ const recoveryCodes: Undoing = {
   word: 'codes',
   concerns: () => true,
   run: (work, { accountId }) => disownCodes(work, accountId),
+};
+
+/*
+ * A move to a phone that is not theirs: what was added there goes, and nothing more comes of it. For an app that is as above.
+ */
+const move: Undoing = {
+  word: 'move',
+  concerns: ({ undo }) => undo['moveId'] !== undefined,
+  run: async (work, { accountId, undo }) => {
+    const id = String(undo['moveId']);
+    await cancelMove(work, { accountId, id }, 'disowned');
+    const { kind, bound, boundAt } = (await findMove(work.tx, accountId, id)) ?? {};
+    if (bound === undefined || boundAt === undefined) return;
+    if (kind === 'passkey') await removePasskey(work, accountId, bound);
+    else if (Date.now() - boundAt.getTime() < DAY) await disownApp(work, accountId, bound);
+  },
 };
 
 /*
@@ -84,7 +101,9 @@ const profile: Undoing = {
 const OF_KIND: Readonly<Partial<Record<NewsKind, Undoing>>> = {
   account_frozen_here: newPasskey,
   app_added: newApp,
+  move_confirmed: move,
   passkey_added: newPasskey,
+  phone_retired: move,
   profile_changed: profile,
   recovered_with_passkey: newPasskey,
   recovery_code_used: recoveryCodes,

@@ -8,7 +8,9 @@ import type { Turn } from '../turn.js';
 const SHAPE = /^[\w-]{43}$/;
 
 /* One for each account: several people share a browser, and none is remembered for another. */
-function cookieOf({ parts }: Turn, accountId: string) {
+type Here = Pick<Turn, 'ctx'> & { readonly parts: Pick<Turn['parts'], 'issuer'> };
+
+function cookieOf({ parts }: Here, accountId: string) {
   const secure = parts.issuer.protocol === 'https:';
   const whose = createHash('sha256').update(accountId).digest('hex').slice(0, 16);
   const name = `${secure ? '__Host-' : ''}keyhold_second_${whose}`;
@@ -17,11 +19,16 @@ function cookieOf({ parts }: Turn, accountId: string) {
 
 const digestFor = (accountId: string, token: string) => digest(`${accountId} ${token}`);
 
+/** By what this browser is remembered for an account, if it is; whether that still counts is the database's to say. */
+export function rememberedDigest(here: Here, accountId: string): Buffer | undefined {
+  const token = here.ctx.cookies.get(cookieOf(here, accountId).name, { signed: false });
+  return token !== undefined && SHAPE.test(token) ? digestFor(accountId, token) : undefined;
+}
+
 /** Whether this browser did the second step for the account within thirty days, and nothing has ended that since. */
 export async function isRememberedHere(turn: Turn, account: Account): Promise<boolean> {
-  const token = turn.ctx.cookies.get(cookieOf(turn, account.id).name, { signed: false });
-  if (token === undefined || !SHAPE.test(token)) return false;
-  return isRemembered(turn.parts.db, account, digestFor(account.id, token));
+  const remembered = rememberedDigest(turn, account.id);
+  return remembered !== undefined && isRemembered(turn.parts.db, account, remembered);
 }
 
 /** Remembers this browser by a name that it never had before: one that was planted in it is worth nothing. */

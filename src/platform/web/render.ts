@@ -26,7 +26,7 @@ interface Page extends PageFrame {
   readonly at: string;
   readonly languageLinks: readonly LanguageLink[];
   asset(name: string): string;
-  /** An address a person may follow; anything but http, https or a path of ours becomes `#`. */
+  /** An address a person may follow; anything but http, https, a path of ours or an app's key becomes `#`. */
   link(address: string): string;
   time(at: Date): string;
   date(at: Date): string;
@@ -177,5 +177,5 @@ function languageLinks(words: Words, current: string, here: string): LanguageLin
 }
 
 function safeLink(address: string): string {
-  return /^(https?:\/\/|\/(?![/\\]))/i.test(address) ? address : '#';
+  return /^(https?:\/\/|\/(?![/\\])|otpauth:\/\/totp\/)/i.test(address) ? address : '#';
 }

@@ -1,5 +1,6 @@
 import type { MailModels } from '../../../src/journeys/mail-models.js';
 import type { Asked, PageModels } from '../../../src/journeys/page-models.js';
+import { moveSamples } from './move-samples.js';
 
 const uid = 'Zx8Qn3RkT1vWb2Yd';
 const app = { name: 'Photo Album', logo: '/clients/photo-album/logo' };
@@ -890,6 +891,7 @@ export const pageSamples = {
     off: { token: 'Jx7', topic: 'News', channel: 'email', state: 'off' },
   },
   'unsubscribe/unknown': { usual: {} },
+  ...moveSamples(frame),
 } satisfies { readonly [Name in keyof PageModels]: Readonly<Record<string, PageModels[Name]>> };
 
 /** A model for each mail. */

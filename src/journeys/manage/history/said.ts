@@ -120,8 +120,22 @@ const WORDS: ReadonlyMap<string, { readonly kind: Kind; readonly harmless: boole
       'second_step.begun': 'second_step_begun',
       'second_step.ended': 'second_step_ended',
       'browser.remembered': 'browser_remembered',
+      'move.started': 'move_started',
+      'move.claimed': 'move_claimed',
+      'move.confirmed': 'move_confirmed',
+      'move.retired': ({ passkeys, apps, sessions, browsers }) =>
+        [passkeys, apps, sessions, browsers].some(Boolean) ? 'move_retired' : 'move_kept',
     }),
     ...said('changes', true, {
+      'browser.forgotten': 'browser_forgotten',
+      'move.refused': chosen(
+        'reason',
+        { new_phone: 'move_left', wrong_number: 'move_wrong_number' },
+        'move_refused',
+      ),
+      'move.tested': 'move_tested',
+      'move.cancelled': chosen('reason', { begun_anew: 'move_begun_anew' }, 'move_cancelled'),
+      'move.expired': 'move_expired',
       'profile.change_blocked': 'profile_change_blocked',
       'profile.change_refused': 'profile_change_refused',
       'profile.change_withdrawn': 'profile_change_withdrawn',
@@ -163,6 +177,7 @@ const WORDS: ReadonlyMap<string, { readonly kind: Kind; readonly harmless: boole
 
 /** What is on record about an account and not shown to its person, and why. */
 export const NOT_SHOWN: ReadonlyMap<string, string> = new Map([
+  ['move.bound', 'the passkey or the app that was added by it is shown'],
   ['authenticator_app.used', 'the sign-in that it led to is shown'],
   ['passkey.used', 'the sign-in that it led to is shown, or the try that led nowhere'],
   ['password.rehashed', 'how a password is kept is not what a person did'],

@@ -1,0 +1,134 @@
+import { z } from 'zod';
+import { dropPasskey, passkeyUserId } from '../../../domain/credentials/credentials.js';
+import { dropApp, forgetBrowser, isRemembered } from '../../../domain/factors/factors.js';
+import { finishMove, type Move, type Retired } from '../../../domain/moves/moves.js';
+import { endTheseSessionsOf, findSessionState } from '../../../oidc/session.js';
+import type { Work } from '../../../platform/storage/work.js';
+import { show } from '../../journey.js';
+import type { Standing } from '../../move/standing.js';
+import type { Problem } from '../../page-models.js';
+import { type AccountCall, type AccountPage, leadTo, showAccount } from '../door.js';
+import { changing, shownApp, shownPasskey, waysOf } from '../signing-in/ways.js';
+import { latestOf, MOVE, NOW, OLD } from './begin.js';
+import type { MoveDonePage, OldThing } from './models.js';
+
+const DONE = `${MOVE}/done` as const;
+
+/** What only the old phone holds is taken away from it, or left; and what now is where. */
+export const RETIRE_PAGES: readonly AccountPage[] = [
+  { method: 'GET', path: OLD, sensitive: true, run: call => showOld(call) },
+  { method: 'POST', path: OLD, sensitive: true, run: retire },
+  { method: 'GET', path: DONE, run: showDone },
+];
+
+async function testedOf(call: AccountCall): Promise<Standing | undefined> {
+  const standing = await latestOf(call);
+  return standing?.state === 'tested' ? standing : undefined;
+}
+
+/** All that the old phone holds and the new one does not, as far as anybody can know; what has to stay says why. */
+async function thingsOf(call: AccountCall, { move, account }: Standing): Promise<readonly OldThing[]> {
+  const { db } = call.parts;
+  const { password, passkeys, apps, events } = await waysOf(call);
+  const local = passkeys.filter(({ id, backedUp }) => !backedUp && id !== move.bound);
+  const others = apps.filter(({ id }) => id !== move.bound);
+  const lastWay = password === undefined && passkeys.length < 2;
+  const session = move.sessionUid && (await findSessionState(db, move.sessionUid));
+  const remembered = move.remembered && account && (await isRemembered(db, account, move.remembered));
+  return [
+    ...local.map((passkey): OldThing => {
+      const { url: _, synced: __, ...seen } = shownPasskey(passkey, events);
+      const stays = lastWay ? ({ stays: 'last_way_in' } as const) : {};
+      return { value: `passkey ${passkey.id}`, kind: 'passkey', ...seen, ...stays };
+    }),
+    ...others.map((app): OldThing => {
+      const { url: _, ...seen } = shownApp(app, events);
+      const stays = apps.length < 2 ? ({ stays: 'last_second_step' } as const) : {};
+      return { value: `app ${app.id}`, kind: 'app', ...seen, ...stays };
+    }),
+    ...(session && !session.ended ? [{ value: 'session', kind: 'session' } as const] : []),
+    ...(remembered ? [{ value: 'browser', kind: 'browser' } as const] : []),
+  ];
+}
+
+async function showOld(call: AccountCall, problems: readonly Problem[] = []): Promise<void> {
+  const standing = await testedOf(call);
+  if (!standing) return leadTo(call, MOVE);
+  if (problems.length > 0) call.ctx.status = 400;
+  showAccount(call, 'account/move/old', {
+    problems,
+    things: await thingsOf(call, standing),
+    isOld: standing.move.sessionUid === call.me.sessionUid,
+  });
+}
+
+const chosenSchema = z
+  .union([z.string().max(64), z.array(z.string().max(64)).max(50)])
+  .optional()
+  .transform(sent => (sent === undefined ? [] : [sent].flat()));
+
+/** Takes away what was ticked, in one work: the last way in and the last second step stay, whatever was ticked. */
+async function retire(call: AccountCall): Promise<void> {
+  const { me, sent } = call;
+  const standing = await testedOf(call);
+  if (!standing) return leadTo(call, NOW);
+  const { move } = standing;
+  const keeps = sent['keep'] === 'yes';
+  const things = await thingsOf(call, standing);
+  const ticked = chosenSchema.safeParse(sent['thing']).data ?? [];
+  const chosen = keeps ? [] : things.filter(({ value, stays }) => !stays && ticked.includes(value));
+  if (!keeps && chosen.length === 0) return showOld(call, [{ word: 'move_nothing_ticked', field: 'thing' }]);
+  const retired = await changing(call, async (work, tell) => {
+    const gone = await takeAway(work, move, chosen);
+    if (!(await finishMove(work, move, gone))) return undefined;
+    if (chosen.length > 0) await tell({ kind: 'phone_retired', undo: { moveId: move.id } });
+    return gone;
+  });
+  if (retired && retired.sessions > 0 && move.sessionUid === me.sessionUid) return sayGoodbye(call);
+  leadTo(call, DONE);
+}
+
+async function takeAway(work: Work, move: Move, chosen: readonly OldThing[]): Promise<Retired> {
+  const { accountId } = move;
+  const gone = { passkeys: 0, apps: 0, sessions: 0, browsers: 0 };
+  for (const { value, kind } of chosen) {
+    const id = value.split(' ')[1] ?? '';
+    if (kind === 'passkey' && (await dropPasskey(work, accountId, id)) === 'dropped') gone.passkeys++;
+    if (kind === 'app' && (await dropApp(work, accountId, id)) === 'dropped') gone.apps++;
+    if (kind === 'session' && move.sessionUid !== undefined)
+      gone.sessions = await endTheseSessionsOf(work, accountId, [move.sessionUid], 'ended-elsewhere');
+    if (kind === 'browser' && move.remembered && (await forgetBrowser(work, accountId, move.remembered)))
+      gone.browsers++;
+  }
+  return gone;
+}
+
+async function signalOf(call: AccountCall): Promise<MoveDonePage['signal']> {
+  const { passkeys } = await waysOf(call);
+  return {
+    rpId: call.parts.rp.id,
+    userId: passkeyUserId(call.me.accountId),
+    known: passkeys.map(({ credentialId }) => credentialId).join(' '),
+    name: call.me.shown.email,
+  };
+}
+
+/* Whoever asked is signed out by it: nothing of the account can be shown here any more, and the browser still has to hear
+   which passkeys are none. */
+async function sayGoodbye(call: AccountCall): Promise<void> {
+  show(call.ctx, call.parts, 'move/over', { signal: await signalOf(call), here: '/' });
+  call.ctx.status = 200;
+}
+
+async function showDone(call: AccountCall): Promise<void> {
+  const standing = await latestOf(call);
+  if (standing?.state !== 'finished') return leadTo(call, MOVE);
+  const { password, passkeys, apps, codes, events } = await waysOf(call);
+  showAccount(call, 'account/move/done', {
+    passkeys: passkeys.map(each => shownPasskey(each, events)),
+    apps: apps.map(app => shownApp(app, events)),
+    hasPassword: password !== undefined,
+    ...(apps.length > 0 && { codesLeft: codes?.left ?? 0 }),
+    signal: await signalOf(call),
+  });
+}
