@@ -3,14 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import Router from '@koa/router';
 import type { Config } from './config.js';
 import { sweepObjections } from './domain/accounts/accounts.js';
-import {
-  allowedOrigins,
-  fetchLogo,
-  openClientCache,
-  STANDARD_SCOPES,
-  toProviderMetadata,
-  verifyClientSecret,
-} from './domain/clients/clients.js';
+import { fetchLogo, openClientCache } from './domain/clients/clients.js';
 import { sweepContactChanges, sweepProofs } from './domain/contacts/contacts.js';
 import { sweepCorrections } from './domain/corrections/corrections.js';
 import { openPasswordHasher, relyingPartyOf, sweepChallenges } from './domain/credentials/credentials.js';
@@ -20,7 +13,7 @@ import { openLedger } from './domain/messages/messages.js';
 import { sweepMoves } from './domain/moves/moves.js';
 import { bringAboutChanges, type Decision, openSchema, sweepProfiles } from './domain/profiles/profiles.js';
 import { openProtection, openReplayNotes, sweepAllAttempts } from './domain/protection/protection.js';
-import { accountResource, openResourceCache } from './domain/resources/resources.js';
+import { openResourceCache } from './domain/resources/resources.js';
 import { appRoutes } from './journeys/apps/pages.js';
 import { countDevices } from './journeys/device-grant/asking.js';
 import { devicePages } from './journeys/device-grant/outcome.js';
@@ -37,6 +30,7 @@ import { unsubscribeRoutes } from './journeys/messages/unsubscribe.js';
 import { moveRoutes } from './journeys/move/pages.js';
 import { objectionRoutes } from './journeys/notices/objection.js';
 import { recoveryRoutes } from './journeys/recovery/entry.js';
+import { lookAfterRecoveries } from './journeys/recovery/lost/job.js';
 import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
 import {
   countSignIns,
@@ -44,18 +38,16 @@ import {
   observeJobs,
   traceOutbound,
   watchDormancy,
+  watchLostPhones,
   watchQueues,
   watchSms,
 } from './observe.js';
-import { ACCOUNT_APP, accountAppMetadata } from './oidc/account-app.js';
 import { mayAct } from './oidc/acting.js';
 import { openClaims } from './oidc/claims.js';
-import type { ClientRegistry } from './oidc/clients.js';
 import { openDeviceCodes } from './oidc/device-codes.js';
 import { openDisclosing } from './oidc/disclosing.js';
 import { exactPaths, pastRoutes } from './oidc/exact-paths.js';
 import { noteRefusals } from './oidc/facts.js';
-import type { FindResourceServer } from './oidc/features.js';
 import { openInteractions } from './oidc/interaction.js';
 import { advanceSigningKeys, backchannelLogout, sweepArtefacts } from './oidc/jobs.js';
 import { KEYS_CHANNEL, loadSigningKeys } from './oidc/keys.js';
@@ -87,6 +79,7 @@ import { notFound, problems } from './platform/web/problems.js';
 import { openRenderer, type Renderer } from './platform/web/render.js';
 import { knownHost, pinToIssuer, surface } from './platform/web/surface.js';
 import { openWords, type Words } from './platform/web/words.js';
+import { findResourceServer, registryOf } from './registry.js';
 
 /** Keyhold, ready to be listened with. */
 export interface App {
@@ -116,7 +109,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       keyring,
       subjectOf,
       jwks: await loadSigningKeys(db, keyring),
-      clients: registryOf(base.clients, issuer),
+      clients: registryOf(base.clients, issuer, NAME),
       claims: openClaims(profile, issuer),
       languages: pages.languages.map(({ code }) => code),
       findResourceServer: findResourceServer(base.resources, issuer),
@@ -140,6 +133,8 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       devices: openDeviceCodes(provider, base.pool, keyring),
       subjectOf,
       rp: relyingPartyOf(issuer, NAME),
+      lostPhoneWait: config.lostPhoneWait,
+      support: config.support,
       profile,
       disclosing,
     };
@@ -205,6 +200,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
   watchQueues(telemetry, base, jobs);
   watchSms(telemetry, base, config.smsPerDay);
   watchDormancy(telemetry, base.dormancyTally);
+  watchLostPhones(telemetry, base);
   let jobsStopped: Promise<void> | undefined;
   return {
     listener: (request, response) => {
@@ -295,59 +291,6 @@ function busyPages(words: Words, renderer: Renderer): (acceptLanguage: string | 
   return acceptLanguage => pages.get(words.choose({ acceptLanguage })) ?? '';
 }
 
-function registryOf(clients: Base['clients'], issuer: URL): ClientRegistry {
-  const accountApp = accountAppMetadata(issuer, NAME);
-  /* The same for the same client: the engine checks and keeps what it makes of it once (`rememberClients`). */
-  const known = new WeakMap<object, Readonly<Record<string, unknown>>>();
-  return {
-    metadata: async id => {
-      if (id === ACCOUNT_APP) return accountApp;
-      const client = await clients.find(id);
-      if (!client || !mayAct({ client })) return undefined;
-      let metadata = known.get(client);
-      if (!metadata) {
-        metadata = {
-          ...toProviderMetadata(client),
-          ...splitScope(client.metadata.scope),
-          allowed_origins: allowedOrigins(client),
-        };
-        known.set(client, metadata);
-      }
-      return metadata;
-    },
-    secretMatches: async (id, presented) => {
-      const client = await clients.find(id);
-      return client !== undefined && verifyClientSecret(client, presented);
-    },
-  };
-}
-
-/* The engine knows the scopes of OpenID Connect; those of APIs are held against the client's registration by us. */
-function splitScope(scope: string): { readonly scope: string; readonly resource_scopes: readonly string[] } {
-  const scopes = scope.split(' ');
-  const standard = scopes.filter(value => (STANDARD_SCOPES as readonly string[]).includes(value));
-  return {
-    scope: standard.join(' ') || 'openid',
-    resource_scopes: scopes.filter(value => !standard.includes(value)),
-  };
-}
-
-function findResourceServer(resources: Base['resources'], issuer: URL): FindResourceServer {
-  const accountApi = accountResource(issuer);
-  return async identifier => {
-    const isOurs = identifier === accountApi.identifier;
-    const server = isOurs ? accountApi : await resources.find(identifier);
-    return (
-      server && {
-        identifier,
-        scopes: server.scopes,
-        accessTokenFormat: server.access_token_format,
-        signingAlgorithm: server.signing_alg,
-      }
-    );
-  };
-}
-
 /** The one list of what happens later. */
 function jobsOf(
   { issuer, dormancy: policy, disclosuresKept: days }: Config,
@@ -367,6 +310,7 @@ function jobsOf(
     sendMailJob(db, keyring, transport, ledger),
     sendSmsJob(db, keyring, sms, ledger),
     dispatchJob(db, telling),
+    lookAfterRecoveries(db, { telling }),
     lookAfterDormant(db, { writing: telling, policy, tally: base.dormancyTally }),
     backchannelLogout(provider, db),
     advanceSigningKeys(db),

@@ -54,6 +54,10 @@ export interface Settings {
   readonly dormancy?: { readonly after: number; readonly notices: number; readonly every: number };
   /** How long what an app was told is shown after it has been told another value, in days. */
   readonly disclosuresKept: number;
+  /** Hours that somebody waits who has lost their phone, and who has nothing stronger left than a password. */
+  readonly lostPhoneWait: number;
+  /** Where people turn to whom no page can help. */
+  readonly support?: URL;
   /** What the operator should hear once at start. */
   readonly warnings: readonly string[];
 }
@@ -213,6 +217,8 @@ function complete(values: Values, warnings: readonly string[]): Omit<Settings, '
     maxInFlight: values.MAX_IN_FLIGHT ?? 250,
     ...dormancyOf(values),
     disclosuresKept: values.DISCLOSURES_KEPT ?? 1_095,
+    lostPhoneWait: values.LOST_PHONE_WAIT ?? 72,
+    ...(values.SUPPORT === undefined ? {} : { support: values.SUPPORT }),
     drainDelay: (values.DRAIN_DELAY ?? (production ? 3 : 0)) * 1_000,
     warnings,
   };

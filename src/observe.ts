@@ -1,5 +1,6 @@
 import type Koa from 'koa';
 import type { PasswordHasher } from './domain/credentials/credentials.js';
+import { countWaiting } from './domain/recoveries/recoveries.js';
 import type { DormancyTally } from './journeys/dormancy/job.js';
 import { listSmsBudgets } from './journeys/manage/contacts/budgets.js';
 import type { Authentication, Interactions } from './oidc/interaction.js';
@@ -90,6 +91,24 @@ export function watchDormancy({ metrics }: Telemetry, tally: Readonly<DormancyTa
     help: 'Accounts that nobody used: notices sent, stopped because they are used again, put away.',
     labels: ['step'],
     read: () => Object.entries(tally).map(([step, count]) => [count, { step }]),
+  });
+}
+
+/** Watches how many people wait because their phone is lost. */
+export function watchLostPhones({ metrics }: Telemetry, { laterDb }: { readonly laterDb: Db }): void {
+  metrics.watch({
+    kind: 'gauge',
+    name: 'keyhold_lost_phones',
+    help: 'People whose phone is lost: waiting, and ready to set up another.',
+    of: 'database',
+    labels: ['step'],
+    read: async () => {
+      const { waiting, ready } = await countWaiting(laterDb, new Date());
+      return [
+        [waiting - ready, { step: 'waiting' }],
+        [ready, { step: 'ready' }],
+      ];
+    },
   });
 }
 

@@ -133,6 +133,11 @@ const smsApi = parsed(text => {
     : undefined;
 }, 'must be the address of an API without a path, such as https://api.twilio.com');
 
+const support = parsed(text => {
+  const address = z.email().safeParse(text).success ? new URL(`mailto:${text}`) : undefined;
+  return address ?? url(text, ['https:']);
+}, 'must be an e-mail address, or an https URL of a page');
+
 const dataDir = z.string();
 
 /** Every setting by its name without `KEYHOLD_`, and how its text is read. */
@@ -174,6 +179,8 @@ export const SETTINGS = {
   DORMANCY_NOTICES: parsed(text => whole(text, 1, 5), 'must be a number from 1 to 5'),
   DORMANCY_EVERY: parsed(text => whole(text, 1, 365), 'must be a number of days from 1 to 365'),
   DISCLOSURES_KEPT: parsed(text => whole(text, 30, 3_650), 'must be a number of days from 30 to 3650'),
+  LOST_PHONE_WAIT: parsed(text => whole(text, 0, 720), 'must be a number of hours from 0 to 720'),
+  SUPPORT: support,
   LOG_LEVEL: z.enum(
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
     'must be trace, debug, info, warn, error, fatal or silent',

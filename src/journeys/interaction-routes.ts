@@ -7,6 +7,10 @@ import { submitConsent, submitDenial } from './consent/pages.js';
 import type { Parts } from './journey.js';
 import { createPasskey, creationOptions, signInByPasskey, signInOptions } from './passkey/passkey.js';
 import { submitRecovery } from './recovery/code.js';
+import { submitBegin } from './recovery/lost/begin.js';
+import { submitStopping } from './recovery/lost/factor.js';
+import { giveCodes, leaveCodes, submitNewApp } from './recovery/lost/renew.js';
+import { leaveLost, submitLost, submitLostPassword, submitWaitingWay } from './recovery/lost/way.js';
 import { submitNewPassword } from './recovery/recover.js';
 import { leaveNewCode } from './second-step/new-code.js';
 import { submitSecondStep } from './second-step/second-step.js';
@@ -31,11 +35,24 @@ const FORMS: readonly Post[] = [
   ['/sign-up', BEFORE_CONSENT, submitSignUpEmail],
   ['/back', BEFORE_CONSENT, goBack],
   ['/password', ['password'], submitPassword],
-  ['/code/send', ['password', 'sign-in-code', 'sign-up-code', 'recovery-code'], submitCodeRequest],
-  ['/code', ['sign-in-code', 'sign-up-code', 'recovery-code'], submitCode],
+  [
+    '/code/send',
+    ['password', 'sign-in-code', 'sign-up-code', 'recovery-code', 'lost-code'],
+    submitCodeRequest,
+  ],
+  ['/code', ['sign-in-code', 'sign-up-code', 'recovery-code', 'lost-code'], submitCode],
   ['/recovery', ['password', 'sign-in-code'], submitRecovery],
   ['/recovery/password', ['recovery-credential'], submitNewPassword],
   ['/second-step', ['second-step'], submitSecondStep],
+  ['/lost', ['second-step'], submitLost],
+  ['/lost/back', ['lost', 'lost-password', 'lost-code'], leaveLost],
+  ['/lost/continue', ['lost'], submitWaitingWay],
+  ['/lost/password', ['lost-password'], submitLostPassword],
+  ['/lost/begin', ['lost-what'], submitBegin],
+  ['/lost/app', ['lost-new'], submitNewApp],
+  ['/lost/kept', ['lost-codes'], leaveCodes],
+  ['/lost/file', ['lost-codes'], giveCodes],
+  ['/lost/stop', ['stop-recovery'], submitStopping],
   ['/second-step/kept', ['new-recovery-code'], leaveNewCode],
   ['/link/:token', ['sign-up-code'], useLink],
   ['/account', ['sign-up-credential'], submitAccount],
@@ -44,7 +61,7 @@ const FORMS: readonly Post[] = [
   ['/deny', STEPS, submitDenial],
 ];
 
-const NEW_PASSKEY = ['sign-up-credential', 'passkey-offer', 'recovery-credential'] as const;
+const NEW_PASSKEY = ['sign-up-credential', 'passkey-offer', 'recovery-credential', 'lost-new'] as const;
 
 /** Every post of a page's script, and the steps it is taken at. */
 const SCRIPTS: readonly Post[] = [

@@ -41,6 +41,10 @@ export interface Parts {
   readonly places: Places;
   readonly csrf: Csrf;
   readonly rp: RelyingParty;
+  /** Hours that somebody waits who has lost their phone. */
+  readonly lostPhoneWait: number;
+  /** Where people turn to whom no page can help. */
+  readonly support: URL | undefined;
   /** What is known about people and why, as it stands. */
   readonly profile: ProfileSchema;
   readonly disclosing: Disclosing;

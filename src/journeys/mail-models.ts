@@ -49,6 +49,10 @@ export interface MailModels {
     readonly objectUrl?: string;
     /** Undoes just that. */
     readonly undoUrl?: string;
+    /** Stops a recovery that waits. */
+    readonly stopUrl?: string;
+    /** Until when something waits. */
+    readonly until?: Date;
     /** What an objection is for lies further back. */
     readonly earlier?: boolean;
     readonly asked: Asked;

@@ -12,6 +12,7 @@ import type { SigningInPages } from './manage/signing-in/models.js';
 import type { MessagePageModels } from './messages/models.js';
 import type { MovePages } from './move/models.js';
 import type { NoticePages } from './notices/models.js';
+import type { LostPages } from './recovery/lost/models.js';
 import type { SecondStepPages } from './second-step/models.js';
 
 /** A sentence under `problem.*` in the locales: why a form came back. */
@@ -130,7 +131,8 @@ export type StepNotice =
   | 'second_needed'
   | 'second_wished'
   | 'again'
-  | 'archived';
+  | 'archived'
+  | 'recovery_stopped';
 
 /** `/`: who is here, what to try, the way out. */
 export interface HomePage {
@@ -349,6 +351,7 @@ export interface PageModels
     HistoryPages,
     MovePages,
     NoticePages,
+    LostPages,
     ProfilePages,
     SecondStepPages,
     SigningInPages,

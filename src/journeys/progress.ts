@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { PendingRequest } from '../oidc/interaction.js';
+import type { LostStage } from './sign-in/next-step.js';
 
 const schema = z.object({
   way: z.enum(['sign-in', 'sign-up', 'recovery']).optional(),
@@ -35,6 +36,24 @@ const schema = z.object({
     .optional(),
   /** A recovery code was used, and another one took its place: sealed, and shown before going on. */
   newCode: z.string().optional(),
+  /** The phone of whoever did a first step is lost. */
+  lost: z
+    .object({
+      accountId: z.uuid(),
+      /** What is due once both were shown; until then they choose, or show them. */
+      stage: z.enum(['choice', 'going', 'what', 'waiting', 'resting', 'new']),
+      /** A code to an address of the account was right. */
+      proof: z.uuid().optional(),
+      /** The password was right at that time (milliseconds). */
+      passwordAt: z.number().optional(),
+    })
+    .optional(),
+  /** The recovery codes that came with what is new: sealed, and shown before going on. */
+  newCodes: z.string().optional(),
+  /** What a recovery has suspended was shown: whoever did may stop it. */
+  stopping: z.object({ accountId: z.uuid(), recovery: z.uuid(), at: z.number() }).optional(),
+  /** The recovery was stopped just now. */
+  recoveryStopped: z.boolean().optional(),
   /** Sign-up found the address taken in the meantime. */
   accountExists: z.boolean().optional(),
   /** They proved that an account is theirs which was put away; recovery brings it back. */
@@ -47,6 +66,18 @@ export type Progress = z.output<typeof schema>;
 /** The notes of a pending request. */
 export function progressOf(pending: PendingRequest): Progress {
   return schema.parse(pending.progress);
+}
+
+/** How far somebody is whose phone is lost; nobody else. */
+export function lostStageOf({ lost, newCodes, stopping }: Progress): LostStage | undefined {
+  if (newCodes !== undefined) return 'codes';
+  if (stopping) return 'stopping';
+  if (!lost) return undefined;
+  if (lost.stage === 'choice') return 'choice';
+  if (lost.proof === undefined) return 'code';
+  if (lost.passwordAt === undefined) return 'password';
+  if (lost.stage === 'resting') return 'waiting';
+  return lost.stage === 'going' ? 'password' : lost.stage;
 }
 
 /** The notes without what is undefined, as they are kept. */

@@ -1,7 +1,7 @@
 import type Koa from 'koa';
 import type { PendingRequest } from '../oidc/interaction.js';
 import { type Parts, pendingRequest, seeOther } from './journey.js';
-import { keep, type Progress, progressOf } from './progress.js';
+import { keep, lostStageOf, type Progress, progressOf } from './progress.js';
 import { nextStep, type Step, type Way } from './sign-in/next-step.js';
 
 /** One request of a person on the way through a pending request: what they sent, and the step that is due. */
@@ -36,6 +36,7 @@ function at(turn: Omit<Turn, 'progress' | 'step'>, progress: Progress): Turn {
     recovering: progress.recovering !== undefined,
     halfway: progress.halfway !== undefined,
     renewed: progress.newCode !== undefined,
+    lost: lostStageOf(progress),
     secondFactor: progress.recovering?.second ?? 'none',
   });
   return { ...turn, progress, step };

@@ -4,6 +4,7 @@ import { accountToken } from '../support/account-api.js';
 import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { accountOf } from '../support/ledger.js';
+import { agedAddresses, beginToWait, letPass, sayGone, typeMailedCode } from '../support/lost-phone.js';
 import { beginMove, postMove, scan } from '../support/move.js';
 import type { Person } from '../support/person.js';
 import { memberAgain } from '../support/protocol.js';
@@ -18,6 +19,7 @@ import {
   sendStep,
   toPasskeyOffer,
   toPassword,
+  toRecoveryCredential,
 } from '../support/steps.js';
 import { GOOD_PASSWORD } from '../support/walk.js';
 
@@ -65,6 +67,11 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'POST /interaction/:uid/passkey/new/options': { secret: 'makes a challenge', limit: 'challenge' },
   'POST /interaction/:uid/passkey': { secret: 'a signature over a challenge', bits: 256 },
   'POST /interaction/:uid/passkey/new': { secret: 'an answer to a challenge', bits: 256 },
+  'POST /interaction/:uid/lost/continue': { secret: 'sends a code', limit: 'mail' },
+  'POST /interaction/:uid/lost/password': { secret: 'a password', limit: 'password' },
+  'POST /interaction/:uid/lost/app': { secret: 'the first code of an app', limit: 'second-step' },
+  'GET /recovery/stop/:token': SEALED,
+  'POST /recovery/stop/:token': SEALED,
   'POST /interaction/:uid/second-step': { secret: 'a code of an app, a recovery code', limit: 'second-step' },
   'POST /account/sign-in/apps/new': { secret: 'the first code of an app', limit: 'second-step' },
   'POST /account/sign-in/passkeys/new': { secret: 'an answer to a challenge', bits: 256 },
@@ -140,6 +147,8 @@ const NO_SECRET = [
   ),
   'POST /interaction/:uid/second-step/kept',
   ...['now/confirm', 'now/refuse', 'now/cancel', 'old'].map(path => `POST /account/move/${path}`),
+  ...['', '/back', '/begin', '/file', '/kept', '/stop'].map(path => `POST /interaction/:uid/lost${path}`),
+  'POST /account/recovery/stop',
   'GET /account/switch',
   'GET /api/me/openapi.json',
   'GET /.well-known/oauth-protected-resource/api/me',
@@ -275,6 +284,50 @@ KNOCKS['/second-step'] = async () => {
   await keyhold.db('accounts').update({ second_step: false });
   await keyhold.db('attempts').delete();
   return async () => (await sendStep(person, '/second-step', { by: 'app', code: '000000' })).status;
+};
+
+/** Somebody with a second step who has lost their phone, as far as `come` leads them. */
+const lost = async (come: (person: Person) => Promise<unknown>) => {
+  await keyhold.db('accounts').update({ second_step: true });
+  const person = await sayGone(keyhold, app, EMAIL);
+  await come(person);
+  await keyhold.db('attempts').delete();
+  return person;
+};
+const noLonger = () => keyhold.db('accounts').update({ second_step: false });
+
+KNOCKS['/lost/continue'] = async () => {
+  const person = await lost(async () => undefined);
+  await noLonger();
+  return async () => {
+    await postStep(person, '/lost/back');
+    await postStep(person, '/lost');
+    return (await sendStep(person, '/lost/continue', {})).status;
+  };
+};
+
+KNOCKS['/lost/password'] = async () => {
+  await keyhold.db('accounts').update({ second_step: true });
+  const person = personAt(keyhold);
+  await toRecoveryCredential(person, app, EMAIL);
+  await postStep(person, '/lost');
+  await postStep(person, '/lost/continue');
+  await keyhold.db('attempts').delete();
+  await noLonger();
+  return async () => (await sendStep(person, '/lost/password', { password: 'a wrong one' })).status;
+};
+
+KNOCKS['/lost/app'] = async () => {
+  await keyhold.db('accounts').update({ second_step: true });
+  await agedAddresses(keyhold);
+  await beginToWait(keyhold, app, EMAIL);
+  await letPass(keyhold, await accountOf(keyhold.db, EMAIL), 73);
+  const person = await lost(each => typeMailedCode(each, EMAIL));
+  await noLonger();
+  return async () => {
+    person.fill('Code from your app', '000000');
+    return (await person.press('Turn on')).status;
+  };
 };
 
 KNOCKS['POST /account/sign-in/apps/new'] = async () => {

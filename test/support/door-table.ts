@@ -197,6 +197,8 @@ async function aMove(owner: Owner, state = 'waiting'): Promise<Readonly<Record<s
 /** Every page, form and operation. A topic adds its own; `test/attack/doors.test.ts` tries each with everybody. */
 export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'GET /account': { owner: 200 },
+  'GET /account/recovery': { owner: 200 },
+  'POST /account/recovery/stop': { owner: 303, sent: { how: 'stop' } },
   'GET /account/sign-in': { owner: 200 },
   'POST /account/sign-in/end-others': { owner: 303 },
   'GET /account/sign-in/password': { owner: 200 },

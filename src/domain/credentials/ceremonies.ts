@@ -98,7 +98,10 @@ export interface PasskeyAnswer {
 
 /** A new passkey that was verified and is not kept yet. */
 export type CheckedRegistration =
-  | { readonly outcome: 'verified'; readonly passkey: Omit<Passkey, 'addedAt' | 'lastUsedAt'> }
+  | {
+      readonly outcome: 'verified';
+      readonly passkey: Omit<Passkey, 'addedAt' | 'lastUsedAt' | 'suspendedFor'>;
+    }
   | PasskeyRefused;
 
 /** Uses the challenge up and verifies the new passkey; `addPasskey` then keeps it. */
@@ -167,6 +170,8 @@ export async function checkAuthentication(db: Db, answered: PasskeyAnswer): Prom
   if ((info.credentialDeviceType === 'multiDevice') !== passkey.backupEligible) return refuse('backup_flags');
   const counts = info.newCounter > 0 || passkey.signCount > 0;
   if (counts && info.newCounter <= passkey.signCount) return refuse('counter');
+  /* Known to be theirs by now: that may stop what has suspended it, and signs nobody in. */
+  if (passkey.suspendedFor !== null) return { ...refuse('suspended'), suspendedFor: passkey.suspendedFor };
   return { outcome: 'verified', passkey, signCount: info.newCounter, backedUp: info.credentialBackedUp };
 }
 

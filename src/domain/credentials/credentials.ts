@@ -9,10 +9,12 @@ import { schemeOf } from './password-hash.js';
 import {
   deletePasskey,
   deletePassword,
+  endSuspension,
   findPasskey,
   findWaysIn,
   insertPasskey,
   removeExpiredChallenges,
+  suspend,
   updatePasskeyName,
   updatePasskeyUse,
   updatePasswordUse,
@@ -69,6 +71,8 @@ export const CREDENTIAL_FACTS = [
   'passkey.refused',
   'passkey.removed',
   'passkey.renamed',
+  'passkey.suspended',
+  'passkey.restored',
   'blocklist.loaded',
 ] as const;
 
@@ -113,12 +117,40 @@ export async function dropPasskey(work: Work, accountId: string, passkeyId: stri
   /* Whoever takes away the other one at this moment waits here, and is then the last. */
   await lockAccount(work, accountId);
   const ways = await findWaysIn(work.tx, accountId);
-  if (!ways.password && ways.passkeys < 2)
-    return (await findPasskey(work.tx, accountId, passkeyId)) ? 'last' : 'missing';
+  const passkey = await findPasskey(work.tx, accountId, passkeyId);
+  if (!passkey) return 'missing';
+  if (passkey.suspendedFor === null && !ways.password && ways.passkeys < 2) return 'last';
   if (!(await deletePasskey(work.tx, accountId, passkeyId))) return 'missing';
   work.record({ type: 'passkey.removed', accountId, detail: { passkeyId } });
   await outdateProofs(work, accountId);
   return 'dropped';
+}
+
+/** Lets these passkeys of an account sign nobody in for as long as a recovery says. */
+export async function suspendPasskeys(
+  work: Work,
+  accountId: string,
+  recovery: string,
+  ids: readonly string[],
+): Promise<void> {
+  for (const { id } of await suspend(work.tx, accountId, recovery, ids))
+    work.record({ type: 'passkey.suspended', accountId, detail: { passkeyId: id } });
+}
+
+/** Lets the passkeys that a recovery suspended sign their owner in again. */
+export async function restorePasskeys(work: Work, accountId: string, recovery: string): Promise<void> {
+  for (const { id } of await endSuspension(work.tx, accountId, recovery, 'restore'))
+    work.record({ type: 'passkey.restored', accountId, detail: { passkeyId: id } });
+}
+
+/** Takes the passkeys that a recovery suspended away for good. */
+export async function removeSuspendedPasskeys(
+  work: Work,
+  accountId: string,
+  recovery: string,
+): Promise<void> {
+  for (const { id } of await endSuspension(work.tx, accountId, recovery, 'remove'))
+    work.record({ type: 'passkey.removed', accountId, detail: { passkeyId: id } });
 }
 
 /** Gives a passkey the name that its owner knows it by; false when it is not there. */
@@ -150,7 +182,7 @@ export async function addPasskey(
   work: Work,
   checked: Extract<CheckedRegistration, { outcome: 'verified' }>,
 ): Promise<Passkey> {
-  const passkey: Passkey = { ...checked.passkey, addedAt: work.at, lastUsedAt: null };
+  const passkey: Passkey = { ...checked.passkey, addedAt: work.at, lastUsedAt: null, suspendedFor: null };
   await insertPasskey(work.tx, passkey).catch(refuseTaken);
   const { id, aaguid, backupEligible, backedUp, userVerified } = passkey;
   const detail = { passkeyId: id, aaguid, backupEligible, backedUp, userVerified };

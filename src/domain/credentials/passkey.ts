@@ -27,6 +27,8 @@ export interface Passkey {
   readonly name: string;
   readonly addedAt: Date;
   readonly lastUsedAt: Date | null;
+  /** By which recovery it is suspended: it signs nobody in then. */
+  readonly suspendedFor: string | null;
 }
 
 /** Why an answer to a challenge is not taken; all of them look the same to whoever sent it. */
@@ -37,6 +39,7 @@ export type PasskeyRefusal =
   | 'wrong_owner'
   | 'not_verified'
   | 'backup_flags'
+  | 'suspended'
   | 'counter';
 
 /** An answer that was not taken, and whose passkey it named, if that is known. */
@@ -45,6 +48,8 @@ export interface PasskeyRefused {
   readonly reason: PasskeyRefusal;
   readonly accountId?: string;
   readonly passkeyId?: string;
+  /** By which recovery it is suspended. */
+  readonly suspendedFor?: string;
 }
 
 const PROVIDERS: Readonly<Record<string, string>> = {

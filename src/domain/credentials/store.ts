@@ -42,14 +42,14 @@ export async function findClaimed(
   return { account, password: { hash: row.hash, changedAt: row.changed_at, lastUsedAt: row.last_used_at } };
 }
 
-/** Which ways to sign in an account has, in one look. */
+/** Which ways to sign in an account has that count, in one look. */
 export async function findWaysIn(
   db: Db,
   accountId: string,
 ): Promise<{ readonly password: boolean; readonly passkeys: number }> {
   const { rows } = await db.raw<{ rows: { password: boolean; passkeys: number }[] }>(
     `SELECT EXISTS (SELECT FROM passwords WHERE account_id = :accountId) AS password,
-       (SELECT count(*)::int FROM passkeys WHERE account_id = :accountId) AS passkeys`,
+       (SELECT count(*)::int FROM passkeys WHERE account_id = :accountId AND suspended_for IS NULL) AS passkeys`,
     { accountId },
   );
   return rows[0] ?? { password: false, passkeys: 0 };
@@ -133,6 +133,33 @@ export async function deletePasskey(tx: Tx, accountId: string, id: string): Prom
   return (await tx('passkeys').where({ account_id: accountId, id }).delete()) === 1;
 }
 
+/** Suspends those of an account's passkeys for a recovery; gives those that were not. */
+export function suspend(
+  tx: Tx,
+  accountId: string,
+  recovery: string,
+  ids: readonly string[],
+): Promise<readonly { readonly id: string }[]> {
+  return tx('passkeys')
+    .where({ account_id: accountId })
+    .whereNull('suspended_for')
+    .whereIn('id', [...ids])
+    .update({ suspended_for: recovery })
+    .returning<{ id: string }[]>('id');
+}
+
+/** Lets what a recovery suspended count again, or takes it away; gives what that was. */
+export function endSuspension(
+  tx: Tx,
+  accountId: string,
+  recovery: string,
+  how: 'restore' | 'remove',
+): Promise<readonly { readonly id: string }[]> {
+  const those = tx('passkeys').where({ account_id: accountId, suspended_for: recovery });
+  const ended = how === 'remove' ? those.delete() : those.update({ suspended_for: null });
+  return ended.returning<{ id: string }[]>('id');
+}
+
 /** Whether one of these digests is on the loaded blocklist. */
 export async function findBlocked(db: Db, digests: readonly Buffer[]): Promise<boolean> {
   const { rows } = await db.raw<{ rows: unknown[] }>(
@@ -168,10 +195,11 @@ interface PasskeyRow {
   readonly name: string;
   readonly added_at: Date;
   readonly last_used_at: Date | null;
+  readonly suspended_for: string | null;
 }
 
 const PASSKEY_COLUMNS = `p.account_id, p.id, p.credential_id, p.public_key, p.sign_count, p.transports, p.aaguid,
-  p.backup_eligible, p.backed_up, p.user_verified, p.name, p.added_at, p.last_used_at`;
+  p.backup_eligible, p.backed_up, p.user_verified, p.name, p.added_at, p.last_used_at, p.suspended_for`;
 
 function passkeyOf(row: PasskeyRow): Passkey {
   return {
@@ -188,6 +216,7 @@ function passkeyOf(row: PasskeyRow): Passkey {
     name: row.name,
     addedAt: row.added_at,
     lastUsedAt: row.last_used_at,
+    suspendedFor: row.suspended_for,
   };
 }
 
@@ -226,14 +255,14 @@ export async function insertPasskey(tx: Tx, passkey: Passkey): Promise<void> {
   );
 }
 
-/** Notes that a passkey was used, unless its counter went on without us; some authenticators never count. */
+/** Notes that a passkey was used, unless it is suspended or its counter went on without us; some never count. */
 export async function updatePasskeyUse(
   tx: Tx,
   use: { accountId: string; id: string; at: Date; signCount: number; backedUp: boolean },
 ): Promise<boolean> {
   const { rowCount } = await tx.raw<{ rowCount: number }>(
     `UPDATE passkeys SET sign_count = ?, backed_up = ?, user_verified = true, last_used_at = ?
-     WHERE account_id = ? AND id = ? AND (sign_count < ? OR (sign_count = 0 AND ? = 0))`,
+     WHERE account_id = ? AND id = ? AND suspended_for IS NULL AND (sign_count < ? OR (sign_count = 0 AND ? = 0))`,
     [use.signCount, use.backedUp, use.at, use.accountId, use.id, use.signCount, use.signCount],
   );
   return rowCount === 1;

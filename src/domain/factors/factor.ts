@@ -13,6 +13,8 @@ export interface AuthenticatorApp {
 /** All that an account can do a second step with, besides a passkey. */
 export interface Factors {
   readonly apps: readonly AuthenticatorApp[];
+  /** Those that a recovery has suspended: they prove nothing. */
+  readonly suspended: readonly AuthenticatorApp[];
   /** How many recovery codes are left, and when the latest was made. */
   readonly codes: { readonly left: number; readonly madeAt: Date } | undefined;
 }

@@ -44,6 +44,11 @@ export {
   typedCode,
 } from './factor.js';
 export { findFactors, type StoredCode } from './store.js';
+export {
+  removeSuspendedApps,
+  restoreApps,
+  suspendApps,
+} from './suspension.js';
 
 /** Every fact that this room leaves. */
 export const FACTOR_FACTS = [
@@ -51,6 +56,9 @@ export const FACTOR_FACTS = [
   'authenticator_app.used',
   'authenticator_app.renamed',
   'authenticator_app.removed',
+  'authenticator_app.refused',
+  'authenticator_app.suspended',
+  'authenticator_app.restored',
   'recovery_codes.made',
   'recovery_codes.removed',
   'recovery_code.used',
@@ -146,6 +154,8 @@ export async function renameApp(work: Work, accountId: string, id: string, name:
 export interface CheckedAppCode {
   readonly app: string;
   readonly period: number;
+  /** By which recovery the app is suspended: its code proves nothing but who may stop that. */
+  readonly suspendedFor: string | null;
 }
 
 /** Finds the app that shows this code by our clock. */
@@ -155,22 +165,36 @@ export async function checkAppCode(
   accountId: string,
   { code, at }: { readonly code: string; readonly at: Date },
 ): Promise<CheckedAppCode | undefined> {
-  for (const { id, sealed, key } of await listSealedApps(db, accountId)) {
+  for (const { id, sealed, key, suspendedFor } of await listSealedApps(db, accountId)) {
     const secret = key ? openPersonal({ keyring, accountId, context: id, sealed, key }) : undefined;
     const period = secret === undefined ? undefined : periodOf(secret, code, at);
-    if (period !== undefined) return { app: id, period };
+    if (period !== undefined) return { app: id, period, suspendedFor };
   }
   return undefined;
 }
 
-/** Uses the code of a period, once; false when it was used before. Only this proves anything. */
+/** Uses the code of a period, once; false when it was used before, or its app is suspended. Only this proves anything. */
 export async function useAppCode(
   work: Work,
   accountId: string,
-  { app, period }: CheckedAppCode,
+  { app, period, suspendedFor }: CheckedAppCode,
 ): Promise<boolean> {
-  const used = await usePeriod(work.tx, { accountId, id: app, period, at: work.at });
+  if (suspendedFor !== null) return false;
+  const used = await usePeriod(work.tx, { accountId, id: app, period, suspendedFor, at: work.at });
   if (used) work.record({ type: 'authenticator_app.used', accountId, detail: { app } });
+  return used;
+}
+
+/** Uses the code of a suspended app, once: it signs nobody in, and shows who may stop what has suspended it. */
+export async function useSuspendedCode(
+  work: Work,
+  accountId: string,
+  { app, period, suspendedFor }: CheckedAppCode,
+): Promise<boolean> {
+  if (suspendedFor === null) return false;
+  const used = await usePeriod(work.tx, { accountId, id: app, period, suspendedFor, at: work.at });
+  if (used)
+    work.record({ type: 'authenticator_app.refused', accountId, detail: { app, reason: 'suspended' } });
   return used;
 }
 
@@ -271,8 +295,8 @@ export async function forgetBrowser(work: Work, accountId: string, digest: Buffe
   return forgotten;
 }
 
-/* What was proved before counts no more, and neither does what was remembered of it. */
-async function forgetBrowsers(work: Work, accountId: string): Promise<void> {
+/** What was proved before counts no more, and neither does what was remembered of it. */
+export async function forgetBrowsers(work: Work, accountId: string): Promise<void> {
   await deleteRemembered(work.tx, accountId);
   await outdateProofs(work, accountId);
 }

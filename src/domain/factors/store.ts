@@ -1,30 +1,32 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
 import type { Factors } from './factor.js';
 
-/** The authenticator apps of an account and how many recovery codes it has left, in one read. */
+/** The authenticator apps of an account, those that count and those that do not, and how many recovery codes it has left; one read. */
 export async function findFactors(db: Db, accountId: string): Promise<Factors> {
   interface Row {
     readonly id: string | null;
     readonly name: string;
     readonly added_at: Date;
     readonly last_used_at: Date | null;
+    readonly suspended: boolean;
     readonly left: number;
     readonly made_at: Date | null;
   }
   const { rows } = await db.raw<{ rows: Row[] }>(
-    `SELECT f.id, f.name, f.added_at, f.last_used_at, c.left, c.made_at
+    `SELECT f.id, f.name, f.added_at, f.last_used_at, f.suspended_for IS NOT NULL AS suspended, c.left, c.made_at
      FROM (SELECT count(*)::int AS left, max(made_at) AS made_at
        FROM recovery_codes WHERE account_id = :accountId AND used_at IS NULL) c
      LEFT JOIN authenticator_apps f ON f.account_id = :accountId ORDER BY f.id`,
     { accountId },
   );
   const [first] = rows;
+  const listed = (suspended: boolean) =>
+    rows.flatMap(({ id, name, added_at: addedAt, last_used_at: used, suspended: is }) =>
+      id === null || is !== suspended ? [] : [{ id, name, addedAt, lastUsedAt: used ?? undefined }],
+    );
   return {
-    apps: rows.flatMap(row =>
-      row.id === null
-        ? []
-        : [{ id: row.id, name: row.name, addedAt: row.added_at, lastUsedAt: row.last_used_at ?? undefined }],
-    ),
+    apps: listed(false),
+    suspended: listed(true),
     codes: first?.made_at ? { left: first.left, madeAt: first.made_at } : undefined,
   };
 }
@@ -32,15 +34,17 @@ export async function findFactors(db: Db, accountId: string): Promise<Factors> {
 /** An authenticator app with its sealed secret, and the account's key to open it. */
 export interface SealedApp {
   readonly id: string;
+  /** By which recovery it is suspended: it proves nothing then. */
+  readonly suspendedFor: string | null;
   readonly sealed: Buffer;
   readonly key: Buffer | null;
 }
 
-/** The authenticator apps of an account with their secrets. */
+/** The authenticator apps of an account with their secrets, those that are suspended last. */
 export async function listSealedApps(db: Db, accountId: string): Promise<readonly SealedApp[]> {
   const { rows } = await db.raw<{ rows: SealedApp[] }>(
-    `SELECT f.id, f.sealed, (SELECT k.sealed FROM subject_keys k WHERE k.account_id = f.account_id) AS key
-     FROM authenticator_apps f WHERE f.account_id = ? ORDER BY f.id`,
+    `SELECT f.id, f.suspended_for AS "suspendedFor", f.sealed, (SELECT k.sealed FROM subject_keys k WHERE k.account_id = f.account_id) AS key
+     FROM authenticator_apps f WHERE f.account_id = ? ORDER BY f.suspended_for NULLS FIRST, f.id`,
     [accountId],
   );
   return rows;
@@ -53,7 +57,8 @@ export async function countApps(
   digest: Buffer,
 ): Promise<{ readonly all: number; readonly same: number }> {
   const { rows } = await tx.raw<{ rows: { all: number; same: number }[] }>(
-    `SELECT count(*)::int AS all, (count(*) FILTER (WHERE secret_digest = ?))::int AS same
+    `SELECT (count(*) FILTER (WHERE suspended_for IS NULL))::int AS all,
+       (count(*) FILTER (WHERE secret_digest = ?))::int AS same
      FROM authenticator_apps WHERE account_id = ?`,
     [digest, accountId],
   );
@@ -67,14 +72,21 @@ export const INSERT_APP = `
     FROM jsonb_to_recordset(?::jsonb) AS f(account_id uuid, id uuid, name text, sealed bytea, digest text,
       last_period bigint, added_at timestamptz)`;
 
-/** Uses the code of a period up, for this and every earlier one; false when it was used before. */
+/** Uses the code of a period up, for this and every earlier one; false when it was used before, or is suspended by now. */
 export async function usePeriod(
   tx: Tx,
-  use: { readonly accountId: string; readonly id: string; readonly period: number; readonly at: Date },
+  use: {
+    readonly accountId: string;
+    readonly id: string;
+    readonly period: number;
+    readonly suspendedFor: string | null;
+    readonly at: Date;
+  },
 ): Promise<boolean> {
   const { rowCount } = await tx.raw<{ rowCount: number }>(
     `UPDATE authenticator_apps SET last_period = :period, last_used_at = :at
-     WHERE account_id = :accountId AND id = :id AND last_period < :period`,
+     WHERE account_id = :accountId AND id = :id AND last_period < :period
+       AND suspended_for IS NOT DISTINCT FROM CAST(:suspendedFor AS uuid)`,
     use,
   );
   return rowCount === 1;
@@ -90,9 +102,9 @@ export async function deleteApp(tx: Tx, accountId: string, id: string): Promise<
   return (await tx('authenticator_apps').where({ account_id: accountId, id }).delete()) === 1;
 }
 
-/** Removes all apps and codes of an account. */
+/** Removes all codes of an account, and all apps that count; what is suspended may come back. */
 export async function deleteFactors(tx: Tx, accountId: string): Promise<void> {
-  await tx('authenticator_apps').where({ account_id: accountId }).delete();
+  await tx('authenticator_apps').where({ account_id: accountId }).whereNull('suspended_for').delete();
   await tx('recovery_codes').where({ account_id: accountId }).delete();
 }
 

@@ -20,12 +20,14 @@ import { PROFILE_OPERATIONS } from './profile/api.js';
 import { PROFILE_PAGES } from './profile/pages.js';
 import { PICTURE_PAGES, pictureRoutes } from './profile/picture.js';
 import { PICTURE_OPERATIONS } from './profile/picture-api.js';
+import { RECOVERY_PAGES } from './recovery/pages.js';
 import { SIGNING_IN_OPERATIONS } from './signing-in/api.js';
 import { SIGNING_IN_PAGES } from './signing-in/pages.js';
 
 /** Every page and form of the account, in the order of the navigation. A topic adds its list here, and nothing else. */
 export const ACCOUNT_PAGES: readonly AccountPage[] = [
   ...OVERVIEW_PAGES,
+  ...RECOVERY_PAGES,
   ...PROFILE_PAGES,
   ...PICTURE_PAGES,
   ...SIGNING_IN_PAGES,

@@ -36,6 +36,12 @@ export const NEWS = [
   'recovery_code_used',
   'recovery_codes_made',
   'second_step_ended',
+  'recovery_begun',
+  'recovery_waiting',
+  'recovery_ready',
+  'recovery_stopped',
+  'recovery_expired',
+  'recovery_completed',
 ] as const;
 
 /** A kind of news. */
@@ -49,9 +55,12 @@ export function newsKind(about: string): NewsKind | undefined {
   return NEWS.find(kind => kind === about);
 }
 
-/** Once an account is frozen there is nothing left to object to. */
+/* Each of these has a link of its own, which does the same and more. */
+const STOPPABLE: readonly NewsKind[] = ['recovery_begun', 'recovery_waiting', 'recovery_ready'];
+
+/** Once an account is frozen there is nothing left to object to; a recovery that waits is stopped instead. */
 export function isObjectable(kind: NewsKind): boolean {
-  return kind !== 'account_frozen';
+  return kind !== 'account_frozen' && !STOPPABLE.includes(kind);
 }
 
 /** Whether an objection to this kind is for what was changed before: the account is frozen already. */

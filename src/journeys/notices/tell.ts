@@ -33,6 +33,10 @@ export interface News {
   readonly informed?: readonly string[];
   /** By which link just that is undone, and who is given it: everybody, where nobody is named. */
   readonly undoing?: { readonly to?: string; readonly url: string };
+  /** By which link a recovery that waits is stopped; everybody is given it. */
+  readonly stopUrl?: string;
+  /** Until when something waits. */
+  readonly until?: Date;
 }
 
 /** What a link "this wasn't me" carries, sealed. */
@@ -77,9 +81,14 @@ export type Telling = Pick<Parts, 'issuer' | 'renderer' | 'keyring'> & {
   readonly rp: { readonly name: string };
 };
 
-/** The same for what an operator did, or what happened on its day. */
-export function tellWithoutRequest(work: Work, telling: Telling, news: News): Promise<void> {
-  return tell(work, telling, { at: work.at }, news);
+/** The same for what an operator did, or what happened on its day; about something that was asked before, with where that came from. */
+export function tellWithoutRequest(
+  work: Work,
+  telling: Telling,
+  news: News,
+  asked: Asked = { at: work.at },
+): Promise<void> {
+  return tell(work, telling, asked, news);
 }
 
 async function tell(
@@ -89,7 +98,7 @@ async function tell(
   news: News,
   clientId?: string,
 ): Promise<void> {
-  const { accountId, kind, values = {}, undo, informed = [], undoing } = news;
+  const { accountId, kind, values = {}, undo, informed = [], undoing, stopUrl, until } = news;
   const { language, zone, addresses } = await readersOf(work, news);
   const { at, ...told } = { ...asked, values, undo, ...(clientId !== undefined && { clientId }) };
   const links = addresses.map(to => ({
@@ -103,7 +112,8 @@ async function tell(
     const objectUrl = token === undefined ? undefined : `${telling.issuer.origin}/objection/${token}`;
     const undoUrl = index < addresses.length && (undoing?.to ?? to) === to ? undoing?.url : undefined;
     const earlier = isAboutEarlier(kind);
-    const urls = { ...(objectUrl && { objectUrl, earlier }), ...(undoUrl && { undoUrl }) };
+    const stopping = { ...(stopUrl && index < addresses.length && { stopUrl }), ...(until && { until }) };
+    const urls = { ...(objectUrl && { objectUrl, earlier }), ...(undoUrl && { undoUrl }), ...stopping };
     const model = { news: { kind, values }, asked, ...urls, ...(zone && { zone }) };
     mail(work, telling, 'notice', { to, language, accountId }, model);
   }

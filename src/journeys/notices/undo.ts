@@ -6,6 +6,7 @@ import { cancelMove, findMove } from '../../domain/moves/moves.js';
 import { undoChange } from '../../domain/profiles/profiles.js';
 import type { Keyring } from '../../platform/crypto/keyring.js';
 import type { Work } from '../../platform/storage/work.js';
+import { undoCompleted } from './heal.js';
 import type { NewsKind } from './kinds.js';
 import { endLinksTo, type ToldOf } from './tell.js';
 
@@ -26,7 +27,7 @@ export interface Undoing {
 }
 
 /** What can be undone. */
-export type UndoWord = 'passkey' | 'app' | 'codes' | 'move' | 'addresses' | 'profile';
+export type UndoWord = 'passkey' | 'app' | 'codes' | 'move' | 'addresses' | 'profile' | 'recovery';
 
 /* The passkey that came with what they disown is not theirs, or it would let that person in again once they recovered. */
 const newPasskey: Undoing = {
@@ -97,6 +98,16 @@ const profile: Undoing = {
   },
 };
 
+/*
+ * What the phone held comes back as it was, and what came in its place goes: whoever holds the one and reads mail is believed over
+ * whoever knows the password and reads mail.
+ */
+const recovery: Undoing = {
+  word: 'recovery',
+  concerns: ({ undo }) => undo['recovery'] !== undefined,
+  run: (work, { accountId, undo }) => undoCompleted(work, accountId, String(undo['recovery'])),
+};
+
 /** What is undone when somebody objects to news of a kind. A new kind that changes something brings its line. */
 const OF_KIND: Readonly<Partial<Record<NewsKind, Undoing>>> = {
   account_frozen_here: newPasskey,
@@ -108,6 +119,7 @@ const OF_KIND: Readonly<Partial<Record<NewsKind, Undoing>>> = {
   recovered_with_passkey: newPasskey,
   recovery_code_used: recoveryCodes,
   recovery_codes_made: recoveryCodes,
+  recovery_completed: recovery,
 };
 
 /** What is undone by every objection, whatever it is to: for what whoever got in may have left behind. */

@@ -19,6 +19,8 @@ import { CHALLENGES, countTry } from '../limits.js';
 import { FRESH_SECONDS } from '../manage/freshness.js';
 import { tellEveryone } from '../notices/tell.js';
 import { beginReturn, isArchived } from '../recovery/archived.js';
+import { toStopping } from '../recovery/lost/factor.js';
+import { complete } from '../recovery/lost/renew.js';
 import { proveAgain, type Recovering, recover, recoveringOf } from '../recovery/recover.js';
 import { BY_CODE, BY_PASSKEY, goOn, strengthOf, turnAway, unavailable } from '../sign-in/going-on.js';
 import {
@@ -70,6 +72,10 @@ export async function signInByPasskey(turn: Turn): Promise<void> {
       location: await goOn(turn, { accountId: signedIn.accountId, ...BY_PASSKEY }, account || undefined),
     });
   }
+  if (signedIn.suspendedFor !== undefined && signedIn.accountId !== undefined) {
+    toStopping(turn, signedIn.accountId, signedIn.suspendedFor);
+    return answer(ctx, { location: stepUrl(pending) });
+  }
   if (signedIn.reason === 'unknown_passkey') return refuse(turn, 'passkey_unknown', 'passkey.unknown');
   return refuse(turn, 'passkey_refused', 'problem.passkey_failed');
 }
@@ -91,6 +97,8 @@ interface Owner {
   readonly applicant?: Applicant;
   /** The account is recovered with the passkey. */
   readonly recovering?: Recovering;
+  /** It takes the place of what was on a lost phone. */
+  readonly renewing?: true;
   /** How its owner is signed in once the passkey is kept. */
   readonly authentication: Authentication;
 }
@@ -108,6 +116,10 @@ function ownerOf(turn: Turn): Owner {
   if (recovering) {
     const { accountId } = recovering;
     return { accountId, email, name: '', recovering, authentication: { accountId, ...BY_CODE } };
+  }
+  if (turn.step === 'lost-new' && progress.lost) {
+    const { accountId } = progress.lost;
+    return { accountId, email, name: '', renewing: true, authentication: { accountId, ...BY_CODE } };
   }
   if (!signedIn) throw new Error('no passkey was offered');
   const { accountId, at, ...how } = signedIn;
@@ -153,7 +165,7 @@ type Verified = Extract<CheckedRegistration, { outcome: 'verified' }>;
 /** Gives how the owner is signed in with the passkey kept; undefined when the request goes on elsewhere. */
 async function keep(turn: Turn, owner: Owner, checked: Verified): Promise<Authentication | undefined> {
   const { ctx, parts } = turn;
-  const { applicant, recovering, accountId, authentication } = owner;
+  const { applicant, recovering, renewing, accountId, authentication } = owner;
   if (applicant) {
     const opened = await openedOrTaken(turn, applicant, async work => {
       await openApplicantsAccount(work, parts, applicant, parts.pages.language(ctx));
@@ -162,6 +174,13 @@ async function keep(turn: Turn, owner: Owner, checked: Verified): Promise<Authen
     return opened ? authentication : undefined;
   }
   const passkeyId = checked.passkey.id;
+  if (renewing) {
+    await complete(turn, async work => {
+      await addPasskey(work, checked);
+      return { addedPasskey: passkeyId };
+    });
+    return undefined;
+  }
   if (recovering) {
     const recovered = await recover(turn, recovering, { kind: 'passkey', passkeyId }, async work => {
       await addPasskey(work, checked);

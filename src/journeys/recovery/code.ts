@@ -6,10 +6,15 @@ import { sendCode } from '../codes.js';
 import { turnAway, unavailable } from '../sign-in/going-on.js';
 import { advance, type Turn, toStep } from '../turn.js';
 
-/* Whoever an account was frozen against may have brought an address of their own, which can still be taken back. */
-async function isNew({ parts }: Turn, accountId: string, address: string): Promise<boolean> {
+/** Whether an address came to an account so lately that it can still be taken back: whoever it is recovered against may have brought it. */
+export async function isNewAddress({ parts }: Turn, accountId: string, address: string): Promise<boolean> {
   const changes = await listOpenChanges(parts.db, accountId, new Date());
   return changes.some(change => change.what === 'added' && change.address === address);
+}
+
+/** Said to whoever reads mail at an address that came lately. */
+export function addressTooNew(): Refusal {
+  return new Refusal('forbidden', 'address_too_new', 'An address the account had before is needed for this.');
 }
 
 /** "Forgot password?": sends a code to the address typed before; one that nobody has looks the same. */
@@ -35,13 +40,9 @@ export async function afterRecoveryProof(
     await turnAway(turn, 'code', account?.id);
     throw unavailable();
   }
-  if (account.state === 'frozen' && (await isNew(turn, account.id, address))) {
+  if (account.state === 'frozen' && (await isNewAddress(turn, account.id, address))) {
     await turnAway(turn, 'code', account.id);
-    throw new Refusal(
-      'forbidden',
-      'address_too_new',
-      'An address the account had before is needed for this.',
-    );
+    throw addressTooNew();
   }
   const second = account.secondStep ? ({ second: 'needed' } as const) : {};
   const recovering = { accountId: account.id, proof: id, ...second };

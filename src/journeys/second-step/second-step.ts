@@ -1,12 +1,14 @@
 import { type Account, findAccount } from '../../domain/accounts/accounts.js';
 import { PROOF_MINUTES } from '../../domain/contacts/contacts.js';
 import {
+  type CheckedAppCode,
   checkAppCode,
   checkRecoveryCode,
   spelledCode,
   typedCode,
   useAppCode,
   useRecoveryCode,
+  useSuspendedCode,
 } from '../../domain/factors/factors.js';
 import { mayAct } from '../../oidc/acting.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
@@ -14,6 +16,7 @@ import { noteReplay } from '../journey.js';
 import { countTry, SECOND_STEPS, unlessBusy } from '../limits.js';
 import { tellEveryone } from '../notices/tell.js';
 import type { Progress } from '../progress.js';
+import { toStopping } from '../recovery/lost/factor.js';
 import { type First, failedSignIn, finish, type Second, turnAway, unavailable } from '../sign-in/going-on.js';
 import { showProblems } from '../sign-in/pages.js';
 import { advance, type Turn, textOf, toStep } from '../turn.js';
@@ -69,6 +72,7 @@ export async function submitSecondStep(turn: Turn): Promise<void> {
   const outcome = byCode
     ? await unlessBusy(turn, counted, () => byRecoveryCode(turn, accountId, code))
     : await byApp(turn, accountId, code);
+  if (outcome && 'suspendedFor' in outcome) return toStopping(turn, accountId, outcome.suspendedFor);
   if (outcome !== undefined) return goFurther(turn, outcome);
   parts.interactions.record(failedSignIn(turn, 'second_step', accountId), { kind: 'person' });
   return showProblems(turn, [{ word: byCode ? 'recovery_wrong' : 'second_wrong', field: 'code' }]);
@@ -84,22 +88,43 @@ function digitsOf(typed: string): string | undefined {
   return /^\d{6}$/.test(digits) ? digits : undefined;
 }
 
+/** It was not done, by something that a recovery has suspended. */
+interface Suspended {
+  readonly suspendedFor: string;
+}
+
 /** How the second step was done; a recovery code brings another one. */
 interface Done {
   readonly second: Second;
   readonly newCode?: string;
 }
 
-async function byApp(turn: Turn, accountId: string, code: string): Promise<Done | undefined> {
+async function byApp(turn: Turn, accountId: string, code: string): Promise<Done | Suspended | undefined> {
   const { db, keyring } = turn.parts;
   const checked = await checkAppCode(db, keyring, accountId, { code, at: new Date() });
   if (!checked) return undefined;
+  if (checked.suspendedFor !== null) return bySuspended(turn, accountId, checked);
   const used = await openWork(db, { kind: 'person', id: accountId }, async work => {
     const first = await useAppCode(work, accountId, checked);
     if (first) await rememberIfWanted(turn, work, accountId);
     return first;
   });
   if (used) return { second: 'app' };
+  await noteReplay(turn.ctx, turn.parts, 'app_code', { accountId, clientId: turn.pending.app.clientId });
+  return undefined;
+}
+
+/* Right, and of an app that a recovery has suspended: it signs nobody in, and whoever has it may stop that. */
+async function bySuspended(
+  turn: Turn,
+  accountId: string,
+  checked: CheckedAppCode,
+): Promise<Suspended | undefined> {
+  const { db } = turn.parts;
+  const used = await openWork(db, { kind: 'person', id: accountId }, work =>
+    useSuspendedCode(work, accountId, checked),
+  );
+  if (used && checked.suspendedFor !== null) return { suspendedFor: checked.suspendedFor };
   await noteReplay(turn.ctx, turn.parts, 'app_code', { accountId, clientId: turn.pending.app.clientId });
   return undefined;
 }

@@ -7,6 +7,7 @@ import { noteReplay, seeOther } from '../journey.js';
 import { CODES, countTry } from '../limits.js';
 import { beginReturn, isArchived } from '../recovery/archived.js';
 import { afterRecoveryProof } from '../recovery/code.js';
+import { afterLostProof } from '../recovery/lost/way.js';
 import { leadToSecond } from '../second-step/second-step.js';
 import { advance, type Turn, textOf, toStep } from '../turn.js';
 import { BY_CODE, goOn, turnAway, unavailable } from './going-on.js';
@@ -18,6 +19,7 @@ const DIGITS = 8;
 const PURPOSES: Readonly<Partial<Record<Step, ProofPurpose>>> = {
   'sign-up-code': 'sign-up',
   'recovery-code': 'recovery',
+  'lost-code': 'recovery',
 };
 
 /** Sends a code, or another one, for the way that the request is on. */
@@ -54,6 +56,7 @@ export async function submitCode(turn: Turn): Promise<void> {
 
 async function afterCode(turn: Turn, outcome: ProofOutcome): Promise<void> {
   if (outcome.outcome === 'proved') {
+    if (turn.step === 'lost-code') return afterLostProof(turn, outcome);
     return turn.step === 'recovery-code' ? afterRecoveryProof(turn, outcome) : afterProof(turn, outcome);
   }
   if (outcome.outcome === 'wrong') {

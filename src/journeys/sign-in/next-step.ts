@@ -12,6 +12,14 @@ export const STEPS = [
   'second-step',
   'new-recovery-code',
   'recovery-credential',
+  'lost',
+  'lost-code',
+  'lost-password',
+  'lost-what',
+  'lost-waiting',
+  'lost-new',
+  'lost-codes',
+  'stop-recovery',
   'consent',
 ] as const;
 
@@ -20,6 +28,9 @@ export type Step = (typeof STEPS)[number];
 
 /** The ways to get in. */
 export type Way = 'sign-in' | 'sign-up' | 'recovery';
+
+/** How far somebody is whose phone is lost. */
+export type LostStage = 'choice' | 'code' | 'password' | 'what' | 'waiting' | 'new' | 'codes' | 'stopping';
 
 /** All that the next step depends on. */
 export interface StepFacts {
@@ -43,13 +54,30 @@ export interface StepFacts {
   readonly offering?: boolean | undefined;
   /** On the way of recovery: a code to an address of the account was right. */
   readonly recovering?: boolean | undefined;
+  /** Their phone is lost, and this is due about it. */
+  readonly lost?: LostStage | undefined;
   /** Whether the account has a second factor that recovery must not skip. */
   readonly secondFactor: 'none' | 'needed' | 'done';
 }
 
+const LOST: Readonly<Record<LostStage, Step>> = {
+  choice: 'lost',
+  code: 'lost-code',
+  password: 'lost-password',
+  what: 'lost-what',
+  waiting: 'lost-waiting',
+  new: 'lost-new',
+  codes: 'lost-codes',
+  stopping: 'stop-recovery',
+};
+
+/** Every step of whoever has lost a phone, or holds what is thought to be lost. */
+export const LOST_STEPS: readonly Step[] = Object.values(LOST);
+
 /** The next step, from the facts alone: every page and every post asks here what is due. */
 export function nextStep(facts: StepFacts): Step {
   if (facts.prompt === 'consent') return 'consent';
+  if (facts.lost) return LOST[facts.lost];
   if (facts.renewed) return 'new-recovery-code';
   if (facts.halfway) return 'second-step';
   if (facts.offering) return 'passkey-offer';

@@ -6,6 +6,7 @@ export function noticeOf({ pending, progress }: Turn): StepNotice | undefined {
   const { prompt, accountId } = pending;
   const because = (...reasons: string[]) => reasons.some(reason => prompt.reasons.includes(reason));
   if (progress.archived) return 'archived';
+  if (progress.recoveryStopped) return 'recovery_stopped';
   if (progress.accountExists) return 'account_exists';
   if (accountId && because('id_token_hint', 'id_token_hint_answer', 'claims_id_token_sub_value'))
     return 'someone_else';

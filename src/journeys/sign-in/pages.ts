@@ -4,11 +4,12 @@ import { showChooser } from '../choose-account/pages.js';
 import { showConsent } from '../consent/pages.js';
 import { badgeOf, show } from '../journey.js';
 import type { Problem } from '../page-models.js';
+import { showLost } from '../recovery/lost/show.js';
 import { openNewCode } from '../second-step/new-code.js';
 import { nameAsked } from '../sign-up/name.js';
 import { TERMS_VERSION } from '../terms.js';
 import { atStartOf, stepUrl, type Turn } from '../turn.js';
-import type { Way } from './next-step.js';
+import { LOST_STEPS, type Way } from './next-step.js';
 import { noticeOf } from './notices.js';
 
 const LONGEST_HINT = 254;
@@ -38,6 +39,7 @@ function wayOf({ step }: Turn): Way | undefined {
       'recovery-credential',
       'second-step',
       'new-recovery-code',
+      ...LOST_STEPS,
     ].includes(step)
   )
     return undefined;
@@ -52,6 +54,8 @@ export function showProblems(turn: Turn, problems: readonly Problem[], typed: Ty
 
 async function showStep(turn: Turn, problems: readonly Problem[] = [], typed: Typed = {}): Promise<void> {
   const { ctx, parts, progress, pending } = turn;
+  const lost = showLost(turn, problems);
+  if (lost) return lost;
   const notice = noticeOf(turn);
   const email = progress.email ?? '';
   const base = { uid: pending.uid, app: badgeOf(pending), problems, ...(notice && { notice }) };
@@ -89,6 +93,7 @@ async function showStep(turn: Turn, problems: readonly Problem[] = [], typed: Ty
       return show(ctx, parts, 'sign-up/credential', page);
     }
     case 'recovery-code':
+    case 'lost-code':
       return show(ctx, parts, 'recovery/code', { ...base, ...codePage(turn, problems), email });
     case 'recovery-credential': {
       const minimumLength = PASSWORD_MINIMUM.alone;

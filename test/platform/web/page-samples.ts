@@ -268,6 +268,16 @@ export const pageSamples = {
       apps: [authenticator, { ...authenticator, name: longApp.name, url: `${authenticator.url}1` }],
       codes: { left: 10, madeAt: at },
       passkeys: [passkey, { ...passkey, name: longApp.name, url: `${passkey.url}1`, synced: false }],
+      suspended: [],
+      signal,
+    },
+    paused: {
+      ...frame,
+      mayEndOthers: false,
+      apps: [],
+      codes: { left: 9, madeAt: at },
+      passkeys: [{ ...passkey, suspended: true }],
+      suspended: [{ name: 'Authenticator app', addedAt: at }],
       signal,
     },
     bare: {
@@ -276,6 +286,7 @@ export const pageSamples = {
       mayEndOthers: false,
       passkeys: [],
       apps: [],
+      suspended: [],
       signal: { ...signal, known: '' },
     },
   },
@@ -840,6 +851,58 @@ export const pageSamples = {
       minimumLength: 15,
       problems: [{ word: 'password_too_short', field: 'password', vars: { count: 15 } }],
     },
+  },
+  'recovery/lost': {
+    usual: { uid, app, email, hours: 72, mayWait: true, mailProved: false },
+    atOnce: { uid, app: longApp, email: longEmail, hours: 0, mayWait: true, mailProved: true },
+    nothing: {
+      uid,
+      app,
+      email,
+      hours: 1,
+      mayWait: false,
+      mailProved: true,
+      support: 'https://help.example/',
+    },
+  },
+  'recovery/lost-password': {
+    usual: { uid, app, email },
+    wrong: { uid, app, email: longEmail, problems: [{ word: 'credentials_wrong', field: 'password' }] },
+  },
+  'recovery/lost-what': {
+    usual: {
+      uid,
+      app,
+      email,
+      hours: 72,
+      apps: [{ name: 'Authenticator app', addedAt: at }],
+      passkeys: [
+        { id: '019ac1d2-6f3c-7c1e-9d8a-2f6b8d7c1e57', name: 'Blue phone', addedAt: at, synced: false },
+        { id: '019ac1d2-6f3c-7c1e-9d8a-2f6b8d7c1e59', name: longApp.name, addedAt: at, synced: true },
+      ],
+    },
+    atOnce: { uid, app, email, hours: 0, apps: [{ name: longApp.name, addedAt: at }], passkeys: [] },
+  },
+  'recovery/lost-waiting': {
+    usual: { uid, app, email, resting: false, readyAt: at, expiresAt: at },
+    resting: { uid, app, email, resting: true, readyAt: at },
+  },
+  'recovery/lost-new': {
+    usual: { uid, app, email, ...setup },
+    wrong: { uid, app, email, ...setup, problems: [{ word: 'setup_wrong', field: 'code' }] },
+  },
+  'recovery/lost-codes': { usual: { uid, app, codes: [code, code, code] } },
+  'recovery/stop': {
+    mailed: { action: '/recovery/stop/abc', completed: false, readyAt: at, asked, signingIn: false },
+    completed: { action: '/recovery/stop/abc', completed: true, readyAt: at, asked, signingIn: false },
+    factor: { action: '/x', app, completed: false, readyAt: at, asked, signingIn: true },
+  },
+  'recovery/stopped': { now: { before: false }, before: { before: true } },
+  'recovery/stop-ended': { usual: {} },
+  'account/recovery': {
+    waiting: { ...frame, done: false, waiting: { readyAt: at, expiresAt: at, asked } },
+    done: { ...frame, done: true },
+    none: { ...frame, done: false },
   },
   'objection/ask': {
     recovery: { token: 'abc', news: { kind: 'recovered_with_password', values: {} }, undoes: [], asked },

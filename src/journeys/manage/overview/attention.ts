@@ -1,5 +1,11 @@
 /** A word under `account_attention.*` in the locales: what a person should see to, the most pressing first. */
-export const ATTENTIONS = ['unproved_email', 'incomplete_profile', 'no_passkey', 'one_email'] as const;
+export const ATTENTIONS = [
+  'recovery_waiting',
+  'unproved_email',
+  'incomplete_profile',
+  'no_passkey',
+  'one_email',
+] as const;
 export type Attention = (typeof ATTENTIONS)[number];
 
 /** All that it depends on. */
@@ -8,12 +14,15 @@ export interface SetUp {
   readonly passkeys: number;
   /** Nothing is missing that the operator requires of everybody. */
   readonly profileComplete: boolean;
+  /** Somebody says that they have lost their phone, and waits. */
+  readonly recovering: boolean;
   readonly emails: { readonly proved: number; readonly unproved: number };
 }
 
 /** What needs attention: every way back in that is missing, or was begun and not finished. */
-export function attentionOf({ passkeys, emails, profileComplete }: SetUp): readonly Attention[] {
+export function attentionOf({ passkeys, emails, profileComplete, recovering }: SetUp): readonly Attention[] {
   return [
+    ...(recovering ? (['recovery_waiting'] as const) : []),
     ...(emails.unproved > 0 ? (['unproved_email'] as const) : []),
     ...(profileComplete ? [] : (['incomplete_profile'] as const)),
     ...(passkeys === 0 ? (['no_passkey'] as const) : []),

@@ -1,6 +1,7 @@
 import { listEmails } from '../../../domain/contacts/contacts.js';
 import { findWaysIn } from '../../../domain/credentials/credentials.js';
 import { keptAttributes } from '../../../domain/profiles/profiles.js';
+import { findWaiting } from '../../../domain/recoveries/recoveries.js';
 import { requestScope } from '../../../oidc/request-scope.js';
 import { readEvents } from '../../../platform/storage/events.js';
 import { type AccountCall, type AccountPage, showAccount } from '../door.js';
@@ -15,15 +16,21 @@ export const OVERVIEW_PAGES: readonly AccountPage[] = [
 ];
 
 /** What is set up in an account. */
-export async function setUpOf({ parts, me }: Pick<AccountCall, 'parts'> & { me: { accountId: string } }) {
-  const [ways, addresses] = await Promise.all([
+export async function setUpOf({
+  parts,
+  me,
+}: Pick<AccountCall, 'parts'> & { me: { accountId: string; secondStep: boolean } }) {
+  const [ways, addresses, waiting] = await Promise.all([
     findWaysIn(parts.db, me.accountId),
     listEmails(parts.db, me.accountId),
+    /* Nobody waits who has no second step: it costs no trip then. */
+    me.secondStep ? findWaiting(parts.db, me.accountId) : undefined,
   ]);
   const proved = addresses.filter(({ verifiedAt }) => verifiedAt !== undefined).length;
   const emails = { proved, unproved: addresses.length - proved };
   const profileComplete = await isComplete(parts, me.accountId);
-  return { ...ways, emails, addresses, profileComplete } satisfies SetUp & { addresses: unknown };
+  const recovering = waiting !== undefined;
+  return { ...ways, emails, addresses, profileComplete, recovering } satisfies SetUp & { addresses: unknown };
 }
 
 /* The values came along with the session, so that they are not read once more. */
@@ -65,6 +72,7 @@ async function showOverview(call: AccountCall): Promise<void> {
 const NO_NAMES = new Map<string, string>();
 
 const NEXT: Readonly<Partial<Record<Attention, string>>> = {
+  recovery_waiting: '/account/recovery',
   unproved_email: '/account/contacts',
   incomplete_profile: '/account/profile',
   no_passkey: '/account/sign-in/passkeys/new',

@@ -26,7 +26,13 @@ const at = (date: Date | null | undefined) => date?.toISOString() ?? null;
 const shape = z.strictObject({
   password: z.strictObject({ changed_at: time, last_used_at: time.nullable() }).nullable(),
   passkeys: z.array(
-    used.extend({ id: z.uuid(), name: z.string(), provider: z.string().nullable(), synced: z.boolean() }),
+    used.extend({
+      id: z.uuid(),
+      name: z.string(),
+      provider: z.string().nullable(),
+      synced: z.boolean(),
+      suspended: z.boolean(),
+    }),
   ),
   second_step: z.strictObject({
     apps: z.array(used.extend({ id: z.uuid(), name: z.string() })),
@@ -67,11 +73,12 @@ export const SIGNING_IN_OPERATIONS: readonly ApiOperation[] = [
         password: password
           ? { changed_at: password.changedAt.toISOString(), last_used_at: at(password.lastUsedAt) }
           : null,
-        passkeys: passkeys.map(({ id, name, aaguid, addedAt, lastUsedAt, backedUp }) => ({
+        passkeys: passkeys.map(({ id, name, aaguid, addedAt, lastUsedAt, backedUp, suspendedFor }) => ({
           id,
           name,
           provider: passkeyName(aaguid) === 'Passkey' ? null : passkeyName(aaguid),
           synced: backedUp,
+          suspended: suspendedFor !== null,
           added_at: addedAt.toISOString(),
           last_used_at: at(lastUsedAt),
         })),

@@ -33,7 +33,7 @@ async function showCodes(call: AccountCall): Promise<void> {
     codes: codesIn(draft['codes']),
     left: codes?.left ?? 0,
     ...(codes && { madeAt: codes.madeAt }),
-    needless: apps.length === 0,
+    needless: apps.length === 0 && !codes,
   });
 }
 
@@ -45,8 +45,8 @@ function codesIn(text: unknown): readonly string[] {
 
 async function makeCodes(call: AccountCall): Promise<void> {
   const { parts, me } = call;
-  const { apps } = await findFactors(parts.db, me.accountId);
-  if (apps.length === 0) return leadTo(call, CODES);
+  const { apps, codes: old } = await findFactors(parts.db, me.accountId);
+  if (apps.length === 0 && !old) return leadTo(call, CODES);
   const codes = newRecoveryCodes();
   const stored = await storedCodes(parts.hasher, codes);
   await changing(call, async (work, tell) => {

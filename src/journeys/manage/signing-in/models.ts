@@ -28,6 +28,8 @@ export interface ShownPasskey {
   readonly usedFrom?: string;
   /** It is on more than one device of its owner. */
   readonly synced: boolean;
+  /** A recovery has suspended it: it signs nobody in. */
+  readonly suspended?: boolean;
 }
 
 /** One authenticator app, as its owner sees it. */
@@ -53,6 +55,8 @@ export interface WaysInPage extends AccountFrame {
   readonly passkeys: readonly ShownPasskey[];
   /** Whoever signs in with a password is asked for a code of one of these. */
   readonly apps: readonly ShownApp[];
+  /** A recovery has suspended these: their codes do not work. */
+  readonly suspended: readonly { readonly name: string; readonly addedAt: Date }[];
   readonly codes?: { readonly left: number; readonly madeAt: Date };
   /** For the browser, so that it offers no passkey that is none any more. */
   readonly signal: {

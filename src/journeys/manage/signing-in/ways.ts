@@ -49,7 +49,7 @@ export async function waysOf({ parts, me }: Pick<AccountCall, 'parts'> & { me: {
 
 async function showWays(call: AccountCall): Promise<void> {
   const { parts, me } = call;
-  const { password, passkeys, apps, codes, events } = await waysOf(call);
+  const { password, passkeys, apps, codes, events, suspended } = await waysOf(call);
   const done = doneHere(call, DONE);
   const changedFrom = placeOf(
     events.find(({ type }) => type === 'password.set' || type === 'password.changed'),
@@ -66,6 +66,7 @@ async function showWays(call: AccountCall): Promise<void> {
     }),
     passkeys: passkeys.map(passkey => shownPasskey(passkey, events)),
     apps: apps.map(app => shownApp(app, events)),
+    suspended: suspended.map(({ name, addedAt }) => ({ name, addedAt })),
     ...(codes && { codes }),
     signal: {
       rpId: parts.rp.id,
@@ -96,6 +97,7 @@ export function shownPasskey(passkey: Passkey, events: readonly PastEvent[]): Sh
     ...(lastUsedAt && { usedAt: lastUsedAt }),
     ...(usedFrom && { usedFrom }),
     synced: backedUp,
+    suspended: passkey.suspendedFor !== null,
   };
 }
 
