@@ -4,6 +4,7 @@ import Router from '@koa/router';
 import type { Config } from './config.js';
 import { sweepObjections } from './domain/accounts/accounts.js';
 import { fetchLogo, openClientCache } from './domain/clients/clients.js';
+import { recordOutdatedConsents } from './domain/consents/consents.js';
 import { sweepContactChanges, sweepProofs } from './domain/contacts/contacts.js';
 import { sweepCorrections } from './domain/corrections/corrections.js';
 import { openPasswordHasher, relyingPartyOf, sweepChallenges } from './domain/credentials/credentials.js';
@@ -318,6 +319,7 @@ function jobsOf(
     sweepProofs(db),
     sweepContactChanges(db),
     sweepCorrections(db),
+    recordOutdatedConsents(db),
     bringAboutChanges(profiles),
     sweepProfiles(profiles),
     sweepObjections(db),

@@ -17,6 +17,7 @@ import { StorageTrouble } from './platform/storage/trouble.js';
 import { openRenderer } from './platform/web/render.js';
 import { openWords } from './platform/web/words.js';
 import { PROFILE_USAGE, runProfile } from './profile-commands.js';
+import { PURPOSES_USAGE, runPurposes } from './purpose-commands.js';
 import { runSms, SMS_USAGE } from './sms-commands.js';
 
 /** What a verb that needs the database works with. */
@@ -60,6 +61,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
     const { db, sending: telling } = messaging(command);
     return runProfile(words, { db, telling, print, fail });
   },
+  purposes: ({ words, ...command }) => {
+    const { db, sending: telling } = messaging(command);
+    return runPurposes(words, { db, telling, print, fail });
+  },
   passwords: ({ db, words }) =>
     runPasswords(words, { db, print: line => print(`${line}\n`), printError: fail }),
 };
@@ -93,6 +98,7 @@ ${KEYS_USAGE}
 ${SMS_USAGE}
 ${DORMANCY_USAGE}
 ${PROFILE_USAGE}
+${PURPOSES_USAGE}
 ${PEOPLE_USAGE}
 keyhold passwords load FILE                                  passwords nobody may choose, one a line`;
 

@@ -1,3 +1,4 @@
+import { COUNTED_CONSENTS, countConsentsBefore } from './domain/consents/consents.js';
 import {
   applySchema,
   COUNTED,
@@ -8,11 +9,12 @@ import {
   standardSchema,
   valuesInTheWay,
 } from './domain/profiles/profiles.js';
+import { type NextNotice, planNotices } from './domain/purposes/purposes.js';
 import type { Telling } from './journeys/notices/tell.js';
 import { Refusal } from './platform/errors.js';
 import { readWords, type Shell } from './platform/shell.js';
 import { openWork } from './platform/storage/work.js';
-import { planChanges, planInWords } from './profile-plan.js';
+import { noticesInWords, planChanges, planInWords } from './profile-plan.js';
 import { REQUESTS_USAGE, runChanges, runCorrections } from './profile-requests.js';
 
 /** What `keyhold profile …` works with. */
@@ -49,8 +51,8 @@ export async function runProfile(argv: readonly string[], command: ProfileComman
   return notUnderstood(command);
 }
 
-/* Looking changes nothing, also before the first start. */
-async function standingIn({ db }: ProfileCommand) {
+/** What stands, or would: looking changes nothing, also before the first start. */
+export async function standingIn({ db }: Pick<ProfileCommand, 'db'>) {
   const { schema, version } = standardSchema();
   return (await findSchema(db)) ?? { ...schema, version };
 }
@@ -70,46 +72,108 @@ async function show(words: readonly string[], command: ProfileCommand): Promise<
 async function plan(words: readonly string[], command: ProfileCommand): Promise<number> {
   const [file] = words;
   if (file === undefined || words.length > 1) return notUnderstood(command);
-  const read = await readFile(file, command);
-  if (!read) return 1;
-  const standing = await standingIn(command);
-  const changes = planChanges(standing, read.schema);
-  command.print(planInWords(changes));
-  if (changes.length === 0) return 0;
-  const inTheWay = await tellInTheWay(command, standing, read.schema, true);
-  command.fail(
-    `Nothing was done. keyhold profile apply ${file}${inTheWay ? ' --delete-values' : ''} does it.`,
-  );
-  return 0;
+  return planFile(file, command, 'profile');
 }
 
 async function apply(words: readonly string[], command: ProfileCommand): Promise<number> {
   const deleteValues = words.includes('--delete-values');
   const [file, ...rest] = words.filter(word => word !== '--delete-values');
   if (file === undefined || rest.length > 0) return notUnderstood(command);
-  const read = await readFile(file, command);
-  if (!read) return 1;
-  const standing = await openSchema(command.db);
-  const changes = planChanges(standing, read.schema);
-  if (changes.length === 0 && standing.source === 'operator') {
-    command.print(planInWords(changes));
+  return applyFile(file, command, 'profile', deleteValues);
+}
+
+/** What is declared: all of it, or with `purposes` perhaps no more than why. */
+export type Declared = 'profile' | 'purposes';
+
+/** What applying a file would change, and of whom it would ask something again. */
+export interface PlannedFile {
+  readonly standing: ProfileSchema;
+  readonly schema: ProfileSchema;
+  readonly version: number;
+  readonly changes: ReturnType<typeof planChanges>;
+  readonly notices: readonly NextNotice[];
+}
+
+/** Reads a file and compares it with what stands; undefined when it says nothing that can be used, which was told. */
+export async function compareFile(
+  file: string,
+  command: ProfileCommand,
+  declared: Declared,
+): Promise<(PlannedFile & { readonly source: string | undefined }) | undefined> {
+  const standing = await standingIn(command);
+  const read = await readFile(file, command, declared === 'purposes' ? standing.attributes : undefined);
+  if (!read) return undefined;
+  const { schema, version } = read;
+  const planned = await planNotices(command.db, schema.purposes, schema.attributes);
+  const source = 'source' in standing ? standing.source : undefined;
+  /* Before the first start nothing was ever said to anybody. */
+  const notices = source === undefined ? [] : planned.filter(({ changes: why }) => why.length > 0);
+  return { standing, schema, version, changes: planChanges(standing, schema), notices, source };
+}
+
+/** Says what applying a file would change. */
+export async function planFile(file: string, command: ProfileCommand, declared: Declared): Promise<number> {
+  const compared = await compareFile(file, command, declared);
+  if (!compared) return 1;
+  command.print(await differencesInWords(compared, command));
+  const { standing, schema, changes, notices } = compared;
+  if (changes.length + notices.length === 0) return 0;
+  const inTheWay = await tellInTheWay(command, standing, schema, true);
+  command.fail(
+    `Nothing was done. keyhold ${declared} apply ${file}${inTheWay ? ' --delete-values' : ''} does it.`,
+  );
+  return 0;
+}
+
+/** What applying changes, in plain words. */
+export async function differencesInWords(
+  { changes, notices }: PlannedFile,
+  { db }: ProfileCommand,
+): Promise<string> {
+  const counted = notices.map(async notice => {
+    if (!notice.asksAgain) return { notice, people: '' };
+    const count = await countConsentsBefore(db, notice.purpose, notice.countsFrom);
+    const people =
+      count >= COUNTED_CONSENTS
+        ? `${COUNTED_CONSENTS} consents or more`
+        : `${count} ${count === 1 ? 'consent' : 'consents'}`;
+    return { notice, people };
+  });
+  if (changes.length === 0 && notices.length > 0) return noticesInWords(await Promise.all(counted));
+  return planInWords(changes) + noticesInWords(await Promise.all(counted));
+}
+
+/** Makes a file the one that stands. */
+export async function applyFile(
+  file: string,
+  command: ProfileCommand,
+  declared: Declared,
+  deleteValues: boolean,
+): Promise<number> {
+  await openSchema(command.db);
+  const compared = await compareFile(file, command, declared);
+  if (!compared) return 1;
+  const { standing, schema, version, changes, notices, source } = compared;
+  const words = await differencesInWords(compared, command);
+  if (changes.length + notices.length === 0 && source === 'operator') {
+    command.print(words);
     return 0;
   }
-  const inTheWay = await tellInTheWay(command, standing, read.schema, deleteValues);
+  const inTheWay = await tellInTheWay(command, standing, schema, deleteValues);
   if (inTheWay && !deleteValues) {
     command.fail('Nothing was done. Leave these attributes in, or say --delete-values.');
     return 1;
   }
   await openWork(command.db, { kind: 'operator' }, work =>
-    applySchema(work, read.schema, { source: 'operator', version: read.version, deleteValues }),
+    applySchema(work, schema, { source: 'operator', version, deleteValues }),
   );
-  command.print(planInWords(changes));
+  command.print(words);
   command.fail('Applied. Every running process follows within a moment.');
   return 0;
 }
 
-async function readFile(file: string, { fail }: ProfileCommand) {
-  const read = readSchema(await readWords(file));
+async function readFile(file: string, { fail }: ProfileCommand, attributes?: ProfileSchema['attributes']) {
+  const read = readSchema(await readWords(file), attributes);
   if ('schema' in read) return read;
   for (const { line, path, message } of read.problems) {
     fail(`${file}:${line}: ${path === '' ? '' : `${path}: `}${message}`);

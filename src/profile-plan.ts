@@ -1,5 +1,13 @@
 import { type Attribute, type ChangeLimits, isKept, type ProfileSchema } from './domain/profiles/profiles.js';
-import type { Purpose, SpokenWords } from './domain/purposes/purposes.js';
+import {
+  inWords,
+  isRequired,
+  type NextNotice,
+  type Party,
+  type Purpose,
+  type SpokenWords,
+  termsOf,
+} from './domain/purposes/purposes.js';
 
 /** What one entry of the declaration becomes. */
 export interface PlannedChange {
@@ -80,17 +88,56 @@ const BASIS: Readonly<Record<Purpose['basis'], string>> = {
   legitimate_interest: 'for a legitimate interest',
 };
 
-function describePurpose({ basis, name, why, retention }: Purpose): Described {
+function describePurpose(purpose: Purpose): Described {
+  const {
+    basis,
+    name,
+    why,
+    notice,
+    retention,
+    controllers,
+    recipients,
+    jurisdiction,
+    consent_lasts: lasts,
+  } = purpose;
   const kept =
     retention === 'account' ? 'as long as the account exists' : `for ${retention} after the last change`;
+  const { purposes: terms, basis: law } = termsOf(purpose);
   return [
     ['basis', `held ${BASIS[basis]}`],
     ['retention', `kept ${kept}`],
     ['name', `called ${spoken(name)}`],
     ['why', `explained as ${spoken(why)}`],
+    ['required', isRequired(purpose) ? 'required' : 'optional'],
+    ['controllers', `decided about by ${parties(controllers ?? []) || 'whoever runs this'}`],
+    ['recipients', `told to ${parties(recipients ?? []) || 'nobody'}`],
+    ['jurisdiction', `under the law of ${jurisdiction?.join(', ') ?? 'nothing'}`],
+    ['terms', `in standard terms ${[...terms, law].join(', ')}`],
+    ['lasts', `what an app is allowed for it lasts ${lasts ?? 'until it is taken back'}`],
+    ['notice', notice ? `with the notice ${spoken(notice)}` : 'without a notice of its own'],
     ['names', `called in other languages ${languages(name) || 'nothing'}`],
     ['whys', `explained in other languages as ${languages(why) || 'nothing'}`],
+    ['notices', `with notices in other languages ${(notice && languages(notice)) || 'nothing'}`],
   ];
+}
+
+const parties = (list: readonly ('apps' | Party)[]) =>
+  list.map(who => (who === 'apps' ? 'apps that the person allows' : who.name)).join(', ');
+
+/** What applying would do to notices, and whom it would have asked again, in plain words. */
+export function noticesInWords(
+  notices: readonly { readonly notice: NextNotice; readonly people: string }[],
+): string {
+  if (notices.length === 0) return '';
+  const width = Math.max(...notices.map(({ notice }) => notice.purpose.length));
+  const lines = notices.map(({ notice: { purpose, version, countsFrom, changes, asksAgain }, people }) => {
+    const why = changes.length > 0 ? `: ${inWords(changes)}` : '';
+    const then = asksAgain
+      ? `those who agreed to a version before ${countsFrom} must be asked again (${people})`
+      : 'nobody is asked again';
+    return `  ${purpose.padEnd(width)}  version ${version}${why}${version > 1 ? `; ${then}` : ''}`;
+  });
+  return `Notices\n${lines.join('\n')}\n`;
 }
 
 const whom = (list: readonly string[]) =>

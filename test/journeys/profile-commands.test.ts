@@ -101,7 +101,7 @@ test('a plan says in plain words what would change, and changes nothing', async 
     expect(out).toContain('the person changes it once in 30 days');
     expect(out).toContain('the person changes it 90 days apart, once an operator has allowed it (until now:');
     expect(out).toContain('- website    is not held any more');
-    expect(out).toMatch(/2 new, 1 changed, 1 gone\.\n$/);
+    expect(out).toMatch(/2 new, 1 changed, 1 gone\.\nNotices\n {2}presence {2}version 2: less is held/);
   });
   expect(events).toEqual([]);
   expect(await findSchema(keyhold.db)).toEqual(before);

@@ -4,6 +4,7 @@ export const NEWS = {
     {
       topic: 'news',
       version: 1,
+      purpose: 'messages',
       channels: ['email', 'sms'],
       words: {
         en: {
@@ -21,6 +22,7 @@ export const NEWS = {
     {
       topic: 'offers',
       version: 1,
+      purpose: 'messages',
       channels: ['email'],
       words: {
         en: { name: 'Offers', description: 'Things for less.', opt_in: 'Yes, tell me about offers.' },

@@ -24,7 +24,7 @@ export {
   isOver,
   stateAfter,
 } from './consent.js';
-export { OUTDATED_CONSENTS, recordOutdatedConsents } from './jobs.js';
+export { recordOutdatedConsents } from './jobs.js';
 export { digestOf } from './ledger.js';
 export type { ConsentKey, LedgerStretch } from './store.js';
 export { acceptTerms } from './terms.js';
@@ -147,6 +147,14 @@ export function listConsentEvents(
 /** One event of somebody's ledger; another person's is none. */
 export function findConsentEvent(db: Db, accountId: string, id: string): Promise<ConsentEvent | undefined> {
   return store.findEvent(db, accountId, id);
+}
+
+/** So far consents are counted. */
+export const COUNTED_CONSENTS = 10_000;
+
+/** How many consents stand under a version of a purpose's notice before this one, counted up to `COUNTED_CONSENTS`. */
+export function countConsentsBefore(db: Db, purpose: string, version: number): Promise<number> {
+  return store.countBefore(db, purpose, version, COUNTED_CONSENTS);
 }
 
 /** The exact words with this SHA-256 (hex) that were shown to somebody, as JSON. */

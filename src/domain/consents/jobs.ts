@@ -1,11 +1,9 @@
 import type { JobDefinition } from '../../platform/jobs/jobs.js';
 import type { Db } from '../../platform/storage/db.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
+import { OUTDATED_CONSENTS } from '../purposes/purposes.js';
 import { append, entryOf } from './ledger.js';
 import { type ConsentKey, listOutdated, lockSubjects } from './store.js';
-
-/** The job that follows when words of purposes were changed. */
-export const OUTDATED_CONSENTS = 'outdated-consents';
 
 const BATCH = 500;
 

@@ -225,3 +225,13 @@ export async function listOutdated(
     notices: notices as Readonly<Record<string, number>>,
   }));
 }
+
+/** How many consents stand under a version of a purpose's notice before this one, counted up to `most`. */
+export async function countBefore(db: Db, purpose: string, version: number, most: number): Promise<number> {
+  const { rows } = await db.raw<{ rows: { count: number }[] }>(
+    `SELECT count(*)::int AS count FROM (SELECT 1 FROM consents
+       WHERE (notices ->> ?)::integer < ? AND (valid_until IS NULL OR valid_until > now()) LIMIT ?) found`,
+    [purpose, version, most],
+  );
+  return rows[0]?.count ?? 0;
+}

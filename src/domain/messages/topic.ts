@@ -20,8 +20,8 @@ const topicSchema = z.strictObject({
   /** Opt-ins to an earlier version do not count: they are asked for again. */
   counts_from: z.int().min(1).optional(),
   channels: z.array(z.enum(CHANNELS)).min(1).max(CHANNELS.length),
-  /** The purpose of the operator's register that it is held for. */
-  purpose: z.string().min(1).max(80).optional(),
+  /** The purpose that it is sent for, one that stands. */
+  purpose: z.string({ error: 'must name the purpose that it is sent for' }).min(1).max(80),
   words: z.record(z.string().regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/), wordsSchema),
 });
 

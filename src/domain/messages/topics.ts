@@ -97,10 +97,9 @@ async function compare(db: Db, input: unknown) {
 
 /* Why something is sent stands where it stands why anything is held. */
 async function checkPurposes(db: Db, topics: readonly DeclaredTopic[]): Promise<void> {
-  const named = topics.filter(({ purpose }) => purpose !== undefined);
-  if (named.length === 0) return;
+  if (topics.length === 0) return;
   const known = new Set((await listPurposes(db)).map(({ id }) => id));
-  const unknown = named.find(({ purpose = '' }) => !known.has(purpose));
+  const unknown = topics.find(({ purpose }) => !known.has(purpose));
   if (!unknown) return;
   const problem = `The topic ${unknown.topic} names the purpose ${unknown.purpose}, which the profile does not declare.`;
   throw new Refusal('invalid', 'purpose_unknown', problem);
@@ -136,7 +135,7 @@ function isSame(declared: DeclaredTopic, there: Topic | undefined): boolean {
 }
 
 async function declare({ tx, at }: Work, topic: DeclaredTopic, position: number): Promise<void> {
-  const { version, counts_from = 1, channels, purpose = null, words } = topic;
+  const { version, counts_from = 1, channels, purpose, words } = topic;
   await tx('topics')
     .insert({ topic: topic.topic, position, version, counts_from, channels, purpose, declared_at: at })
     .onConflict('topic')

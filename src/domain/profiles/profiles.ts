@@ -1,8 +1,14 @@
 import { Refusal } from '../../platform/errors.js';
 import type { Db } from '../../platform/storage/db.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
-import { listPurposes, setPurposes } from '../purposes/purposes.js';
-import { compareSchemas, type ProfileSchema, standardSchema } from './schema.js';
+import {
+  listNotices,
+  listPurposes,
+  OUTDATED_CONSENTS,
+  type StandingNotice,
+  setPurposes,
+} from '../purposes/purposes.js';
+import { compareSchemas, type ProfileSchema, standardSchema, withHeld } from './schema.js';
 import {
   countValues,
   findStanding,
@@ -84,6 +90,8 @@ export const PROFILE_FACTS = [
 /** A declaration that stands, and whose it is. */
 export interface StandingSchema extends ProfileSchema, Omit<StandingRow, 'applied_at'> {
   readonly appliedAt: Date;
+  /** Which version of its notice stands for each purpose. */
+  readonly notices: readonly StandingNotice[];
 }
 
 /** The declaration that stands; undefined before anything was applied. */
@@ -94,6 +102,7 @@ export async function findSchema(db: Db): Promise<StandingSchema | undefined> {
   return {
     purposes,
     attributes,
+    notices: await listNotices(db),
     source: standing.source,
     version: standing.version,
     appliedAt: standing.applied_at,
@@ -104,17 +113,26 @@ export async function findSchema(db: Db): Promise<StandingSchema | undefined> {
 export async function openSchema(db: Db): Promise<StandingSchema> {
   const shipped = standardSchema();
   const standing = await findSchema(db);
-  if (standing && (standing.source === 'operator' || standing.version >= shipped.version)) return standing;
+  if (standing && stands(standing)) return standing;
   await openWork(db, { kind: 'system' }, async work => {
     /* Several processes start at once, and one of them applies it. */
     await oneAtATime(work);
-    const inTime = await findStanding(work.tx);
-    if (inTime && (inTime.source === 'operator' || inTime.version >= shipped.version)) return;
-    await applySchema(work, shipped.schema, { source: 'shipped', version: shipped.version });
+    const inTime = await findSchema(work.tx);
+    if (inTime && stands(inTime)) return;
+    const { source = 'shipped', version } = inTime ?? {};
+    if (inTime && source === 'operator') {
+      const next = { purposes: withHeld(inTime.purposes), attributes: inTime.attributes };
+      await applySchema(work, next, { source, version: version ?? 1 });
+    } else await applySchema(work, shipped.schema, { source: 'shipped', version: shipped.version });
   });
   const opened = await findSchema(db);
   if (!opened) throw new Error('the shipped declaration was not applied');
   return opened;
+}
+
+/* An operator's stands, with whatever this version holds beside it. */
+function stands({ source, version, purposes }: StandingSchema): boolean {
+  return source === 'operator' ? withHeld(purposes) === purposes : version >= standardSchema().version;
 }
 
 async function oneAtATime({ tx }: Work): Promise<void> {
@@ -170,7 +188,8 @@ export async function applySchema(
   if (wrong) throw new Refusal('conflict', 'values_in_the_way', `People have values of ${wrong.attribute}.`);
   const { added, changed, removed } = compareSchemas(now, next);
   await work.tx('profile_declarations').delete();
-  await setPurposes(work, next.purposes);
+  const notices = await setPurposes(work, next.purposes, next.attributes);
+  if (notices.some(({ asksAgain }) => asksAgain)) work.enqueue({ name: OUTDATED_CONSENTS, payload: {} });
   await replaceDeclarations(work.tx, next.attributes, { source, version, applied_at: work.at });
   work.record({ type: 'profile_schema.applied', detail: { source, added, changed, removed } });
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
 import { z } from 'zod';
-import { type Purpose, purposeSchema } from '../purposes/purposes.js';
+import { heldPurposes, type Purpose, purposeSchema } from '../purposes/purposes.js';
 import {
   type Attribute,
   attributeSchema,
@@ -31,13 +31,19 @@ const fileSchema = z.strictObject({
   purposes: z.array(purposeSchema).min(1).max(200),
   attributes: z.array(attributeSchema).min(1).max(200),
 });
+/** A file may say no more than why: what is held stays as it stands. */
+const purposesSchema = fileSchema.extend({ attributes: fileSchema.shape.attributes.optional() });
 
 type Path = readonly (string | number)[];
 type Issue = readonly [path: Path, message: string, offset?: number];
 
-/** Reads a declaration. Each problem names the line and the member. */
+/**
+ * Reads a declaration. Each problem names the line and the member. Given the attributes that stand, a file of purposes
+ * alone is one too.
+ */
 export function readSchema(
   text: string,
+  standing?: readonly Attribute[],
 ):
   | { readonly schema: ProfileSchema; readonly version: number }
   | { readonly problems: readonly FileProblem[] } {
@@ -53,12 +59,13 @@ export function readSchema(
       : 'empty';
     return { problems: [{ line: at, path: '', message: `is not JSON: ${why}` }] };
   }
-  const checked = fileSchema.safeParse(JSON.parse(source));
+  const checked = (standing ? purposesSchema : fileSchema).safeParse(JSON.parse(source));
+  const schema = checked.success ? wholeOf(checked.data, standing) : undefined;
   const issues: Issue[] = [
     ...doubles(root),
-    ...(checked.success ? contradictions(checked.data) : checked.error.issues.flatMap(sayIssue)),
+    ...(schema ? contradictions(schema) : (checked.error?.issues ?? []).flatMap(sayIssue)),
   ];
-  if (issues.length > 0 || !checked.success) {
+  if (issues.length > 0 || !schema) {
     return {
       problems: issues.map(([path, message, offset]) => ({
         line: lineOf(offset ?? offsetOf(root, path)),
@@ -67,8 +74,24 @@ export function readSchema(
       })),
     };
   }
-  const { purposes, attributes, version } = checked.data;
-  return { schema: { purposes, attributes }, version };
+  return { schema, version: checked.data?.version ?? 1 };
+}
+
+/* What Keyhold itself holds it holds whatever a file says: a file that leaves these purposes out has them as shipped. */
+function wholeOf(
+  { purposes, attributes }: z.output<typeof purposesSchema>,
+  standing: readonly Attribute[] = [],
+): ProfileSchema {
+  return { purposes: withHeld(purposes), attributes: attributes ?? standing };
+}
+
+/** With the purposes that the tables are held for, as shipped where they are missing. */
+export function withHeld(purposes: readonly Purpose[]): readonly Purpose[] {
+  const ids = purposes.map(({ id }) => id);
+  const missing = heldPurposes().filter(id => !ids.includes(id));
+  return missing.length === 0
+    ? purposes
+    : [...purposes, ...standardSchema().schema.purposes.filter(({ id }) => missing.includes(id))];
 }
 
 /** What is new, different and gone in a declaration: entries by kind and name. */
@@ -88,7 +111,10 @@ export function compareSchemas(
 
 function entriesOf({ purposes, attributes }: ProfileSchema): ReadonlyMap<string, string> {
   return new Map([
-    ...purposes.map(purpose => [`purpose:${purpose.id}`, sameText(purpose)] as const),
+    ...purposes.map(
+      ({ version: _version, counts_from: _from, ...purpose }) =>
+        [`purpose:${purpose.id}`, sameText(purpose)] as const,
+    ),
     ...attributes.map(attribute => [`attribute:${attribute.name}`, sameText(attribute)] as const),
   ]);
 }
@@ -138,7 +164,7 @@ function* twice(list: string, names: readonly string[]): Iterable<Issue> {
 }
 
 /* What the entries are to each other, and to what apps were allowed before. */
-function* contradictions({ purposes, attributes }: z.output<typeof fileSchema>): Iterable<Issue> {
+function* contradictions({ purposes, attributes }: ProfileSchema): Iterable<Issue> {
   const ids = purposes.map(({ id }) => id);
   const names = attributes.map(({ name }) => name);
   yield* twice('purposes', ids);

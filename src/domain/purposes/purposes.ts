@@ -1,53 +1,93 @@
 import type { Db } from '../../platform/storage/db.js';
 import type { Work } from '../../platform/storage/work.js';
+import { type NextNotice, nextNotice } from './notices.js';
 import type { Purpose } from './purpose.js';
+import * as store from './store.js';
 
+export { heldPurposes, listHeld } from './catalogue.js';
+export { inWords, type NextNotice, type NoticeChange } from './notices.js';
 export {
   BASES,
+  isRequired,
+  languagesOf,
+  noticeText,
+  type Party,
   type Purpose,
   purposeSchema,
   type SpokenWords,
   sayIn,
   secondsOf,
   spanSchema,
+  termsOf,
   wordsSchema,
 } from './purpose.js';
+export type { StandingNotice } from './store.js';
 
-const MOST = 200;
+/** The job that follows when somebody who agreed has to be asked again. */
+export const OUTDATED_CONSENTS = 'outdated-consents';
 
-interface PurposeRow {
-  readonly id: string;
-  readonly basis: Purpose['basis'];
-  readonly name: Purpose['name'];
-  readonly why: Purpose['why'];
-  readonly retention: string;
-}
+/** The facts this room records. */
+export const PURPOSE_FACTS = ['notice.applied'] as const;
+
+/** Attributes, each with the purpose that it is held for. */
+export type HeldFor = readonly { readonly name: string; readonly purpose: string }[];
 
 /** Why anything is held, in the order of the file that says so. */
-export async function listPurposes(db: Db): Promise<readonly Purpose[]> {
-  return db('purposes')
-    .select<PurposeRow[]>('id', 'basis', 'name', 'why', 'retention')
-    .orderBy('position')
-    .limit(MOST);
+export function listPurposes(db: Db): Promise<readonly Purpose[]> {
+  return store.list(db);
 }
 
-/** Makes these the purposes there are. What still names one that is gone is refused by the database. */
-export async function setPurposes(work: Work, purposes: readonly Purpose[]): Promise<void> {
-  const rows = purposes.map(({ id, basis, name, why, retention }, position) => ({
-    id,
-    position,
-    basis,
-    name: JSON.stringify(name),
-    why: JSON.stringify(why),
-    retention,
-    applied_at: work.at,
-  }));
-  await work
-    .tx('purposes')
-    .whereNotIn(
-      'id',
-      purposes.map(({ id }) => id),
-    )
-    .delete();
-  if (rows.length > 0) await work.tx('purposes').insert(rows).onConflict('id').merge();
+/** Which version of its notice stands for each purpose, and from which version on an agreement counts. */
+export function listNotices(db: Db): Promise<readonly store.StandingNotice[]> {
+  return store.listStanding(db);
+}
+
+/** The exact words of a version of a notice in a language, with their SHA-256 as hex; also of a purpose that is gone. */
+export function findNotice(
+  db: Db,
+  purpose: string,
+  version: number,
+  language: string,
+): Promise<{ readonly text: string; readonly digest: string } | undefined> {
+  return store.findText(db, purpose, version, language);
+}
+
+/** What making these the purposes there are would do to their notices; refuses words that contradict their version. */
+export async function planNotices(
+  db: Db,
+  purposes: readonly Purpose[],
+  attributes: HeldFor,
+): Promise<readonly NextNotice[]> {
+  const before = await store.listLatest(db);
+  return purposes.map(purpose => {
+    const own = attributes.filter(each => each.purpose === purpose.id).map(({ name }) => name);
+    const others = [...before.values()].filter(notice => notice.purpose !== purpose.id);
+    const elsewhere = new Set(others.flatMap(({ matters }) => matters.attributes));
+    return nextNotice(before.get(purpose.id), purpose, own, elsewhere);
+  });
+}
+
+/**
+ * Makes these the purposes there are, each under the version of its notice that follows. What still names one that is gone
+ * is refused. Gives the notices that are new.
+ */
+export async function setPurposes(
+  work: Work,
+  purposes: readonly Purpose[],
+  attributes: HeldFor = [],
+): Promise<readonly NextNotice[]> {
+  const notices = await planNotices(work.tx, purposes, attributes);
+  for (const notice of notices) {
+    await store.insertNotice(work.tx, notice, work.at);
+    if (notice.changes.length === 0) continue;
+    const { purpose, version, countsFrom } = notice;
+    work.record({ type: 'notice.applied', detail: { purpose, version, counts_from: countsFrom } });
+  }
+  const standing = purposes.map((purpose, at) => ({ purpose, notice: notices[at] }));
+  await store.replace(
+    work.tx,
+    standing.flatMap(({ purpose, notice }) => (notice ? [{ purpose, notice }] : [])),
+    work.at,
+  );
+  return notices.filter(({ isNew }) => isNew);
 }

@@ -16,6 +16,7 @@ import {
   openLedger,
   withdrawOptIn,
 } from '../../../src/domain/messages/messages.js';
+import { openSchema } from '../../../src/domain/profiles/profiles.js';
 import { mayAct } from '../../../src/oidc/acting.js';
 import { openKeyring } from '../../../src/platform/crypto/keyring.js';
 import { openJobs } from '../../../src/platform/jobs/jobs.js';
@@ -34,6 +35,7 @@ let closing: (() => Promise<void> | void)[] = [];
 
 beforeAll(async () => {
   database = await openTestDatabase();
+  await openSchema(database.db);
   await openWork(database.db, { kind: 'operator' }, work => applyTopics(work, NEWS));
 });
 

@@ -9,7 +9,8 @@ import {
   type Topic,
   withdrawOptIn,
 } from '../../../src/domain/messages/messages.js';
-import { setPurposes } from '../../../src/domain/purposes/purposes.js';
+import { openSchema, standardSchema } from '../../../src/domain/profiles/profiles.js';
+import { listPurposes, setPurposes } from '../../../src/domain/purposes/purposes.js';
 import { openKeyring } from '../../../src/platform/crypto/keyring.js';
 import { openWork } from '../../../src/platform/storage/work.js';
 import { openTestDatabase, type TestDatabase } from '../../support/database.js';
@@ -23,6 +24,7 @@ const words = first?.words.en;
 
 beforeAll(async () => {
   database = await openTestDatabase();
+  await openSchema(database.db);
 });
 
 beforeEach(async () => {
@@ -94,6 +96,7 @@ test('a purpose that the profile does not declare is refused', async () => {
   await expect(apply({ topics: [topic] })).rejects.toMatchObject({ code: 'purpose_unknown' });
   await openWork(database.db, { kind: 'operator' }, work =>
     setPurposes(work, [
+      ...standardSchema().schema.purposes,
       {
         id: 'marketing',
         basis: 'consent',
@@ -105,6 +108,35 @@ test('a purpose that the profile does not declare is refused', async () => {
   );
   await apply({ topics: [topic] });
   expect(await listTopics(database.db)).toMatchObject([{ topic: 'events', purpose: 'marketing' }]);
+});
+
+test('a topic has a purpose, and a purpose that people are written to for cannot go', async () => {
+  await expect(apply({ topics: [{ ...first, purpose: undefined }] })).rejects.toMatchObject({
+    code: 'invalid_topics',
+  });
+  const { schema } = standardSchema();
+  const without = schema.purposes.filter(({ id }) => id !== 'messages');
+  const remove = () =>
+    openWork(database.db, { kind: 'operator' }, work => setPurposes(work, without, schema.attributes));
+  const events = await recordedDuring(database.db, () =>
+    expect(remove()).rejects.toMatchObject({ code: 'purpose_in_use' }),
+  );
+  expect(events).toEqual([]);
+  expect((await listPurposes(database.db)).map(({ id }) => id)).toContain('messages');
+  const row = {
+    topic: 'dark',
+    position: 9,
+    version: 1,
+    counts_from: 1,
+    channels: ['email'],
+    declared_at: new Date(),
+  };
+  await expect(database.db('topics').insert(row)).rejects.toMatchObject({
+    constraint: 'topics__has_purpose',
+  });
+  await expect(database.db('topics').insert({ ...row, purpose: 'nothing' })).rejects.toMatchObject({
+    constraint: 'topics__purpose',
+  });
 });
 
 test('words that somebody may have agreed to cannot be changed under their version', async () => {
