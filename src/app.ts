@@ -104,14 +104,15 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
 
   const assemble = async () => {
     const profile = await openSchema(db);
-    const disclosing = openDisclosing(profile, keyring);
+    const claims = openClaims(profile, issuer);
+    const disclosing = openDisclosing({ schema: profile, keyring, claims });
     const provider = openProvider({
       issuer,
       keyring,
       subjectOf,
       jwks: await loadSigningKeys(db, keyring),
       clients: registryOf(base.clients, issuer, NAME),
-      claims: openClaims(profile, issuer),
+      claims,
       languages: pages.languages.map(({ code }) => code),
       findResourceServer: findResourceServer(base.resources, issuer),
       mayDeviceAsk: countDevices(base.protection),

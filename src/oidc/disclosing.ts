@@ -11,6 +11,7 @@ import {
 import type { ProfileSchema } from '../domain/profiles/profiles.js';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { openSubjectKey } from '../platform/storage/origin.js';
+import type { Claims } from './claims.js';
 import { type AccountSnapshot, requestScope } from './request-scope.js';
 
 /** What an app is about to be told about somebody, by way. */
@@ -28,10 +29,19 @@ export interface Disclosing {
   finished(ctx: Koa.Context): Promise<void>;
   /** What an answer of ours tells an app. */
   leaving(what: Leaving): Promise<void>;
+  /** Tells whether a value that left is still the one there is; undefined where that is no question. */
+  standing(accountId: string): Promise<(claim: string, valueHash: string) => boolean | undefined>;
+}
+
+/** What recording is opened with. */
+export interface DisclosingParts {
+  readonly schema: ProfileSchema;
+  readonly keyring: Keyring;
+  readonly claims: Claims;
 }
 
 /** Opens the recording of what leaves, each claim under the purpose that it is declared for. */
-export function openDisclosing(schema: ProfileSchema, keyring: Keyring): Disclosing {
+export function openDisclosing({ schema, keyring, claims }: DisclosingParts): Disclosing {
   const purposes = new Map(schema.attributes.map(({ name, purpose }) => [name, purpose]));
   const leaving = async ({ accountId, clientId, allowedTo, told }: Leaving) => {
     const scope = requestScope();
@@ -48,6 +58,16 @@ export function openDisclosing(schema: ProfileSchema, keyring: Keyring): Disclos
   };
   return {
     leaving,
+    standing: async accountId => {
+      const snapshot = await requestScope().account(accountId);
+      const hash = hashingOf(keyring, accountId, snapshot);
+      /* As claims tell it, and as it is kept, which the account API tells: an address is not the same in both. */
+      const forms = snapshot ? [claims.of(snapshot), snapshot.profile ?? {}] : [];
+      const hashes = forms.flatMap(form => Object.entries(form).map(([claim, value]) => hash(claim, value)));
+      const now = new Set(hashes);
+      return (claim, valueHash) =>
+        purposes.has(claim) && claim !== 'updated_at' ? now.has(valueHash) : undefined;
+    },
     finished: async ctx => {
       const finished = leavingIn(ctx);
       if (finished) await leaving(finished);

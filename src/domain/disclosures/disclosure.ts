@@ -67,6 +67,8 @@ export interface Disclosure {
   readonly id: string;
   readonly claim: string;
   readonly clientId: string;
+  /** Undefined for an app that is gone. */
+  readonly name: string | undefined;
   readonly way: Way;
   readonly valueHash: string;
   readonly purpose: string | undefined;

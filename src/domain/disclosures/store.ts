@@ -72,6 +72,7 @@ interface DisclosureRow {
   readonly id: string;
   readonly claim: string;
   readonly client_id: string;
+  readonly name: string | null;
   readonly way: Way;
   readonly value_hash: Buffer;
   readonly purpose: string | null;
@@ -84,12 +85,13 @@ const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 /** The statement behind `listDisclosures`, with what it names; the test that looks at its plan takes it from here. */
 export function listStatement({ accountId, clientId, claim, before }: DisclosureFilter, limit: number) {
   const wanted = [
-    ...(clientId === undefined ? [] : ['AND client_id = :clientId']),
-    ...(claim === undefined ? [] : ['AND claim = :claim']),
+    ...(clientId === undefined ? [] : ['AND d.client_id = :clientId']),
+    ...(claim === undefined ? [] : ['AND d.claim = :claim']),
   ];
-  const sql = `SELECT id, claim, client_id, way, value_hash, purpose, consent_id, at FROM disclosures
-    WHERE account_id = :accountId ${wanted.join(' ')} AND id < CAST(:before AS uuid)
-    ORDER BY id DESC FETCH FIRST :limit ROWS WITH TIES`;
+  const sql = `SELECT d.id, d.claim, d.client_id, n.name, d.way, d.value_hash, d.purpose, d.consent_id, d.at
+    FROM disclosures d LEFT JOIN client_names n ON n.client_id = d.client_id
+    WHERE d.account_id = :accountId ${wanted.join(' ')} AND d.id < CAST(:before AS uuid)
+    ORDER BY d.id DESC FETCH FIRST :limit ROWS WITH TIES`;
   const named = { accountId, before: before ?? LAST_ID, limit };
   return {
     sql,
@@ -105,9 +107,10 @@ export async function listDisclosures(
 ): Promise<readonly Disclosure[]> {
   const { sql, named } = listStatement(filter, limit);
   const { rows } = await db.raw<{ rows: DisclosureRow[] }>(sql, named);
-  return rows.map(({ client_id, value_hash, purpose, consent_id, ...row }) => ({
+  return rows.map(({ client_id, name, value_hash, purpose, consent_id, ...row }) => ({
     ...row,
     clientId: client_id,
+    name: name ?? undefined,
     valueHash: value_hash.toString('hex'),
     purpose: purpose ?? undefined,
     consentId: consent_id ?? undefined,
@@ -117,6 +120,8 @@ export async function listDisclosures(
 /** What an app was told last, in one way. */
 export interface ToldLast {
   readonly clientId: string;
+  /** Undefined for an app that is gone. */
+  readonly name: string | undefined;
   readonly way: Way;
   /** By claim, the disclosure that its value left with. */
   readonly ids: Readonly<Record<string, string>>;
@@ -126,11 +131,13 @@ const MOST = 1_000;
 
 /** What each app was told last about somebody. */
 export async function listTold(db: Db, accountId: string): Promise<readonly ToldLast[]> {
-  return db('disclosed')
-    .select<ToldLast[]>('client_id as clientId', 'way', 'ids')
-    .where({ account_id: accountId })
-    .orderBy(['client_id', 'way'])
-    .limit(MOST);
+  const { rows } = await db.raw<{ rows: (ToldLast & { readonly name: string | null })[] }>(
+    `SELECT d.client_id AS "clientId", n.name, d.way, d.ids
+     FROM disclosed d LEFT JOIN client_names n ON n.client_id = d.client_id
+     WHERE d.account_id = ? ORDER BY d.client_id, d.way LIMIT ?`,
+    [accountId, MOST],
+  );
+  return rows.map(row => ({ ...row, name: row.name ?? undefined }));
 }
 
 /** Removes disclosures whose value another one replaced before this instant, a batch at a time; gives how many those are. */

@@ -4,6 +4,7 @@ import type { ResourceServer } from './resources.js';
 export const ACCOUNT_SCOPES = [
   'account:contacts:read',
   'account:contacts:write',
+  'account:disclosures:read',
   'account:history:object',
   'account:history:read',
   'account:messages:read',

@@ -79,6 +79,7 @@ const ACCOUNT_WORDS: Readonly<Record<AccountScope, AccountAskWord>> = {
   'account:profile:write': 'account_profile_write',
   'account:contacts:read': 'account_contacts_read',
   'account:contacts:write': 'account_contacts_write',
+  'account:disclosures:read': 'account_disclosures_read',
   'account:history:read': 'account_history_read',
   'account:history:object': 'account_history_object',
   'account:messages:read': 'account_messages_read',

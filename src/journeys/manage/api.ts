@@ -1,6 +1,7 @@
 import type Router from '@koa/router';
 import type Koa from 'koa';
 import { z } from 'zod';
+import type { Told } from '../../domain/disclosures/disclosures.js';
 import { type AccountScope, accountApiOf } from '../../domain/resources/resources.js';
 import { type Caller, callerOf } from '../../oidc/bearer.js';
 import { BearerRefusal, challenge } from '../../oidc/bearer-refusal.js';
@@ -12,6 +13,7 @@ import { readFile } from '../../platform/web/upload.js';
 import type { Parts } from '../journey.js';
 import { demandOf, FRESH_SECONDS, meets } from './freshness.js';
 import { type Me, secondFactorOf } from './person.js';
+import { topicOf } from './topics.js';
 
 /** What an app asked, checked: a token of this person with the scope, fresh enough, and nothing unknown in what it sent. */
 export interface ApiCall<Query = unknown, Input = unknown> {
@@ -43,6 +45,8 @@ interface Operation<Query extends z.ZodType, Input extends z.ZodType, Answer ext
   /** All that the answer may hold; 204 without one. */
   readonly answer?: Answer;
   readonly status?: 200 | 201 | 202;
+  /** What the answer tells about the person, by attribute or topic; without it, all of it as the topic of its path. */
+  readonly tells?: (answer: z.output<Answer>) => Told;
   run(call: ApiCall<z.output<Query>, z.output<Input>>): Promise<z.input<Answer>>;
 }
 
@@ -96,7 +100,9 @@ async function serve(ctx: Koa.Context, parts: Parts, one: ApiOperation): Promise
       input:
         one.input && parsed('body', one.input, await (one.file ? readFile(ctx, one.file) : readApiBody(ctx))),
     });
-    present(ctx, one, answer);
+    await present(ctx, one, answer, told =>
+      parts.disclosing.leaving({ accountId, clientId: caller.clientId, told: { api: told } }),
+    );
   } catch (error) {
     if (error instanceof BearerRefusal) challenge(ctx, error, new URL(METADATA_PATH, parts.issuer).href);
     throw error;
@@ -136,13 +142,21 @@ function parsed(where: 'query' | 'body', schema: z.ZodType, sent: unknown): unkn
   throw new Refusal('invalid', 'invalid_input', 'Some of what was sent cannot be used.', { fields });
 }
 
-/* What the schema does not name is a mistake of ours, and never leaves. */
-function present(ctx: Koa.Context, { answer: schema, status = 200 }: ApiOperation, answer: unknown): void {
+/* What the schema does not name is a mistake of ours, and never leaves; the rest is on record before it does. */
+async function present(
+  ctx: Koa.Context,
+  one: ApiOperation,
+  answer: unknown,
+  leaving: (told: Told) => Promise<void>,
+): Promise<void> {
+  const { answer: schema, status = 200 } = one;
   if (!schema) {
     ctx.status = 204;
     return;
   }
+  const finished = schema.parse(answer);
+  await leaving(one.tells ? one.tells(finished) : { [topicOf(one)]: finished });
   ctx.status = status;
   ctx.type = 'application/json';
-  ctx.body = JSON.stringify(schema.parse(answer));
+  ctx.body = JSON.stringify(finished);
 }

@@ -16,6 +16,7 @@ export type NavWord =
   | 'sign_in'
   | 'profile'
   | 'contacts'
+  | 'disclosures'
   | 'history'
   | 'messages'
   | 'preferences';

@@ -4,6 +4,8 @@ import { type ApiOperation, mountApi } from './api.js';
 import { CONTACT_OPERATIONS } from './contacts/api.js';
 import { CONTACT_PAGES } from './contacts/pages.js';
 import { undoRoutes } from './contacts/undo.js';
+import { DISCLOSURES_OPERATIONS } from './disclosures/api.js';
+import { DISCLOSURES_PAGES } from './disclosures/pages.js';
 import { type AccountPage, mountPages } from './door.js';
 import { HISTORY_OPERATIONS } from './history/api.js';
 import { HISTORY_PAGES } from './history/pages.js';
@@ -33,6 +35,7 @@ export const ACCOUNT_PAGES: readonly AccountPage[] = [
   ...SIGNING_IN_PAGES,
   ...MOVE_PAGES,
   ...CONTACT_PAGES,
+  ...DISCLOSURES_PAGES,
   ...HISTORY_PAGES,
   ...MESSAGES_PAGES,
   ...PREFERENCES_PAGES,
@@ -46,6 +49,7 @@ export const API_OPERATIONS: readonly ApiOperation[] = [
   ...PROFILE_OPERATIONS,
   ...PICTURE_OPERATIONS,
   ...CONTACT_OPERATIONS,
+  ...DISCLOSURES_OPERATIONS,
   ...HISTORY_OPERATIONS,
   ...MESSAGES_OPERATIONS,
   ...PREFERENCES_OPERATIONS,

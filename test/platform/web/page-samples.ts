@@ -450,6 +450,65 @@ export const pageSamples = {
       blocked: { why: 'too_soon', from: at },
     },
   },
+  'account/disclosures': {
+    usual: {
+      ...frame,
+      knowing: [
+        {
+          app: 'Buchladen am Eck',
+          last: at,
+          labels: ['Email address', 'Name'],
+          url: '/account/disclosures?app=shop',
+        },
+      ],
+      rows: [
+        {
+          app: 'Buchladen am Eck',
+          at,
+          way: 'userinfo',
+          reason: 'agreed',
+          claims: [
+            { label: 'Email address', purpose: 'Running your account', changed: true },
+            { label: 'A number by which it knows you again', changed: false },
+          ],
+        },
+        {
+          app: 'Buchladen am Eck',
+          at,
+          way: 'id_token',
+          reason: 'signed_in',
+          claims: [{ label: 'A number by which it knows you again', changed: false }],
+        },
+      ],
+      apps: [{ value: 'shop', label: 'Buchladen am Eck', chosen: false }],
+      claims: [{ value: 'email', label: 'Email address', chosen: false }],
+      filtered: false,
+      olderUrl: '/account/disclosures?before=0197',
+      csvUrl: '/account/disclosures.csv',
+      jsonUrl: '/account/disclosures.json',
+    },
+    empty: {
+      ...frame,
+      knowing: [],
+      rows: [],
+      apps: [],
+      claims: [],
+      filtered: false,
+      csvUrl: '/account/disclosures.csv',
+      jsonUrl: '/account/disclosures.json',
+    },
+    filtered: {
+      ...frame,
+      knowing: [],
+      rows: [],
+      apps: [{ value: 'shop', label: 'Buchladen am Eck', chosen: true }],
+      claims: [{ value: 'email', label: 'Email address', chosen: true }],
+      filtered: true,
+      newestUrl: '/account/disclosures?app=shop',
+      csvUrl: '/account/disclosures.csv?app=shop',
+      jsonUrl: '/account/disclosures.json?app=shop',
+    },
+  },
   'account/history': {
     usual: {
       ...frame,

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { PROOF_MINUTES } from '../../../domain/contacts/contacts.js';
+import type { Told } from '../../../domain/disclosures/disclosures.js';
 import { Refusal } from '../../../platform/errors.js';
 import { type ApiOperation, operation } from '../api.js';
+import { tellsNothing, toldOf } from '../topics.js';
 import { listMyChanges, makeMain, removeMine, undoMine } from './changes.js';
 import { getMine, listMine, throughApp } from './mine.js';
 import { beginContact, type NotBegun, type Proved, proveContact } from './proofs.js';
@@ -29,6 +31,26 @@ const change = z.strictObject({
   undo_until: moment,
 });
 
+interface ContactsTold {
+  readonly contacts: readonly z.output<typeof contact>[];
+  readonly changes: readonly z.output<typeof change>[];
+}
+
+/* The main ones are what apps are told as claims; the others, and those from before, are not. */
+function told({ contacts, changes }: ContactsTold): Told {
+  const main = (kind: string) => contacts.find(one => one.kind === kind && one.primary);
+  const [email, phone] = [main('email'), main('phone')];
+  const others = contacts.filter(one => !one.primary).map(({ address, verified }) => [address, verified]);
+  return {
+    ...(email && { email: email.address, email_verified: email.verified }),
+    ...(phone && { phone_number: phone.address, phone_number_verified: phone.verified }),
+    ...toldOf({
+      'account:contacts': others,
+      'account:contact_changes': changes.map(({ what, address }) => [what, address]),
+    }),
+  };
+}
+
 /** The addresses and numbers of whoever the token is for. */
 export const CONTACT_OPERATIONS: readonly ApiOperation[] = [
   operation({
@@ -37,6 +59,7 @@ export const CONTACT_OPERATIONS: readonly ApiOperation[] = [
     scope: READ,
     summary: 'The e-mail addresses and phone numbers, and the changes that can be undone.',
     answer: z.strictObject({ contacts: z.array(contact), changes: z.array(change) }),
+    tells: told,
     run: async call => {
       const asker = await throughApp(call);
       const [mine, changes] = await Promise.all([listMine(asker), listMyChanges(asker)]);
@@ -65,6 +88,7 @@ export const CONTACT_OPERATIONS: readonly ApiOperation[] = [
     input: z.strictObject({ kind, address: z.string().max(300) }),
     status: 202,
     answer: z.strictObject({ proof: z.uuid(), expires_in: z.int() }),
+    tells: tellsNothing,
     run: async call => {
       const begun = await beginContact(await throughApp(call), call.input.kind, call.input.address);
       if (begun.outcome === 'problem') throw notBegun(begun.word);

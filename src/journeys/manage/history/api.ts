@@ -4,6 +4,7 @@ import { readEvents } from '../../../platform/storage/events.js';
 import { openWork } from '../../../platform/storage/work.js';
 import { freezeHere } from '../../notices/here.js';
 import { type ApiOperation, operation } from '../api.js';
+import { tellsDaily, tellsNothing } from '../topics.js';
 import { written } from './download.js';
 import { actionOf, eventsOf, namesFor, ownAction } from './listing.js';
 import { KINDS } from './said.js';
@@ -43,6 +44,7 @@ export const HISTORY_OPERATIONS: readonly ApiOperation[] = [
       before: z.uuid().optional(),
       limit: z.coerce.number().int().min(1).max(MOST).default(50),
     }),
+    tells: tellsDaily('account:history'),
     answer: z.strictObject({ events: z.array(eventSchema), next: z.uuid().optional() }),
     run: async ({ parts, me, query: { limit, ...filter } }) => {
       const wanted = { ...eventsOf(me.accountId, filter), limit: limit + 1 };
@@ -61,6 +63,7 @@ export const HISTORY_OPERATIONS: readonly ApiOperation[] = [
     scope: 'account:history:object',
     summary:
       'Says that an action was not the person: freezes the account and ends every session and token, this one too.',
+    tells: tellsNothing,
     answer: z.strictObject({ frozen: z.literal(true) }),
     run: async call => {
       const { parts, me, ctx, actor } = call;

@@ -8,6 +8,7 @@ import {
   MOST_MESSAGES,
 } from '../../../domain/messages/messages.js';
 import { type ApiOperation, operation } from '../api.js';
+import { tellsDaily } from '../topics.js';
 
 const time = z.iso.datetime();
 
@@ -41,6 +42,7 @@ export const MESSAGES_OPERATIONS: readonly ApiOperation[] = [
       before: z.uuid().optional(),
       limit: z.coerce.number().int().min(1).max(MOST_MESSAGES).default(50),
     }),
+    tells: tellsDaily('account:messages'),
     answer: z.strictObject({
       messages: z.array(messageSchema),
       /** Leads to the next ones. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { findAccount, setLanguage } from '../../../domain/accounts/accounts.js';
+import type { Told } from '../../../domain/disclosures/disclosures.js';
 import { CHANNELS } from '../../../domain/messages/messages.js';
 import { listAttributes } from '../../../domain/profiles/profiles.js';
 import { Refusal } from '../../../platform/errors.js';
@@ -53,6 +54,17 @@ const changesSchema = z.strictObject({
     .optional(),
 });
 
+function told({ language, time_zone, topics }: z.output<typeof preferencesSchema>): Told {
+  const wanted = topics.flatMap(({ topic, channels }) =>
+    channels.filter(({ wanted }) => wanted).map(({ channel }) => `${topic} ${channel}`),
+  );
+  return {
+    locale: language,
+    ...(time_zone !== null && { zoneinfo: time_zone }),
+    'account:preferences': wanted,
+  };
+}
+
 /** Which messages a person wants, for apps that they let. */
 export const PREFERENCES_OPERATIONS: readonly ApiOperation[] = [
   operation({
@@ -61,6 +73,7 @@ export const PREFERENCES_OPERATIONS: readonly ApiOperation[] = [
     scope: 'account:preferences:read',
     summary: 'Language, time zone, and the topics there are with what the person opted in to.',
     answer: preferencesSchema,
+    tells: told,
     run: ({ parts, me }) => read(parts.db, me.accountId),
   }),
   operation({
@@ -71,6 +84,7 @@ export const PREFERENCES_OPERATIONS: readonly ApiOperation[] = [
       'Changes what is named, all of it or nothing. Opting in names the version and language of the words that the person read.',
     input: changesSchema,
     answer: preferencesSchema,
+    tells: told,
     run: async call => {
       await change(call);
       return read(call.parts.db, call.me.accountId);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { askCorrection, LONGEST_WISH } from '../../../domain/corrections/corrections.js';
+import type { Told } from '../../../domain/disclosures/disclosures.js';
 import {
   type ChangeOutcome,
   changeProfile,
@@ -14,6 +15,7 @@ import { openWork } from '../../../platform/storage/work.js';
 import { type ApiCall, type ApiOperation, operation } from '../api.js';
 import { demandOf, FRESH_SECONDS, meets } from '../freshness.js';
 import { secondFactorOf } from '../person.js';
+import { tellsNothing, toldOf } from '../topics.js';
 import { type ProfileEntry, profileOf } from './entries.js';
 import { countChange } from './limits.js';
 import { wishIn } from './pages.js';
@@ -53,6 +55,17 @@ const entrySchema = z.strictObject({
     .optional(),
 });
 
+/* Each value under its attribute; what it was before or will be, and what its person wrote about it, as a topic. */
+function told({ attributes }: { readonly attributes: readonly z.output<typeof entrySchema>[] }): Told {
+  const values = attributes.flatMap(({ name, value }) =>
+    value === undefined ? [] : [[name, value] as const],
+  );
+  const pending = attributes.flatMap(({ name, open_change, undoable, correction }) =>
+    open_change || correction || undoable.length > 0 ? [[name, open_change, undoable, correction]] : [],
+  );
+  return { ...Object.fromEntries(values), ...toldOf({ 'account:profile_changes': pending }) };
+}
+
 /** A change, as an app is told of it. */
 export const changeSchema = z.strictObject({
   attribute: z.string(),
@@ -71,6 +84,7 @@ export const PROFILE_OPERATIONS: readonly ApiOperation[] = [
     summary:
       'What is known about the person, and beside each value why, since when, from where, until when and who may have it.',
     answer: z.strictObject({ attributes: z.array(entrySchema) }),
+    tells: told,
     run: async call => {
       const entries = await profileOf(call.parts, call.me.accountId);
       const language = call.parts.pages.language(call.ctx);
@@ -84,6 +98,7 @@ export const PROFILE_OPERATIONS: readonly ApiOperation[] = [
     summary: 'Changes attributes, all or none; null takes a value away. Limits hold as on the pages.',
     input: z.record(z.string(), z.union([value, z.null()])),
     answer: z.strictObject({ changes: z.array(changeSchema) }),
+    tells: tellsNothing,
     run: async call => ({ changes: await changed(call, call.input) }),
   }),
   operation({
@@ -92,6 +107,7 @@ export const PROFILE_OPERATIONS: readonly ApiOperation[] = [
     scope: 'account:profile:write',
     summary: 'Undoes a change within its window, and every later one of the same attribute.',
     answer: z.strictObject({ attribute: z.string() }),
+    tells: tellsNothing,
     run: async call => ({ attribute: await undone(call) }),
   }),
   operation({
@@ -100,6 +116,7 @@ export const PROFILE_OPERATIONS: readonly ApiOperation[] = [
     scope: 'account:profile:write',
     summary: 'Takes back a change that has yet to happen.',
     answer: z.strictObject({ attribute: z.string() }),
+    tells: tellsNothing,
     run: async call => {
       const { parts, me, actor, params } = call;
       const own = { accountId: me.accountId, id: idOf(params['change']) };
@@ -115,6 +132,7 @@ export const PROFILE_OPERATIONS: readonly ApiOperation[] = [
     summary: 'Asks the people who run the service to correct what the person cannot change themselves.',
     input: z.strictObject({ attribute: z.string(), wish: z.string().min(1).max(LONGEST_WISH) }),
     answer: z.strictObject({ state: z.literal('open') }),
+    tells: tellsNothing,
     status: 202,
     run: askedFor,
   }),

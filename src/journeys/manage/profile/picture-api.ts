@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Refusal } from '../../../platform/errors.js';
 import { makeAnew, PICTURE_MEGABYTES } from '../../../platform/pictures.js';
 import { type ApiCall, type ApiOperation, operation } from '../api.js';
+import { tellsNothing } from '../topics.js';
 import { changeSchema, changesOf, doingOf, isFresh } from './api.js';
 import { profileOf } from './entries.js';
 import { countChange } from './limits.js';
@@ -17,6 +18,7 @@ export const PICTURE_OPERATIONS: readonly ApiOperation[] = [
     input: z.instanceof(Buffer),
     file: { types: ['image/jpeg', 'image/png', 'image/webp', 'image/gif'], megabytes: PICTURE_MEGABYTES },
     answer: z.strictObject({ changes: z.array(changeSchema) }),
+    tells: tellsNothing,
     run: put,
   }),
 ];
