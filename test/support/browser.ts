@@ -10,6 +10,9 @@ export interface TestBrowser {
   close(): Promise<void>;
 }
 
+/** A passkey with its key, as a keeper carries it from one device to another. */
+export type CarriedPasskey = Awaited<ReturnType<typeof keptOn>>[number];
+
 export interface BrowserPersonOptions {
   readonly locale?: string;
   readonly dark?: boolean;
@@ -17,6 +20,9 @@ export interface BrowserPersonOptions {
   readonly scripts?: boolean;
   /** Whether this person's device can keep passkeys; it can unless told otherwise. */
   readonly passkeys?: boolean;
+  /** Whether the device's passkeys are kept with an account of its keeper; they are unless told otherwise. */
+  readonly synced?: boolean;
+  readonly userAgent?: string;
 }
 
 /** Somebody with a browser of their own and a device that keeps passkeys. */
@@ -27,6 +33,10 @@ export interface BrowserPerson {
   readonly complaints: readonly string[];
   /** How many passkeys the device keeps. */
   passkeyCount(): Promise<number>;
+  /** The passkeys come to another device by the account of their keeper. */
+  carryPasskeysTo(other: BrowserPerson): Promise<void>;
+  /** A device is given passkeys that came along. */
+  takePasskeys(passkeys: readonly CarriedPasskey[]): Promise<void>;
   /** Whether the person answers the device's question for a finger or face. */
   answersPasskeys(answers: boolean): Promise<void>;
   /** What axe finds wrong with the page for people who use assistive technology, in words. */
@@ -54,6 +64,7 @@ async function newPerson(browser: Browser, options: BrowserPersonOptions): Promi
     locale: options.locale ?? 'en-GB',
     colorScheme: options.dark ? 'dark' : 'light',
     reducedMotion: 'reduce',
+    ...(options.userAgent && { userAgent: options.userAgent }),
     viewport: { width: options.width ?? 1000, height: 800 },
     javaScriptEnabled: options.scripts ?? true,
   });
@@ -65,14 +76,24 @@ async function newPerson(browser: Browser, options: BrowserPersonOptions): Promi
     if (message.type() === 'error') complaints.push(`${page.url()}: ${message.text()}`);
   });
   const device = await context.newCDPSession(page);
-  const authenticatorId = options.passkeys === false ? undefined : await plugIn(device);
+  const authenticatorId =
+    options.passkeys === false ? undefined : await plugIn(device, options.synced ?? true);
   return {
     page,
     context,
     complaints,
     passkeyCount: async () => {
       if (!authenticatorId) return 0;
-      return (await device.send('WebAuthn.getCredentials', { authenticatorId })).credentials.length;
+      return (await keptOn(device, authenticatorId)).length;
+    },
+    carryPasskeysTo: async other => {
+      if (!authenticatorId) throw new Error('this person has no device for passkeys');
+      await other.takePasskeys(await keptOn(device, authenticatorId));
+    },
+    takePasskeys: async passkeys => {
+      if (!authenticatorId) throw new Error('this person has no device for passkeys');
+      for (const credential of passkeys)
+        await device.send('WebAuthn.addCredential', { authenticatorId, credential });
     },
     answersPasskeys: async enabled => {
       if (!authenticatorId) throw new Error('this person has no device for passkeys');
@@ -83,7 +104,11 @@ async function newPerson(browser: Browser, options: BrowserPersonOptions): Promi
   };
 }
 
-async function plugIn(device: CDPSession): Promise<string> {
+async function keptOn(device: CDPSession, authenticatorId: string) {
+  return (await device.send('WebAuthn.getCredentials', { authenticatorId })).credentials;
+}
+
+async function plugIn(device: CDPSession, synced: boolean): Promise<string> {
   await device.send('WebAuthn.enable');
   const { authenticatorId } = await device.send('WebAuthn.addVirtualAuthenticator', {
     options: {
@@ -94,8 +119,8 @@ async function plugIn(device: CDPSession): Promise<string> {
       hasUserVerification: true,
       isUserVerified: true,
       automaticPresenceSimulation: true,
-      defaultBackupEligibility: true,
-      defaultBackupState: true,
+      defaultBackupEligibility: synced,
+      defaultBackupState: synced,
     },
   });
   return authenticatorId;
