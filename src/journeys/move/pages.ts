@@ -95,8 +95,8 @@ function wordOf(standing: Standing | undefined, by: 'link' | 'browser'): MoveEnd
 }
 
 function showEnded(ctx: Koa.Context, parts: Parts, why: MoveEndedWord): void {
-  ctx.status = why === 'none' ? 404 : why === 'finished' ? 200 : 410;
   show(ctx, parts, 'move/ended', { why });
+  ctx.status = why === 'none' ? 404 : why === 'finished' ? 200 : 410;
 }
 
 /* Every step of the new phone has one address, so that going back and reloading always show what is due. */
