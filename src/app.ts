@@ -30,6 +30,7 @@ import { dispatchJob } from './journeys/messages/dispatch.js';
 import { unsubscribeRoutes } from './journeys/messages/unsubscribe.js';
 import { moveRoutes } from './journeys/move/pages.js';
 import { objectionRoutes } from './journeys/notices/objection.js';
+import { relatedOriginRoutes } from './journeys/passkey/related-origins.js';
 import { recoveryRoutes } from './journeys/recovery/entry.js';
 import { lookAfterRecoveries } from './journeys/recovery/lost/job.js';
 import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
@@ -116,6 +117,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       languages: pages.languages.map(({ code }) => code),
       findResourceServer: findResourceServer(base.resources, issuer),
       mayDeviceAsk: countDevices(base.protection),
+      secondStepRoles: config.secondStepRoles,
       fetch: base.outbound.fetch as typeof globalThis.fetch,
       pages: {
         ...signOutPages(pages),
@@ -129,6 +131,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       issuer,
       production: config.production,
       emailCodeSignIn: config.emailCodeSignIn,
+      secondStepRoles: config.secondStepRoles,
       sms: base.sms && { countries: config.smsCountries, perDay: config.smsPerDay },
       provider,
       interactions: countSignIns(openInteractions(provider), telemetry),
@@ -146,6 +149,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     appRoutes(router, parts);
     homeRoutes(router, parts, tryUrl);
     recoveryRoutes(router, parts);
+    relatedOriginRoutes(router, parts);
     objectionRoutes(router, parts);
     moveRoutes(router, parts);
     accountRoutes(router, parts);

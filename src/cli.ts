@@ -18,6 +18,7 @@ import { openRenderer } from './platform/web/render.js';
 import { openWords } from './platform/web/words.js';
 import { PROFILE_USAGE, runProfile } from './profile-commands.js';
 import { PURPOSES_USAGE, runPurposes } from './purpose-commands.js';
+import { ROLES_USAGE, runRoles } from './role-commands.js';
 import { runSms, SMS_USAGE } from './sms-commands.js';
 
 /** What a verb that needs the database works with. */
@@ -56,7 +57,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
   keys: ({ db, config, words }) => runKeys(words, { db, secret: config.secret, print, fail }),
   dormancy: ({ db, config, words }) => runDormancy(words, { db, config, print, fail }),
   sms: ({ db, config, words }) => runSms(words, { db, config, print, fail }),
-  people: ({ words, db }) => runPeople(words, { db, print, fail }),
+  people: ({ words: [verb, ...words], db, config }) =>
+    verb === 'role'
+      ? runRoles(words, { db, config, print, fail })
+      : runPeople(verb === undefined ? [] : [verb, ...words], { db, print, fail }),
   profile: ({ words, ...command }) => {
     const { db, sending: telling } = messaging(command);
     return runProfile(words, { db, telling, print, fail });
@@ -100,6 +104,7 @@ ${DORMANCY_USAGE}
 ${PROFILE_USAGE}
 ${PURPOSES_USAGE}
 ${PEOPLE_USAGE}
+${ROLES_USAGE}
 keyhold passwords load FILE                                  passwords nobody may choose, one a line`;
 
 /** Runs one command and gives the exit code: 0 done, 1 refused or failed, 2 not understood. */

@@ -34,6 +34,8 @@ export interface Settings {
   readonly allowPrivateNetwork: boolean;
   readonly rateLimits: boolean;
   readonly emailCodeSignIn: boolean;
+  /** Whoever has one of these roles must have a second factor. */
+  readonly secondStepRoles: readonly string[];
   readonly passwordHashScheme: 'bcrypt' | 'argon2id';
   readonly bcryptCost: number;
   readonly logLevel: string;
@@ -207,6 +209,7 @@ function complete(values: Values, warnings: readonly string[]): Omit<Settings, '
     allowPrivateNetwork: values.ALLOW_PRIVATE_NETWORK ?? false,
     rateLimits: values.RATE_LIMITS ?? true,
     emailCodeSignIn: values.EMAIL_CODE_SIGN_IN ?? true,
+    secondStepRoles: values.SECOND_STEP_ROLES ?? [],
     passwordHashScheme: values.PASSWORD_SCHEME ?? 'bcrypt',
     bcryptCost: values.BCRYPT_COST ?? 10,
     logLevel: values.LOG_LEVEL ?? (production ? 'info' : 'warn'),

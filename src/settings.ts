@@ -138,6 +138,11 @@ const support = parsed(text => {
   return address ?? url(text, ['https:']);
 }, 'must be an e-mail address, or an https URL of a page');
 
+const roles = parsed(text => {
+  const names = text.split(LIST).filter(Boolean);
+  return names.every(name => /^[a-z][a-z0-9_-]{0,31}$/.test(name)) ? [...new Set(names)] : undefined;
+}, 'must be names of roles with commas between them, such as operator,support');
+
 const dataDir = z.string();
 
 /** Every setting by its name without `KEYHOLD_`, and how its text is read. */
@@ -164,6 +169,7 @@ export const SETTINGS = {
   ALLOW_PRIVATE_NETWORK: onOff,
   RATE_LIMITS: onOff,
   EMAIL_CODE_SIGN_IN: onOff,
+  SECOND_STEP_ROLES: roles,
   PASSWORD_SCHEME: z.enum(['bcrypt', 'argon2id'], 'must be bcrypt or argon2id'),
   BCRYPT_COST: parsed(text => whole(text, 10, 14), 'must be a number from 10 to 14'),
   METRICS_PORT: port,

@@ -12,7 +12,8 @@ import { submitStopping } from './recovery/lost/factor.js';
 import { giveCodes, leaveCodes, submitNewApp } from './recovery/lost/renew.js';
 import { leaveLost, submitLost, submitLostPassword, submitWaitingWay } from './recovery/lost/way.js';
 import { submitNewPassword } from './recovery/recover.js';
-import { leaveNewCode } from './second-step/new-code.js';
+import { chooseAgain, chooseApp, confirmApp, declineFactor } from './second-step/enrol.js';
+import { giveFirstCodes, leaveFirstCodes, leaveNewCode } from './second-step/new-code.js';
 import { submitSecondStep } from './second-step/second-step.js';
 import { submitCode, submitCodeRequest } from './sign-in/code.js';
 import { goBack, submitIdentifier } from './sign-in/identifier.js';
@@ -43,7 +44,7 @@ const FORMS: readonly Post[] = [
   ['/code', ['sign-in-code', 'sign-up-code', 'recovery-code', 'lost-code'], submitCode],
   ['/recovery', ['password', 'sign-in-code'], submitRecovery],
   ['/recovery/password', ['recovery-credential'], submitNewPassword],
-  ['/second-step', ['second-step'], submitSecondStep],
+  ['/second-step', ['second-step', 'second-factor-passkey'], submitSecondStep],
   ['/lost', ['second-step'], submitLost],
   ['/lost/back', ['lost', 'lost-password', 'lost-code'], leaveLost],
   ['/lost/continue', ['lost'], submitWaitingWay],
@@ -54,6 +55,12 @@ const FORMS: readonly Post[] = [
   ['/lost/file', ['lost-codes'], giveCodes],
   ['/lost/stop', ['stop-recovery'], submitStopping],
   ['/second-step/kept', ['new-recovery-code'], leaveNewCode],
+  ['/second-factor/app', ['second-factor'], chooseApp],
+  ['/second-factor/other', ['second-factor-app'], chooseAgain],
+  ['/second-factor/app/code', ['second-factor-app'], confirmApp],
+  ['/second-factor/skip', ['second-factor'], declineFactor],
+  ['/recovery-codes/file', ['recovery-codes'], giveFirstCodes],
+  ['/recovery-codes/kept', ['recovery-codes'], leaveFirstCodes],
   ['/link/:token', ['sign-up-code'], useLink],
   ['/account', ['sign-up-credential'], submitAccount],
   ['/passkey/skip', ['passkey-offer'], skipPasskey],
@@ -61,7 +68,13 @@ const FORMS: readonly Post[] = [
   ['/deny', STEPS, submitDenial],
 ];
 
-const NEW_PASSKEY = ['sign-up-credential', 'passkey-offer', 'recovery-credential', 'lost-new'] as const;
+const NEW_PASSKEY = [
+  'sign-up-credential',
+  'passkey-offer',
+  'recovery-credential',
+  'lost-new',
+  'second-factor',
+] as const;
 
 /** Every post of a page's script, and the steps it is taken at. */
 const SCRIPTS: readonly Post[] = [

@@ -23,6 +23,8 @@ export interface Parts {
   readonly issuer: URL;
   readonly production: boolean;
   readonly emailCodeSignIn: boolean;
+  /** Whoever has one of these roles must have a second factor. */
+  readonly secondStepRoles: readonly string[];
   /** Where text messages go to, and how many in a day; undefined where none can be sent. */
   readonly sms: { readonly countries: readonly string[] | '*'; readonly perDay: number } | undefined;
   readonly db: Db;

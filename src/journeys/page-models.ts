@@ -15,6 +15,7 @@ import type { MovePages } from './move/models.js';
 import type { NoticePages } from './notices/models.js';
 import type { LostPages } from './recovery/lost/models.js';
 import type { SecondStepPages } from './second-step/models.js';
+import type { StepNotice } from './sign-in/models.js';
 
 /** A sentence under `problem.*` in the locales: why a form came back. */
 export type ProblemWord =
@@ -52,6 +53,7 @@ export type ProblemWord =
   | 'last_second_step'
   | 'move_not_due'
   | 'move_nothing_ticked'
+  | 'last_factor'
   | 'account_gone'
   | 'device_code_missing'
   | 'device_code_wrong'
@@ -122,18 +124,6 @@ export interface Step extends Form {
   readonly app: AppBadge;
   readonly notice?: StepNotice;
 }
-
-/** Why somebody is asked who may think that they are signed in: a sentence under `notice.*` in the locales. */
-export type StepNotice =
-  | 'account_exists'
-  | 'someone_else'
-  | 'passkey_needed'
-  | 'passkey_wished'
-  | 'second_needed'
-  | 'second_wished'
-  | 'again'
-  | 'archived'
-  | 'recovery_stopped';
 
 /** `/`: who is here, what to try, the way out. */
 export interface HomePage {

@@ -31,9 +31,30 @@ const schema = z.object({
       accountId: z.uuid(),
       at: z.number(),
       by: z.enum(['password', 'code']).optional(),
-      second: z.enum(['app', 'recovery_code']).optional(),
+      second: z.enum(['app', 'recovery_code', 'passkey']).optional(),
     })
     .optional(),
+  /** The password was right, and the app or a role demands more than the account can show so far. */
+  stepUp: z
+    .object({
+      accountId: z.uuid(),
+      at: z.number(),
+      acr: z.enum(['aal2', 'phr']),
+      because: z.enum(['app', 'role', 'wish']),
+      /** What was shown beside the password already. */
+      second: z.enum(['app', 'recovery_code']).optional(),
+      /** A passkey is there already: it is asked for, and nothing new is set up. */
+      has: z.boolean().optional(),
+      /** Of what can be set up, an authenticator app was chosen. */
+      app: z.boolean().optional(),
+    })
+    .optional(),
+  /** The recovery codes that came with a first factor: sealed, and shown before going on. */
+  firstCodes: z.string().optional(),
+  /** The way that was tried is not strong enough for what is demanded. */
+  tooWeak: z.enum(['code', 'recovered']).optional(),
+  /** They do not want what the app merely prefers. */
+  declined: z.boolean().optional(),
   /** A recovery code was used, and another one took its place: sealed, and shown before going on. */
   newCode: z.string().optional(),
   /** The phone of whoever did a first step is lost. */

@@ -37,6 +37,8 @@ function at(turn: Omit<Turn, 'progress' | 'step'>, progress: Progress): Turn {
     halfway: progress.halfway !== undefined,
     renewed: progress.newCode !== undefined,
     lost: lostStageOf(progress),
+    codesMade: progress.firstCodes !== undefined,
+    stepUp: progress.stepUp && (progress.stepUp.has ? 'passkey' : progress.stepUp.app ? 'app' : 'choice'),
     secondFactor: progress.recovering?.second ?? 'none',
   });
   return { ...turn, progress, step };

@@ -2,8 +2,8 @@ import { hash } from 'node:crypto';
 import type Provider from 'oidc-provider';
 import { sameText } from '../platform/crypto/tokens.js';
 import type { Payload } from './artefacts.js';
-import type { Strength } from './policy.js';
 import { FlushConflict, requestScope } from './request-scope.js';
+import type { Strength } from './strength.js';
 
 /** The app that the pages of one's own account are: built in, and no row that anybody could turn off or change. */
 export const ACCOUNT_APP = 'keyhold-account';

@@ -19,6 +19,7 @@ export const CLIENT_PROPERTIES = [
   'allowed_origins',
   'development',
   'environment',
+  'minimum_acr',
   'resource_scopes',
 ] as const;
 

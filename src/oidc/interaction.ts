@@ -6,6 +6,7 @@ import type { Clause } from '../platform/storage/db.js';
 import type { Actor, Fact } from '../platform/storage/work.js';
 import type { Payload } from './artefacts.js';
 import { type AccountSnapshot, requestScope } from './request-scope.js';
+import { demandOfApp, type StrengthDemand } from './strength.js';
 
 /** The app that asks, as pages may show it. */
 export interface AskingApp {
@@ -40,6 +41,8 @@ export interface PendingRequest {
   /** Who is signed in so far, in this browser or earlier in this request. */
   readonly accountId: string | undefined;
   readonly acr: string | undefined;
+  /** More than a password that the app asks for; who signs in may owe it as well (`withRole`). */
+  readonly demand: StrengthDemand | undefined;
   /** What was settled earlier on the way of this request, e.g. the sign-in before the consent. */
   readonly settled: Payload;
   /** The journey's own notes; nothing of them outlives the request. */
@@ -155,6 +158,7 @@ async function pendingOf(provider: Provider, interaction: Interaction): Promise<
     redirectUri: String(params['redirect_uri'] ?? ''),
     accountId: login?.accountId ?? interaction.session?.accountId,
     acr: login?.acr ?? interaction.session?.acr,
+    demand: demandOfApp(client, params),
     settled,
     progress: requestScope().progress(interaction.uid),
   };

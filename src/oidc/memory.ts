@@ -23,6 +23,8 @@ export interface AccountSnapshot {
   readonly subject_key: string | null;
   /** Its owner has a second factor. */
   readonly second_step: boolean;
+  /** What they may do here, by name. */
+  readonly roles: readonly string[];
 }
 
 /** A snapshot, as the guard asks for it. */

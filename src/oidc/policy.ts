@@ -1,24 +1,14 @@
-import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import { mustHaveSecondFactor } from '../domain/accounts/accounts.js';
 import { isUnclear } from './people.js';
+import { requestScope } from './request-scope.js';
+import { essentialStrengths, satisfies, wishedStrengths } from './strength.js';
 import type { SubjectOf } from './subjects.js';
 
 const { Check, Prompt, base } = interactionPolicy;
 
-/** Authentication strengths, weakest first: each satisfies a request for a weaker one. */
-export const STRENGTHS = ['aal1', 'aal2', 'phr'] as const;
-export type Strength = (typeof STRENGTHS)[number];
-
 /** The prompts that an app may ask for (Core §3.1.2.1, Initiating User Registration 1.0). */
 export const PROMPTS = ['none', 'login', 'select_account', 'consent', 'create'] as const;
-
-/** Whether having authenticated with `reached` satisfies a request for any of `wanted`; unknown wishes are not met. */
-export function satisfies(reached: string | undefined, wanted: readonly string[]): boolean {
-  const level = STRENGTHS.indexOf(reached as Strength);
-  return wanted.some(value => {
-    const needed = STRENGTHS.indexOf(value as Strength);
-    return needed !== -1 && level >= needed;
-  });
-}
 
 /* RFC 8252 §8.6: an app whose identity a claimed https redirect proves need not ask each time. */
 function identityIsAssured(ctx: KoaContextWithOIDC): boolean {
@@ -44,37 +34,23 @@ function hintMismatch(ctx: KoaContextWithOIDC, subjectOf: SubjectOf): boolean {
   return wanted !== undefined && accountId !== undefined && subjectOf(accountId, ctx.oidc.client) !== wanted;
 }
 
-function askedStrengths(ctx: KoaContextWithOIDC): string[] {
-  const asked = ctx.oidc.params?.['acr_values'];
-  return typeof asked === 'string'
-    ? asked.split(' ').filter(value => (STRENGTHS as readonly string[]).includes(value))
-    : [];
-}
+const essentialAcr = (ctx: KoaContextWithOIDC) => essentialStrengths(ctx.oidc.claims?.id_token?.['acr']);
+const wishedAcr = (ctx: KoaContextWithOIDC) => wishedStrengths(ctx.oidc.params);
 
-interface AcrRequest {
-  readonly essential?: boolean;
-  readonly value?: unknown;
-  readonly values?: unknown;
-}
+const minimumAcr = (ctx: KoaContextWithOIDC) => {
+  const minimum = ctx.oidc.client?.['minimum_acr'];
+  return typeof minimum === 'string' ? [minimum] : [];
+};
 
-const isText = (value: unknown) => typeof value === 'string';
-
-function essentialStrengths(ctx: KoaContextWithOIDC): string[] | undefined {
-  const request = (ctx.oidc.claims?.id_token?.['acr'] ?? {}) as AcrRequest;
-  const wanted = request.values ?? (request.value === undefined ? undefined : [request.value]);
-  if (!request.essential || wanted === undefined) return undefined;
-  if (!Array.isArray(wanted) || !wanted.every(isText)) {
-    throw new errors.InvalidRequest('claims.id_token.acr should ask for values that are strings');
-  }
-  /* Asking somebody again and again for what nobody can reach helps no one. */
-  if (!wanted.some(value => (STRENGTHS as readonly string[]).includes(value))) {
-    throw new errors.UnmetAuthenticationRequirements('none of the requested acr values is offered here');
-  }
-  return wanted;
+/* Who it is about was read along with the session, so that this asks the database nothing. */
+async function lacksSecondStep(ctx: KoaContextWithOIDC, demanding: readonly string[]): Promise<boolean> {
+  const { accountId, acr } = ctx.oidc.session ?? {};
+  if (demanding.length === 0 || accountId === undefined || satisfies(acr, ['aal2'])) return false;
+  return mustHaveSecondFactor((await requestScope().account(accountId))?.roles, demanding);
 }
 
 /** Which prompts there are, in which order, and what calls for them. */
-export function interactionPolicyOf(subjectOf: SubjectOf) {
+export function interactionPolicyOf(subjectOf: SubjectOf, secondStepRoles: readonly string[]) {
   const policy = base();
   policy.add(new Prompt({ name: 'create', requestable: true }), 0);
   policy.add(
@@ -111,10 +87,28 @@ export function interactionPolicyOf(subjectOf: SubjectOf) {
       'none of the requested acr values was reached',
       'login_required',
       ctx => {
-        const wanted = essentialStrengths(ctx);
+        const wanted = essentialAcr(ctx);
         return wanted !== undefined && !satisfies(ctx.oidc.session?.acr, wanted);
       },
-      ctx => ({ acr: essentialStrengths(ctx) }),
+      ctx => ({ acr: essentialAcr(ctx) }),
+    ),
+  );
+  /* Also of a session that began before the app or the role demanded it. */
+  login.checks.add(
+    new Check(
+      'app_strength',
+      'this app takes stronger sign-ins only',
+      'login_required',
+      ctx => {
+        const minimum = minimumAcr(ctx);
+        return minimum.length > 0 && !satisfies(ctx.oidc.session?.acr, minimum);
+      },
+      ctx => ({ acr: minimumAcr(ctx) }),
+    ),
+  );
+  login.checks.add(
+    new Check('role_strength', 'this person must sign in more strongly', 'login_required', ctx =>
+      lacksSecondStep(ctx, secondStepRoles),
     ),
   );
   /* `acr_values` is a wish (Core §3.1.2.1, §5.5.1.1): asked for once, where anybody may be asked, and never an error. */
@@ -124,11 +118,11 @@ export function interactionPolicyOf(subjectOf: SubjectOf) {
       'a stronger sign-in was asked for',
       'login_required',
       ctx => {
-        const wished = askedStrengths(ctx);
+        const wished = wishedAcr(ctx);
         if (ctx.oidc.prompts.has('none') || ctx.oidc.result?.login) return false;
         return wished.length > 0 && !satisfies(ctx.oidc.session?.acr, wished);
       },
-      ctx => ({ acr: askedStrengths(ctx) }),
+      ctx => ({ acr: wishedAcr(ctx) }),
     ),
   );
   consent.checks.remove('native_client_prompt');

@@ -12,9 +12,10 @@ import { protocolProblem } from './error-page.js';
 import { type FindResourceServer, features } from './features.js';
 import { loadExistingGrant } from './grants.js';
 import { ENGINE_LIFETIMES } from './lifetimes.js';
-import { interactionPolicyOf, PROMPTS, STRENGTHS } from './policy.js';
+import { interactionPolicyOf, PROMPTS } from './policy.js';
 import { mustBeBrief, useProofsOnce } from './replays.js';
 import { SigningKey } from './signing-key.js';
+import { STRENGTHS } from './strength.js';
 import type { SubjectOf } from './subjects.js';
 import { markTokens } from './token-ids.js';
 
@@ -31,6 +32,8 @@ export interface ProviderParts {
   readonly claims: Claims;
   readonly findResourceServer: FindResourceServer;
   readonly mayDeviceAsk: MayDeviceAsk;
+  /** Whoever has one of these roles signs in with a second factor. */
+  readonly secondStepRoles: readonly string[];
   readonly fetch: typeof globalThis.fetch;
   /** The languages that an app may wish for. */
   readonly languages: readonly string[];
@@ -77,7 +80,7 @@ export function openProvider(parts: ProviderParts): Provider {
     clientBasedCORS: (_ctx, origin, client) =>
       ((client['allowed_origins'] as string[] | undefined) ?? []).includes(origin),
     interactions: {
-      policy: interactionPolicyOf(subjectOf),
+      policy: interactionPolicyOf(subjectOf, parts.secondStepRoles),
       /* Said in the address, so that everybody to choose from is read along. */
       url: (_ctx, { uid, prompt }) =>
         `/interaction/${uid}${prompt.name === 'select_account' ? '?way=choose' : ''}`,

@@ -10,6 +10,7 @@ import type { Person } from '../support/person.js';
 import { memberAgain } from '../support/protocol.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
 import { engineRoutes, ownRoutes, type Route } from '../support/routes.js';
+import { afterPassword, setupOn } from '../support/step-up.js';
 import {
   csrfOf,
   memberOf,
@@ -73,6 +74,10 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'GET /recovery/stop/:token': SEALED,
   'POST /recovery/stop/:token': SEALED,
   'POST /interaction/:uid/second-step': { secret: 'a code of an app, a recovery code', limit: 'second-step' },
+  'POST /interaction/:uid/second-factor/app/code': {
+    secret: 'the first code of an app',
+    limit: 'second-step',
+  },
   'POST /account/sign-in/apps/new': { secret: 'the first code of an app', limit: 'second-step' },
   'POST /account/sign-in/passkeys/new': { secret: 'an answer to a challenge', bits: 256 },
   'POST /account/sign-in/passkeys/new/options': { secret: 'makes a challenge', limit: 'challenge' },
@@ -145,7 +150,15 @@ const NO_SECRET = [
   ...ACCOUNT_PAGES.map(({ method, path }) => `${method} ${path}`).filter(route =>
     /^POST \/account\/(profile|preferences)(\/|$)/.test(route),
   ),
-  'POST /interaction/:uid/second-step/kept',
+  ...[
+    'second-step/kept',
+    'second-factor/app',
+    'second-factor/other',
+    'second-factor/skip',
+    'recovery-codes/file',
+    'recovery-codes/kept',
+  ].map(path => `POST /interaction/:uid/${path}`),
+  'GET /.well-known/webauthn',
   ...['now/confirm', 'now/refuse', 'now/cancel', 'old'].map(path => `POST /account/move/${path}`),
   ...['', '/back', '/begin', '/file', '/kept', '/stop'].map(path => `POST /interaction/:uid/lost${path}`),
   'POST /account/recovery/stop',
@@ -284,6 +297,17 @@ KNOCKS['/second-step'] = async () => {
   await keyhold.db('accounts').update({ second_step: false });
   await keyhold.db('attempts').delete();
   return async () => (await sendStep(person, '/second-step', { by: 'app', code: '000000' })).status;
+};
+
+KNOCKS['/second-factor/app/code'] = async () => {
+  const person = personAt(keyhold);
+  await afterPassword(person, app, EMAIL);
+  await person.press('Use an authenticator app');
+  await keyhold.db('attempts').delete();
+  return async () => {
+    const wrong = { ...setupOn(person), code: '000000' };
+    return (await sendStep(person, '/second-factor/app/code', wrong)).status;
+  };
 };
 
 /** Somebody with a second step who has lost their phone, as far as `come` leads them. */

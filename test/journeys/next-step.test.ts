@@ -10,7 +10,7 @@ const every: readonly StepFacts[] = ['login', 'create', 'select_account', 'conse
           yesNo.flatMap(proved =>
             yesNo.flatMap(offering =>
               yesNo.flatMap(recovering =>
-                [undefined, 'halfway', 'renewed'].flatMap(at =>
+                [undefined, 'halfway', 'renewed', 'codes', 'choice', 'app', 'passkey'].flatMap(at =>
                   (['none', 'needed', 'done'] as const).map(secondFactor => ({
                     prompt,
                     way,
@@ -23,6 +23,8 @@ const every: readonly StepFacts[] = ['login', 'create', 'select_account', 'conse
                     secondFactor,
                     halfway: at === 'halfway',
                     renewed: at === 'renewed',
+                    codesMade: at === 'codes',
+                    stepUp: (['choice', 'app', 'passkey'] as const).find(each => each === at),
                   })),
                 ),
               ),
@@ -75,6 +77,12 @@ test.each([
   [{ ...login, email, offering: true, lost: 'codes' }, 'lost-codes'],
   [{ ...login, email, lost: 'stopping' }, 'stop-recovery'],
   [{ ...login, prompt: 'consent', email, lost: 'new' }, 'consent'],
+  [{ ...login, email, stepUp: 'choice' }, 'second-factor'],
+  [{ ...login, email, stepUp: 'app' }, 'second-factor-app'],
+  [{ ...login, email, stepUp: 'passkey', offering: true }, 'second-factor-passkey'],
+  [{ ...login, email, codesMade: true, offering: true }, 'recovery-codes'],
+  [{ ...login, prompt: 'create', email, stepUp: 'choice' }, 'second-factor'],
+  [{ ...login, prompt: 'consent', email, stepUp: 'choice', codesMade: true }, 'consent'],
   [{ ...login, email, recovering: true }, 'password'],
   [{ ...login, email, recovering: true, proved: true, way: 'sign-up' }, 'sign-up-credential'],
   [{ ...login, prompt: 'consent', email, way: 'recovery', recovering: true }, 'consent'],
@@ -92,6 +100,10 @@ test(`in all ${every.length} situations a step stands only where what it needs i
       consent: facts.prompt === 'consent',
       'choose-account': facts.prompt === 'select_account' && facts.way === undefined && !facts.offering,
       'passkey-offer': facts.offering === true && facts.prompt !== 'consent',
+      'recovery-codes': facts.codesMade === true && facts.prompt !== 'consent',
+      'second-factor': facts.stepUp === 'choice' && facts.prompt !== 'consent',
+      'second-factor-app': facts.stepUp === 'app' && facts.prompt !== 'consent',
+      'second-factor-passkey': facts.stepUp === 'passkey' && facts.prompt !== 'consent',
       'new-recovery-code': facts.renewed === true && facts.prompt !== 'consent',
       lost: false,
       'lost-code': false,

@@ -131,6 +131,12 @@ test('a wish for a stronger sign-in is asked for once, and what was reached is t
   await ask(house, { acr_values: 'phr' });
   expect(ada.page.heading).toBe('Sign in');
   await signIn(ada, EMAIL);
+  expect(ada.page.heading).toBe('Set up a second step');
+  await ada.press('Not now');
+  expect(await claims()).toMatchObject({ acr: 'aal1' });
+
+  await ask(house, { acr_values: 'phr' });
+  await signIn(ada, EMAIL);
   expect(await claims()).toMatchObject({ acr: 'aal1' });
 
   await ask(house, { acr_values: 'aal1' });
@@ -152,10 +158,11 @@ test('C13, C16: an essential strength that a password cannot reach never ends in
   expect(answer(ada)).toMatchObject({ error: 'login_required', state: 'a state' });
 
   await ask(house, { claims: ESSENTIAL_PHR });
-  for (let round = 0; round < 2; round++) {
-    expect(ada.page.heading).toBe('Sign in');
-    await signIn(ada, EMAIL);
-  }
+  expect(ada.page.heading).toBe('Sign in');
+  await signIn(ada, EMAIL);
+  expect(ada.page.heading).toBe('Set up a second step');
+  expect(ada.page.buttons).not.toContain('Not now');
+  await ask(house, { claims: ESSENTIAL_PHR });
   expect(ada.page.heading).toBe('Sign in');
 });
 

@@ -8,6 +8,7 @@ import type { TestKeyhold } from './keyhold.js';
 import { mailsNow } from './mailbox.js';
 import type { Person } from './person.js';
 import type { RelyingParty } from './relying-party.js';
+import { codeAt, STEP_UP_STATES, setupOn } from './step-up.js';
 import {
   memberOf,
   postScript,
@@ -52,15 +53,21 @@ const GOOD_ACCOUNT = { password: GOOD_PASSWORD, name: 'X', terms: 'yes' };
 
 const newAddress = (flow: Flow) => `new${flow.next()}@example.test`;
 
+/* As if the app of whoever has one had shown no code yet. */
+async function anotherPeriod({ keyhold, careful }: Flow): Promise<void> {
+  const owner = keyhold.db('identifiers').where({ value: careful }).select('account_id');
+  await keyhold.db('authenticator_apps').whereIn('account_id', owner).update({ last_period: 0 });
+}
+
 async function toSecond(flow: Flow, person: Person): Promise<void> {
-  await flow.keyhold.db('authenticator_apps').update({ last_period: 0 });
+  await anotherPeriod(flow);
   await toPassword(person, flow.app, flow.careful);
   await postStep(person, '/password', { password: GOOD_PASSWORD });
 }
 
 async function toRecoveringSecond(flow: Flow, person: Person): Promise<void> {
   await flow.keyhold.db('attempts').delete();
-  await flow.keyhold.db('authenticator_apps').update({ last_period: 0 });
+  await anotherPeriod(flow);
   await toRecoveryCredential(person, flow.app, flow.careful);
 }
 
@@ -178,6 +185,7 @@ export const STATES: Readonly<Record<string, State>> = {
       await useRecoveryCode(flow, person);
     },
   },
+  ...STEP_UP_STATES,
   consent: {
     step: 'consent',
     heading: 'Allow access?',
@@ -229,9 +237,11 @@ async function mailedCode({ keyhold }: Flow, person: Person): Promise<Fields> {
   return { code: found };
 }
 
-async function codeOfApp({ keyhold, mine }: Flow): Promise<Fields> {
-  await keyhold.db('authenticator_apps').update({ last_period: 0 });
-  return { by: 'app', code: appCode(mine.secret) };
+async function secondStep(flow: Flow, person: Person): Promise<Fields> {
+  const written = codeAt(person);
+  if (written) return written;
+  await anotherPeriod(flow);
+  return { by: 'app', code: appCode(flow.mine.secret) };
 }
 
 async function assertion({ passkey }: Flow, person: Person): Promise<Fields> {
@@ -253,6 +263,7 @@ const BEFORE_CONSENT = EVERYWHERE.filter(name => STATES[name]?.step !== 'consent
 const to = (names: readonly string[], heading: string) =>
   Object.fromEntries(names.map(name => [name, heading]));
 
+const CHOICES = ['second-factor', 'second-factor of a wish'];
 const CONSENT = 'Allow access?';
 const IN_THE_APP = 'Back in the app';
 
@@ -322,14 +333,28 @@ export const POSTS: Readonly<Record<string, Post>> = {
     legal: { 'recovery-credential': CONSENT },
   },
   '/second-step': {
-    right: codeOfApp,
+    right: secondStep,
     wrong: () => ({ by: 'app', code: '000000' }),
-    legal: { 'second-step': IN_THE_APP, 'second-step of a recovery': 'Choose how you sign in' },
+    legal: {
+      'second-step': IN_THE_APP,
+      'second-step of a recovery': 'Choose how you sign in',
+      'second-factor-passkey': 'Keep your new recovery code',
+    },
   },
   '/second-step/kept': {
     right: nothing,
     legal: { 'new-recovery-code': IN_THE_APP, 'new-recovery-code of a recovery': 'Choose how you sign in' },
   },
+  '/second-factor/app': { right: nothing, legal: to(CHOICES, 'Set up your authenticator app') },
+  '/second-factor/other': { right: nothing, legal: { 'second-factor-app': 'Set up a second step' } },
+  '/second-factor/app/code': {
+    right: (_flow, person) => setupOn(person),
+    wrong: (_flow, person) => ({ ...setupOn(person), code: '000000' }),
+    legal: { 'second-factor-app': 'Keep your recovery codes' },
+  },
+  '/second-factor/skip': { right: nothing, legal: { 'second-factor of a wish': CONSENT } },
+  '/recovery-codes/file': { right: nothing, legal: { 'recovery-codes': 'Recovery codes.' } },
+  '/recovery-codes/kept': { right: nothing, legal: { 'recovery-codes': CONSENT } },
   '/link/:token': {
     token: ({ link }) => link,
     right: nothing,
@@ -358,13 +383,16 @@ export const POSTS: Readonly<Record<string, Post>> = {
   '/passkey/new/options': {
     script: true,
     right: () => ({ name: 'X', terms: true }),
-    legal: { 'sign-up-credential': '', 'passkey-offer': '', 'recovery-credential': '' },
+    legal: to(['sign-up-credential', 'passkey-offer', 'recovery-credential', ...CHOICES], ''),
   },
   '/passkey/new': {
     script: true,
     right: attestation,
     wrong: () => ({ name: 'X', terms: true, credential: { id: 'x' } }),
-    legal: { 'sign-up-credential': CONSENT, 'passkey-offer': CONSENT, 'recovery-credential': CONSENT },
+    legal: {
+      ...to(['sign-up-credential', 'passkey-offer', 'recovery-credential'], CONSENT),
+      ...to(CHOICES, 'Keep your recovery codes'),
+    },
   },
 };
 

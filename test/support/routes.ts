@@ -9,6 +9,7 @@ import { accountRoutes } from '../../src/journeys/manage/routes.js';
 import { unsubscribeRoutes } from '../../src/journeys/messages/unsubscribe.js';
 import { moveRoutes } from '../../src/journeys/move/pages.js';
 import { objectionRoutes } from '../../src/journeys/notices/objection.js';
+import { relatedOriginRoutes } from '../../src/journeys/passkey/related-origins.js';
 import { recoveryRoutes } from '../../src/journeys/recovery/entry.js';
 
 /** A route as it is registered: `POST /interaction/:uid/password`. */
@@ -25,6 +26,7 @@ export function ownRoutes(): readonly Route[] {
   appRoutes(router, {} as Parts);
   homeRoutes(router, {} as Parts, undefined);
   recoveryRoutes(router, {} as Parts);
+  relatedOriginRoutes(router, {} as Parts);
   objectionRoutes(router, {} as Parts);
   moveRoutes(router, {} as Parts);
   unsubscribeRoutes(router, {} as Parts);

@@ -17,7 +17,20 @@ export interface Account {
   readonly dormancyNotices: number;
   /** Its owner has a second factor: a password alone opens nothing. */
   readonly secondStep: boolean;
+  /** What they may do here, by name. */
+  readonly roles: readonly string[];
 }
+
+/** Whether somebody has one of the roles whose people must have a second factor. */
+export function mustHaveSecondFactor(
+  roles: readonly string[] | undefined,
+  demanding: readonly string[],
+): boolean {
+  return roles?.some(role => demanding.includes(role)) === true;
+}
+
+/** How a role is named. */
+export const ROLE_NAME = /^[a-z][a-z0-9_-]{0,31}$/;
 
 /**
  * May what is kept of an account be changed now? Asked under the lock of the change, as `mayAct` is of whoever comes in; a

@@ -4,9 +4,11 @@ import { newSubjectKey } from '../../platform/storage/origin.js';
 import type { Work } from '../../platform/storage/work.js';
 import { type Account, type AccountState, nextSecond } from './account.js';
 import {
+  deleteRole,
   deleteSubjectKey,
   insertAccount,
   insertIdentifier,
+  insertRole,
   insertSubjectKey,
   removeIdentifier,
   lockAccount as takeLock,
@@ -19,7 +21,7 @@ import {
 } from './store.js';
 
 export type { Account, AccountState } from './account.js';
-export { mayChange, normaliseEmail } from './account.js';
+export { mayChange, mustHaveSecondFactor, normaliseEmail, ROLE_NAME } from './account.js';
 export {
   countDormant,
   type DormancyCounts,
@@ -45,6 +47,7 @@ export {
   OBJECTION_DAYS,
   sweepObjections,
   useObjection,
+  wasToldSince,
 } from './objections.js';
 export {
   type AccountRow,
@@ -71,6 +74,8 @@ export const ACCOUNT_FACTS = [
   'second_step.ended',
   'objection.begun',
   'objection.used',
+  'role.given',
+  'role.taken',
   'subject_key.destroyed',
 ] as const;
 
@@ -101,6 +106,7 @@ export async function openAccount(
     proofsFrom: undefined,
     dormancyNotices: 0,
     secondStep: false,
+    roles: [],
   };
   await insertAccount(work.tx, account, 'email', email);
   await insertSubjectKey(work.tx, id, newSubjectKey(keyring, id));
@@ -159,6 +165,20 @@ export function outdateProofs(work: Work, accountId: string): Promise<void> {
 export async function setSecondStep(work: Work, accountId: string, asks: boolean): Promise<void> {
   const changed = await updateSecondStep(work.tx, accountId, asks);
   if (changed) work.record({ type: asks ? 'second_step.begun' : 'second_step.ended', accountId });
+}
+
+/** Lets somebody do what a role stands for; false when they may already. */
+export async function giveRole(work: Work, accountId: string, role: string): Promise<boolean> {
+  const given = await insertRole(work.tx, accountId, role, work.at);
+  if (given) work.record({ type: 'role.given', accountId, detail: { role } });
+  return given;
+}
+
+/** Takes a role from somebody; false when they did not have it. */
+export async function takeRole(work: Work, accountId: string, role: string): Promise<boolean> {
+  const taken = await deleteRole(work.tx, accountId, role, work.at);
+  if (taken) work.record({ type: 'role.taken', accountId, detail: { role } });
+  return taken;
 }
 
 /**

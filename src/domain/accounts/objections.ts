@@ -71,6 +71,19 @@ export async function beginObjections(
   return tokens;
 }
 
+/** Whether an account's owner was told of such a thing since then, by links that began. */
+export async function wasToldSince(
+  db: Db,
+  { accountId, about }: Pick<FoundObjection, 'accountId' | 'about'>,
+  since: Date,
+): Promise<boolean> {
+  const { rows } = await db.raw<{ rows: { told: boolean }[] }>(
+    'SELECT EXISTS (SELECT FROM objections WHERE account_id = ? AND about = ? AND created_at > ?) AS told',
+    [accountId, about, since],
+  );
+  return rows[0]?.told === true;
+}
+
 /** Lets no link in these mailboxes object to anything about an account any more. */
 export async function endObjectionsTo(
   work: Work,

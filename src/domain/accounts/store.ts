@@ -14,6 +14,7 @@ export interface AccountRow {
   readonly dormancy_notices: number;
   readonly subject_key: Buffer | null;
   readonly second_step: boolean;
+  readonly roles: readonly string[];
 }
 
 const COLUMNS = [
@@ -26,6 +27,7 @@ const COLUMNS = [
   'accounts.dormancy_notices',
   'subject_keys.sealed as subject_key',
   'accounts.second_step',
+  'accounts.roles',
 ] as const;
 
 /** The account of a row; its key is known from then on. */
@@ -40,6 +42,7 @@ export function presentAccount(row: AccountRow): Account {
     signedOutBefore: row.signed_out_before ?? undefined,
     dormancyNotices: row.dormancy_notices,
     secondStep: row.second_step,
+    roles: row.roles,
   };
 }
 
@@ -153,6 +156,25 @@ export async function updateSignedOut(tx: Tx, id: string, before: Date, at: Date
 /** Lets an account ask for a second step, or not any more; says whether that changed anything. */
 export async function updateSecondStep(tx: Tx, id: string, asks: boolean): Promise<boolean> {
   return (await tx('accounts').where({ id, second_step: !asks }).update({ second_step: asks })) === 1;
+}
+
+/** Gives an account a role; false when it has it, or there is no such account. */
+export async function insertRole(tx: Tx, id: string, role: string, at: Date): Promise<boolean> {
+  const { rowCount } = await tx.raw<{ rowCount: number }>(
+    `UPDATE accounts SET roles = (SELECT array_agg(r ORDER BY r) FROM unnest(roles || CAST(:role AS text)) r), updated_at = :at
+     WHERE id = :id AND NOT (:role = ANY (roles))`,
+    { id, role, at },
+  );
+  return rowCount === 1;
+}
+
+/** Takes a role from an account; false when it did not have it. */
+export async function deleteRole(tx: Tx, id: string, role: string, at: Date): Promise<boolean> {
+  const { rowCount } = await tx.raw<{ rowCount: number }>(
+    'UPDATE accounts SET roles = array_remove(roles, :role), updated_at = :at WHERE id = :id AND :role = ANY (roles)',
+    { id, role, at },
+  );
+  return rowCount === 1;
 }
 
 /**

@@ -53,6 +53,9 @@ export interface Issued {
   readonly secret?: string;
 }
 
+/* A page that uses the house's passkeys could ask for them in the house's name. */
+const NOT_THE_HOUSE = { field: 'webauthn_origins', message: 'is only for apps of the house (first_party)' };
+
 /** Checks metadata and keeps a new client of it; its secret is told here and never again. */
 export async function registerClient(
   work: Work,
@@ -61,12 +64,14 @@ export async function registerClient(
 ): Promise<Issued> {
   const checked = checkMetadata(input, registration.rules, registration);
   if (!checked.ok) throw metadataRefusal(checked.issues);
+  const firstParty = checked.firstParty || (registration.operator && registration.firstParty === true);
+  if (checked.metadata.webauthn_origins && !firstParty) throw metadataRefusal([NOT_THE_HOUSE]);
   const secret = hasSecret(checked.metadata) ? randomToken() : undefined;
   const client: Client = {
     id: `app_${uuidv7().replaceAll('-', '')}`,
     metadata: checked.metadata,
     ...(secret !== undefined && { secretDigest: digest(secret) }),
-    firstParty: checked.firstParty || (registration.operator && registration.firstParty === true),
+    firstParty,
     verified: registration.operator && registration.verified === true,
     state: 'active',
     createdAt: work.at,
@@ -117,6 +122,11 @@ export async function listStartableClients(
   { after = '', limit = 50 }: { readonly after?: string; readonly limit?: number } = {},
 ): Promise<ClientPage> {
   return pageOf(await store.listStartable(db, after, limit + 1), limit);
+}
+
+/** The origins of the house's active apps whose pages may use its passkeys in the browser, each once. */
+export function listPasskeyOrigins(db: Db | Tx): Promise<readonly string[]> {
+  return store.listPasskeyOrigins(db);
 }
 
 /** Gives a client a new secret; the old one goes on working for `overlap` seconds (at once not, by default). */

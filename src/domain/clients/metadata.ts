@@ -111,6 +111,10 @@ export const METADATA_FIELDS = {
   development: flag.exactOptional(),
   /** Which origins may call us from a browser. */
   allowed_origins: z.array(uri).max(64, 'has more than 64 members').transform(once).exactOptional(),
+  /** How strongly everybody signs in for it, whatever a request says; `default_acr_values` is a wish. */
+  minimum_acr: z.enum(['aal2', 'phr']).exactOptional(),
+  /** Pages of the house itself that may use its passkeys in the browser (WebAuthn Level 3 §5.11); only an operator may say so. */
+  webauthn_origins: z.array(uri).max(16, 'has more than 16 members').transform(once).exactOptional(),
   /** The operator's own word for where this client runs. */
   environment: z
     .string()

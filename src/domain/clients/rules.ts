@@ -20,6 +20,7 @@ export function ruleIssues(
   const all = [
     uriRules,
     redirectRules,
+    originRules,
     authenticationRules,
     grantRules,
     subjectRules,
@@ -42,17 +43,22 @@ const URI_USES = [
   ['sector_identifier_uri', 'fetched'],
   ['backchannel_logout_uri', 'fetched'],
   ['allowed_origins', 'origin'],
+  ['webauthn_origins', 'origin'],
 ] as const satisfies readonly (readonly [keyof ClientMetadata, UriUse])[];
 
-/** OpenID Connect has no exception for these, not even on loopback. */
-const HTTPS_ONLY: ReadonlySet<string> = new Set(['initiate_login_uri', 'sector_identifier_uri']);
+/** OpenID Connect and WebAuthn have no exception for these, not even on loopback. */
+const HTTPS_ONLY: ReadonlySet<string> = new Set([
+  'initiate_login_uri',
+  'sector_identifier_uri',
+  'webauthn_origins',
+]);
 
 function* uriRules(metadata: ClientMetadata, rules: ClientRules): Iterable<MetadataIssue> {
   const native = metadata.application_type === 'native';
   const loopback = metadata.development !== false && isLoopbackHost(rules.issuer.hostname);
   const allowed = { native, loopback, privateNetwork: rules.allowPrivateNetwork };
   for (const [field, use, value] of registeredUris(metadata)) {
-    const plain = HTTPS_ONLY.has(field) && value.startsWith('http:');
+    const plain = HTTPS_ONLY.has(field.split('[')[0] ?? field) && value.startsWith('http:');
     const message = uriProblem(value, use, allowed) ?? (plain ? 'must be https' : undefined);
     if (message !== undefined) yield { field, message };
   }
@@ -67,7 +73,7 @@ function* registeredUris(metadata: ClientMetadata): Iterable<readonly [string, U
 }
 
 function* redirectRules(metadata: ClientMetadata): Iterable<MetadataIssue> {
-  const { redirect_uris, response_types, application_type, allowed_origins = [] } = metadata;
+  const { redirect_uris, response_types, application_type } = metadata;
   if (response_types.length > 0 && redirect_uris.length === 0) {
     yield { field: 'redirect_uris', message: 'must name at least one address to come back to' };
   }
@@ -80,12 +86,14 @@ function* redirectRules(metadata: ClientMetadata): Iterable<MetadataIssue> {
       };
     }
   }
-  for (const [at, origin] of allowed_origins.entries()) {
-    if (URL.parse(origin)?.origin !== origin) {
-      yield {
-        field: `allowed_origins[${at}]`,
-        message: 'must be an origin only: scheme, host and port, no path',
-      };
+}
+
+function* originRules(metadata: ClientMetadata): Iterable<MetadataIssue> {
+  for (const member of ['allowed_origins', 'webauthn_origins'] as const) {
+    for (const [at, origin] of metadata[member]?.entries() ?? []) {
+      if (URL.parse(origin)?.origin === origin) continue;
+      const message = 'must be an origin only: scheme, host and port, no path';
+      yield { field: `${member}[${at}]`, message };
     }
   }
 }

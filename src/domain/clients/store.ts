@@ -92,6 +92,19 @@ export async function listStartable(db: Db | Tx, after: string, limit: number): 
   return rows.map(toClient);
 }
 
+const MOST_ORIGINS = 64;
+
+/** The `webauthn_origins` of active clients of the house, oldest client first. */
+export async function listPasskeyOrigins(db: Db | Tx): Promise<readonly string[]> {
+  const { rows } = await db.raw<{ rows: { origin: string }[] }>(
+    `SELECT o.origin FROM clients c,
+       jsonb_array_elements_text(c.metadata -> 'webauthn_origins') WITH ORDINALITY AS o(origin, position)
+     WHERE c.first_party AND c.state = 'active' GROUP BY o.origin
+     ORDER BY min(c.client_id), min(o.position) LIMIT ${MOST_ORIGINS}`,
+  );
+  return rows.map(({ origin }) => origin);
+}
+
 /** Keeps a new client. */
 export async function insert(tx: Tx, client: Client): Promise<void> {
   await tx('clients').insert({

@@ -1,4 +1,4 @@
-import { type Strength, satisfies } from '../../oidc/policy.js';
+import { type Strength, satisfies } from '../../oidc/strength.js';
 
 /** Seconds for which an authentication counts for a sensitive act. */
 export const FRESH_SECONDS = 300;

@@ -42,6 +42,7 @@ export const NEWS = [
   'recovery_stopped',
   'recovery_expired',
   'recovery_completed',
+  'second_step_failed',
 ] as const;
 
 /** A kind of news. */

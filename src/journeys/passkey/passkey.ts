@@ -22,6 +22,8 @@ import { beginReturn, isArchived } from '../recovery/archived.js';
 import { toStopping } from '../recovery/lost/factor.js';
 import { complete } from '../recovery/lost/renew.js';
 import { proveAgain, type Recovering, recover, recoveringOf } from '../recovery/recover.js';
+import type { SteppingUp } from '../second-step/demand.js';
+import { enrolPasskey, steppingUpOf } from '../second-step/enrol.js';
 import { BY_CODE, BY_PASSKEY, goOn, strengthOf, turnAway, unavailable } from '../sign-in/going-on.js';
 import {
   type Applicant,
@@ -99,6 +101,8 @@ interface Owner {
   readonly recovering?: Recovering;
   /** It takes the place of what was on a lost phone. */
   readonly renewing?: true;
+  /** The passkey is a second factor that is demanded. */
+  readonly stepUp?: SteppingUp;
   /** How its owner is signed in once the passkey is kept. */
   readonly authentication: Authentication;
 }
@@ -120,6 +124,11 @@ function ownerOf(turn: Turn): Owner {
   if (turn.step === 'lost-new' && progress.lost) {
     const { accountId } = progress.lost;
     return { accountId, email, name: '', renewing: true, authentication: { accountId, ...BY_CODE } };
+  }
+  const stepUp = steppingUpOf(turn);
+  if (stepUp) {
+    const { accountId } = stepUp;
+    return { accountId, email, name: '', stepUp, authentication: { accountId, ...BY_PASSKEY } };
   }
   if (!signedIn) throw new Error('no passkey was offered');
   const { accountId, at, ...how } = signedIn;
@@ -156,6 +165,7 @@ export async function createPasskey(turn: Turn): Promise<void> {
   if (checked.outcome === 'refused' || checked.passkey.accountId !== owner.accountId) {
     return refuse(turn, 'passkey_refused', 'problem.passkey_failed');
   }
+  if (owner.stepUp) return answer(ctx, { location: await enrolPasskey(turn, owner.stepUp, checked) });
   const authentication = await keep(turn, owner, checked);
   answer(ctx, { location: authentication ? await goOn(turn, authentication) : stepUrl(pending) });
 }

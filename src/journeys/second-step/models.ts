@@ -1,4 +1,6 @@
+import type { StrengthDemand } from '../../oidc/strength.js';
 import type { Step } from '../page-models.js';
+import type { AppSetup } from './app-setup.js';
 
 /** Posts `code`, `by` and `remember=yes` to `…/second-step`. */
 export interface SecondStepPage extends Step {
@@ -15,8 +17,37 @@ export interface NewCodePage extends Step {
   readonly code: string;
 }
 
+/** Which second factor to set up, and why: "app" posts to `…/second-factor/app`, "not now" to `…/second-factor/skip`. */
+export interface ChoosePage extends Step {
+  readonly email: string;
+  readonly because: StrengthDemand['because'];
+  /** An authenticator app is enough as well. */
+  readonly appEnough: boolean;
+}
+
+/** Posts `code` and `setup` to `…/second-factor/app/code`. */
+export interface SetUpAppPage extends Step, AppSetup {
+  readonly because: StrengthDemand['because'];
+}
+
+/** A passkey is there and is asked for; a recovery code may stand in: posts `code` and `by` to `…/second-step`. */
+export interface UsePasskeyPage extends Step {
+  readonly email: string;
+  readonly because: StrengthDemand['because'];
+  readonly codeEnough: boolean;
+}
+
+/** The recovery codes of whoever set up a second factor, once. "Continue" posts to `…/recovery-codes/kept`. */
+export interface NewCodesPage extends Step {
+  readonly codes: readonly string[];
+}
+
 /** The pages of this journey. */
 export interface SecondStepPages {
   readonly 'second-step/code': SecondStepPage;
   readonly 'second-step/new-code': NewCodePage;
+  readonly 'second-step/choose': ChoosePage;
+  readonly 'second-step/new-app': SetUpAppPage;
+  readonly 'second-step/use-passkey': UsePasskeyPage;
+  readonly 'second-step/new-codes': NewCodesPage;
 }

@@ -1,5 +1,4 @@
-import { type Account, findAccount } from '../../domain/accounts/accounts.js';
-import { PROOF_MINUTES } from '../../domain/contacts/contacts.js';
+import { type Account, findAccount, lockAccount, wasToldSince } from '../../domain/accounts/accounts.js';
 import {
   type CheckedAppCode,
   checkAppCode,
@@ -20,23 +19,22 @@ import { toStopping } from '../recovery/lost/factor.js';
 import { type First, failedSignIn, finish, type Second, turnAway, unavailable } from '../sign-in/going-on.js';
 import { showProblems } from '../sign-in/pages.js';
 import { advance, type Turn, textOf, toStep } from '../turn.js';
+import { digitsOf } from './app-setup.js';
+import { demandOn, isOver } from './demand.js';
 import { sealNewCode } from './new-code.js';
 import { isRememberedHere, rememberHere } from './remembered.js';
 
-/** Whether the request asks for more than a password: then what a browser is remembered for does not count. */
-function asksForStrength({ pending }: Turn): boolean {
-  const wished = String(pending.params['acr_values'] ?? '').split(' ');
-  const reasons = ['essential_strength', 'wished_strength'];
-  return (
-    wished.some(value => value === 'aal2' || value === 'phr') ||
-    reasons.some(reason => pending.prompt.reasons.includes(reason))
-  );
-}
+const KIND = 'second_step_failed';
+const HOUR = 3_600_000;
 
-/** Leads on to the second step, where the account asks for one and this browser is not remembered; says whether it did. */
+/**
+ * Leads on to the second step, where the account asks for one and this browser is not remembered; says whether it did. What
+ * a browser is remembered for does not count where more than a password is demanded, or even wished for.
+ */
 export async function leadToSecond(turn: Turn, account: Account, by: First): Promise<boolean> {
   if (!account.secondStep) return false;
-  if (!asksForStrength(turn) && (await isRememberedHere(turn, account))) return false;
+  const remembered = demandOn(turn, account) === undefined && (await isRememberedHere(turn, account));
+  if (remembered) return false;
   const { email } = turn.progress;
   const halfway = { accountId: account.id, at: turn.cameAt.getTime(), by };
   advance(turn, { way: 'sign-in', email, halfway });
@@ -45,7 +43,7 @@ export async function leadToSecond(turn: Turn, account: Account, by: First): Pro
 
 /** Who is at the second step, and since when the first one counts. */
 function whoIsHalfway({ progress }: Turn): { readonly accountId: string; readonly at?: number } {
-  const who = progress.halfway ?? progress.recovering;
+  const who = progress.halfway ?? progress.stepUp ?? progress.recovering;
   if (!who) throw new Error('nobody has done the first step');
   return who;
 }
@@ -54,7 +52,8 @@ function whoIsHalfway({ progress }: Turn): { readonly accountId: string; readonl
 export async function submitSecondStep(turn: Turn): Promise<void> {
   const { parts, progress, sent } = turn;
   const { accountId, at } = whoIsHalfway(turn);
-  const byCode = sent['by'] === 'recovery';
+  /* Whoever is asked for a passkey has no app, or not one that is enough: only a recovery code stands in. */
+  const byCode = sent['by'] === 'recovery' || progress.stepUp !== undefined;
   const typed = textOf(turn, 'code', 64);
   const code = byCode ? typedCode(typed) : digitsOf(typed);
   if (code === undefined) {
@@ -75,17 +74,8 @@ export async function submitSecondStep(turn: Turn): Promise<void> {
   if (outcome && 'suspendedFor' in outcome) return toStopping(turn, accountId, outcome.suspendedFor);
   if (outcome !== undefined) return goFurther(turn, outcome);
   parts.interactions.record(failedSignIn(turn, 'second_step', accountId), { kind: 'person' });
+  await tellOfWrongSecond(turn, accountId);
   return showProblems(turn, [{ word: byCode ? 'recovery_wrong' : 'second_wrong', field: 'code' }]);
-}
-
-/* The password was changed meanwhile, or somebody said "this wasn't me"; or it waited for longer than a code would. */
-function isOver({ cameAt }: Turn, account: Account | undefined, provedAt: number): boolean {
-  return !mayAct({ account, provedAt }) || cameAt.getTime() - provedAt > PROOF_MINUTES * 60_000;
-}
-
-function digitsOf(typed: string): string | undefined {
-  const digits = typed.normalize('NFKC').replace(/[\s-]/g, '');
-  return /^\d{6}$/.test(digits) ? digits : undefined;
 }
 
 /** It was not done, by something that a recovery has suspended. */
@@ -153,15 +143,31 @@ async function rememberIfWanted(turn: Turn, work: Work, accountId: string): Prom
 
 async function goFurther(turn: Turn, { second, newCode }: Done): Promise<void> {
   const { progress } = turn;
-  const { email, halfway, recovering } = progress;
+  const { email, halfway, stepUp, recovering } = progress;
   const renewed: Progress = newCode === undefined ? {} : { newCode: sealNewCode(turn, newCode) };
   if (recovering) {
     const on: Progress = { ...progress, ...renewed, recovering: { ...recovering, second: 'done' } };
     return advance(turn, on);
   }
-  if (!halfway) return toStep(turn);
-  const { accountId, by } = halfway;
+  const first = halfway ?? (stepUp && { ...stepUp, by: 'password' as const });
+  if (!first) return toStep(turn);
+  const { accountId, by } = first;
   const signedIn = { accountId, by, second, at: turn.cameAt.getTime() };
   if (newCode !== undefined) return advance(turn, { way: 'sign-in', email, signedIn, ...renewed });
   await finish(turn, signedIn);
+}
+
+/*
+ * Tells the owner at every proven address that somebody knew the password and did not have the second step (ASVS 6.3.5), at
+ * most once an hour: whoever comes at the same time waits for the account, and sees that it was told.
+ */
+async function tellOfWrongSecond(turn: Turn, accountId: string): Promise<void> {
+  const { halfway, stepUp } = turn.progress;
+  if (halfway?.by !== 'password' && !stepUp) return;
+  await openWork(turn.parts.db, { kind: 'person' }, async work => {
+    await lockAccount(work, accountId);
+    const lately = new Date(work.at.getTime() - HOUR);
+    if (await wasToldSince(work.tx, { accountId, about: KIND }, lately)) return;
+    await tellEveryone(work, { ...turn, app: turn.pending.app }, { accountId, kind: KIND });
+  });
 }

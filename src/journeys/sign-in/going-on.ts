@@ -6,7 +6,9 @@ import { openWork } from '../../platform/storage/work.js';
 import { wake } from '../dormancy/waking.js';
 import { seeOther } from '../journey.js';
 import { PASSWORDS, SECOND_STEPS, welcome } from '../limits.js';
-import { advance, type Turn } from '../turn.js';
+import { keep, type Progress } from '../progress.js';
+import { stillDemanded } from '../second-step/demand.js';
+import { stepUrl, type Turn } from '../turn.js';
 
 /** How a password counts. */
 export const BY_PASSWORD = { acr: 'aal1', amr: ['pwd'] } as const;
@@ -20,7 +22,7 @@ type Proof = 'password' | 'code' | 'passkey' | 'second_step';
 /** By what somebody did the first step of signing in. */
 export type First = 'password' | 'code';
 /** By what they did the second. */
-export type Second = 'app' | 'recovery_code';
+export type Second = 'app' | 'recovery_code' | 'passkey';
 
 /** Somebody signed in, and how. */
 export type SignedIn = NonNullable<Turn['progress']['signedIn']>;
@@ -31,6 +33,8 @@ export type SignedIn = NonNullable<Turn['progress']['signedIn']>;
  */
 export function strengthOf({ by = 'password', second }: Pick<SignedIn, 'by' | 'second'>) {
   if (second === undefined) return by === 'password' ? BY_PASSWORD : BY_CODE;
+  /* One that was just made, with the person verified, as at the opening of an account. */
+  if (second === 'passkey') return { acr: 'phr', amr: ['pwd', ...BY_PASSKEY.amr, 'mfa'] } as const;
   const otp = second === 'app' ? ['otp'] : [];
   if (by === 'code') return { acr: 'aal1', amr: otp } as const;
   return { acr: 'aal2', amr: ['pwd', ...otp, 'mfa'] } as const;
@@ -64,19 +68,34 @@ export function unavailable(account?: { readonly state: string }): Refusal {
 const PROVED = { aal1: [PASSWORDS], aal2: [PASSWORDS, SECOND_STEPS], phr: [] } as const;
 
 /** Signs somebody in who proved all that was asked, unless their account or their proof has ended meanwhile. */
-export async function finish(turn: Turn, { accountId, at, ...how }: SignedIn): Promise<void> {
+export async function finish(turn: Turn, signedIn: SignedIn): Promise<void> {
+  seeOther(turn.ctx, await finishAt(turn, signedIn));
+}
+
+/** The same for a page's script: gives where the request goes on. */
+export async function finishAt(turn: Turn, { accountId, at, ...how }: SignedIn): Promise<string> {
   const account = await findAccount(turn.parts.db, accountId);
   if (!mayAct({ account })) {
     await turnAway(turn, how.second ? 'second_step' : 'password', accountId);
     throw unavailable(account);
   }
-  if (!mayAct({ account, provedAt: at }))
-    return advance(turn, { way: 'sign-in', email: turn.progress.email });
-  seeOther(turn.ctx, await goOn(turn, { accountId, at: new Date(at), ...strengthOf(how) }, account));
+  if (!mayAct({ account, provedAt: at })) return leadTo(turn, { way: 'sign-in', email: turn.progress.email });
+  return goOn(turn, { accountId, at: new Date(at), ...strengthOf(how) }, account);
 }
 
-/** Records who signed in and how, and gives the address where their request goes on. */
+/** Keeps the notes of a request, and gives the address of the step that is due then. */
+export function leadTo({ parts, pending }: Turn, progress: Progress): string {
+  parts.interactions.remember(pending, keep(progress));
+  return stepUrl(pending);
+}
+
+/**
+ * The one door: signs somebody in, on record how, and gives the address where their request goes on. Whoever showed less
+ * than the app or a role demands is led on instead, and is not signed in.
+ */
 export async function goOn(turn: Turn, authentication: Authentication, account?: Account): Promise<string> {
+  const demanded = await stillDemanded(turn, authentication, account);
+  if (demanded) return leadTo(turn, demanded);
   await wake(turn, account);
   const { ctx, parts, pending } = turn;
   const { name } = pending.prompt;

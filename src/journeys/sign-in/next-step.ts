@@ -11,6 +11,10 @@ export const STEPS = [
   'recovery-code',
   'second-step',
   'new-recovery-code',
+  'second-factor',
+  'second-factor-app',
+  'second-factor-passkey',
+  'recovery-codes',
   'recovery-credential',
   'lost',
   'lost-code',
@@ -50,6 +54,10 @@ export interface StepFacts {
   readonly halfway?: boolean | undefined;
   /** A recovery code was used: the one in its place is shown first. */
   readonly renewed?: boolean | undefined;
+  /** A set of recovery codes was made: it is shown first. */
+  readonly codesMade?: boolean | undefined;
+  /** More is demanded than a password: a second factor is chosen, an app is set up, or the passkey that is there is asked for. */
+  readonly stepUp?: 'choice' | 'app' | 'passkey' | undefined;
   /** Signed in by password, with a passkey to be offered before going on. */
   readonly offering?: boolean | undefined;
   /** On the way of recovery: a code to an address of the account was right. */
@@ -74,12 +82,20 @@ const LOST: Readonly<Record<LostStage, Step>> = {
 /** Every step of whoever has lost a phone, or holds what is thought to be lost. */
 export const LOST_STEPS: readonly Step[] = Object.values(LOST);
 
+const STEP_UP = {
+  choice: 'second-factor',
+  app: 'second-factor-app',
+  passkey: 'second-factor-passkey',
+} as const;
+
 /** The next step, from the facts alone: every page and every post asks here what is due. */
 export function nextStep(facts: StepFacts): Step {
   if (facts.prompt === 'consent') return 'consent';
   if (facts.lost) return LOST[facts.lost];
   if (facts.renewed) return 'new-recovery-code';
+  if (facts.codesMade) return 'recovery-codes';
   if (facts.halfway) return 'second-step';
+  if (facts.stepUp) return STEP_UP[facts.stepUp];
   if (facts.offering) return 'passkey-offer';
   if (facts.prompt === 'select_account' && !facts.way) return 'choose-account';
   const way = facts.way ?? (facts.prompt === 'create' ? 'sign-up' : 'sign-in');

@@ -6,6 +6,7 @@ import { badgeOf, show } from '../journey.js';
 import type { Problem } from '../page-models.js';
 import { showLost } from '../recovery/lost/show.js';
 import { openNewCode } from '../second-step/new-code.js';
+import { showStepUp } from '../second-step/pages.js';
 import { nameAsked } from '../sign-up/name.js';
 import { TERMS_VERSION } from '../terms.js';
 import { atStartOf, stepUrl, type Turn } from '../turn.js';
@@ -19,6 +20,8 @@ export interface Typed {
   readonly email?: string;
   readonly name?: string;
   readonly termsAccepted?: boolean;
+  /** Of an app that is being set up. */
+  readonly secret?: string;
 }
 
 /** Shows the step that is due, or the start of the other way; looking changes nothing. */
@@ -40,6 +43,10 @@ function wayOf({ step }: Turn): Way | undefined {
       'second-step',
       'new-recovery-code',
       ...LOST_STEPS,
+      'second-factor',
+      'second-factor-app',
+      'second-factor-passkey',
+      'recovery-codes',
     ].includes(step)
   )
     return undefined;
@@ -80,7 +87,7 @@ async function showStep(turn: Turn, problems: readonly Problem[] = [], typed: Ty
         email: await likelyEmail(turn, typed),
       });
     case 'password':
-      return show(ctx, parts, 'sign-in/password', { ...base, email, emailCode: parts.emailCodeSignIn });
+      return show(ctx, parts, 'sign-in/password', { ...base, email, emailCode: codeEnough(turn) });
     case 'sign-in-code':
       return show(ctx, parts, 'sign-in/code', { ...base, ...codePage(turn, problems), email });
     case 'sign-up-code':
@@ -103,6 +110,11 @@ async function showStep(turn: Turn, problems: readonly Problem[] = [], typed: Ty
       return show(ctx, parts, 'second-step/code', { ...base, ...secondPage(turn), email });
     case 'new-recovery-code':
       return show(ctx, parts, 'second-step/new-code', { ...base, code: openNewCode(turn) });
+    case 'second-factor':
+    case 'second-factor-app':
+    case 'second-factor-passkey':
+    case 'recovery-codes':
+      return showStepUp(turn, base, typed.secret);
     case 'passkey-offer':
       return show(ctx, parts, 'passkey/offer', { ...base, email });
     case 'consent':
@@ -114,6 +126,11 @@ async function showStep(turn: Turn, problems: readonly Problem[] = [], typed: Ty
 function chooses({ pending: { prompt, accountId } }: Turn): boolean {
   if (prompt.name !== 'select_account') return false;
   return accountId !== undefined || prompt.reasons.includes('account_unclear');
+}
+
+/* Where more is demanded, a code by mail would only lead back. */
+function codeEnough({ parts, pending: { demand } }: Turn): boolean {
+  return parts.emailCodeSignIn && (demand === undefined || demand.because === 'wish');
 }
 
 function wayLinks({ pending, step }: Turn) {

@@ -10,14 +10,13 @@ import { mayAct } from '../../oidc/acting.js';
 import { openWork } from '../../platform/storage/work.js';
 import { type Parts, seeOther } from '../journey.js';
 import { countTry, PASSWORDS, unlessBusy } from '../limits.js';
+import { rememberLater, saidLater } from '../passkey/later.js';
 import { beginReturn, isArchived } from '../recovery/archived.js';
+import { demandOn } from '../second-step/demand.js';
 import { leadToSecond } from '../second-step/second-step.js';
 import { advance, type Turn, toStep } from '../turn.js';
 import { BY_PASSWORD, failedSignIn, finish, goOn, turnAway } from './going-on.js';
 import { showProblems } from './pages.js';
-
-const LATER_COOKIE = 'keyhold_passkey_later';
-const MONTH = 30 * 86_400_000;
 
 /** Takes a password: counted before it is looked at, checked off the event loop, the same work for nobody's address. */
 export async function submitPassword(turn: Turn): Promise<void> {
@@ -69,9 +68,8 @@ async function afterPassword(turn: Turn, account: Account): Promise<void> {
   const { ctx, parts, progress, sent } = turn;
   if (await leadToSecond(turn, account, 'password')) return;
   const accountId = account.id;
-  const able = sent['passkeys'] === 'yes' && !account.secondStep;
-  const declined = ctx.cookies.get(laterCookie(parts), { signed: false }) !== undefined;
-  if (able && !declined && (await listPasskeys(parts.db, accountId)).length === 0) {
+  const able = sent['passkeys'] === 'yes' && !account.secondStep && demandOn(turn, account) === undefined;
+  if (able && !saidLater(turn) && (await listPasskeys(parts.db, accountId)).length === 0) {
     return advance(turn, { ...progress, signedIn: { accountId, at: turn.cameAt.getTime() } });
   }
   seeOther(ctx, await goOn(turn, { accountId, ...BY_PASSWORD }, account));
@@ -79,19 +77,8 @@ async function afterPassword(turn: Turn, account: Account): Promise<void> {
 
 /** "Not now": goes on without a passkey, and does not ask again in this browser for a month. */
 export async function skipPasskey(turn: Turn): Promise<void> {
-  const { ctx, parts, progress } = turn;
+  const { progress } = turn;
   if (!progress.signedIn) throw new Error('no passkey was offered');
-  const secure = parts.issuer.protocol === 'https:';
-  ctx.cookies.set(laterCookie(parts), '1', {
-    signed: false,
-    httpOnly: true,
-    sameSite: 'lax',
-    secure,
-    maxAge: MONTH,
-  });
+  rememberLater(turn);
   await finish(turn, progress.signedIn);
-}
-
-function laterCookie(parts: Parts): string {
-  return parts.issuer.protocol === 'https:' ? `__Host-${LATER_COOKIE}` : LATER_COOKIE;
 }

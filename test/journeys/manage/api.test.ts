@@ -57,6 +57,7 @@ test('an app that a person lets sees what it was let to see, and the consent pag
     {
       password: true,
       passkeys: 0,
+      second_step: false,
       email_addresses: { proved: 1, unproved: 0 },
       attention: ['no_passkey', 'one_email'],
     },

@@ -233,9 +233,11 @@ export const pageSamples = {
         { word: 'incomplete_profile', url: '/account/profile' },
         { word: 'no_passkey', url: '/account/sign-in/passkeys/new' },
         { word: 'one_email', url: '/account/contacts' },
+        { word: 'no_second_step', url: '/account/sign-in/apps/new' },
       ],
       password: true,
       passkeys: 0,
+      secondStep: false,
       addresses: [
         { address: email, proved: true },
         { address: longEmail, proved: false },
@@ -252,6 +254,7 @@ export const pageSamples = {
       attention: [],
       password: false,
       passkeys: 2,
+      secondStep: true,
       addresses: [
         { address: email, proved: true },
         { address: 'ada@example.org', proved: true },
@@ -303,13 +306,15 @@ export const pageSamples = {
   },
   'account/sign-in/new-passkey': { usual: frame },
   'account/sign-in/passkey': {
-    usual: { ...frame, problems: [], passkey, typed: passkey.name, last: false },
+    usual: { ...frame, problems: [], passkey, typed: passkey.name, last: false, needed: false },
+    needed: { ...frame, problems: [{ word: 'last_factor' }], passkey, typed: 'A', last: false, needed: true },
     last: {
       ...frame,
       problems: [{ word: 'passkey_name_missing', field: 'name' }],
       passkey: { url: passkey.url, name: longApp.name, addedAt: at, synced: false },
       typed: '',
       last: true,
+      needed: true,
     },
   },
   'account/profile': {
@@ -605,7 +610,10 @@ export const pageSamples = {
       last: true,
     },
   },
-  'account/sign-in/end-second-step': { usual: frame },
+  'account/sign-in/end-second-step': {
+    usual: { ...frame, problems: [], needed: false },
+    needed: { ...frame, problems: [], needed: true },
+  },
   'account/sign-in/recovery-codes': {
     usual: { ...frame, codes: Array.from({ length: 10 }, () => code), left: 10, madeAt: at, needless: false },
     later: { ...frame, codes: [], left: 1, madeAt: at, needless: false },
@@ -635,6 +643,34 @@ export const pageSamples = {
     },
   },
   'second-step/new-code': { usual: { uid, app, code } },
+  'second-step/choose': {
+    usual: { uid, app, email, because: 'app', appEnough: true },
+    role: { uid, app: longApp, email: longEmail, because: 'role', appEnough: true },
+    wish: { uid, app, email, because: 'wish', appEnough: false },
+  },
+  'second-step/new-app': {
+    usual: { uid, app, because: 'app', ...setup },
+    wrong: {
+      uid,
+      app: longApp,
+      because: 'role',
+      ...setup,
+      problems: [{ word: 'setup_wrong', field: 'code' }],
+    },
+  },
+  'second-step/use-passkey': {
+    usual: { uid, app, email, because: 'app', codeEnough: true },
+    wrong: {
+      uid,
+      app,
+      email,
+      because: 'role',
+      codeEnough: true,
+      problems: [{ word: 'recovery_wrong', field: 'code' }],
+    },
+    without: { uid, app: longApp, email: longEmail, because: 'app', codeEnough: false },
+  },
+  'second-step/new-codes': { usual: { uid, app, codes: Array.from({ length: 10 }, () => code) } },
   'account/other-person': { usual: { ...frame, form: '/account' } },
   'account/contacts': {
     usual: {

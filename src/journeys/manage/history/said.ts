@@ -139,6 +139,8 @@ const WORDS: ReadonlyMap<string, { readonly kind: Kind; readonly harmless: boole
       'move.tested': 'move_tested',
       'move.cancelled': chosen('reason', { begun_anew: 'move_begun_anew' }, 'move_cancelled'),
       'move.expired': 'move_expired',
+      'role.given': 'role_given',
+      'role.taken': 'role_taken',
       'profile.change_blocked': 'profile_change_blocked',
       'profile.change_refused': 'profile_change_refused',
       'profile.change_withdrawn': 'profile_change_withdrawn',

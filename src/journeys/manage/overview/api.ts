@@ -13,14 +13,15 @@ export const OVERVIEW_OPERATIONS: readonly ApiOperation[] = [
     answer: z.strictObject({
       password: z.boolean(),
       passkeys: z.int().min(0),
+      second_step: z.boolean(),
       email_addresses: z.strictObject({ proved: z.int().min(0), unproved: z.int().min(0) }),
       attention: z.array(z.enum(ATTENTIONS)),
     }),
     run: async call => {
       const setUp = await setUpOf(call);
-      const { password, passkeys, emails } = setUp;
+      const { password, passkeys, secondStep, emails } = setUp;
       const attention = [...attentionOf(setUp)];
-      return { password, passkeys, email_addresses: emails, attention };
+      return { password, passkeys, second_step: secondStep, email_addresses: emails, attention };
     },
   }),
 ];

@@ -5,6 +5,7 @@ export const ATTENTIONS = [
   'incomplete_profile',
   'no_passkey',
   'one_email',
+  'no_second_step',
 ] as const;
 export type Attention = (typeof ATTENTIONS)[number];
 
@@ -12,6 +13,8 @@ export type Attention = (typeof ATTENTIONS)[number];
 export interface SetUp {
   readonly password: boolean;
   readonly passkeys: number;
+  /** The account asks for a second step after the password. */
+  readonly secondStep: boolean;
   /** Nothing is missing that the operator requires of everybody. */
   readonly profileComplete: boolean;
   /** Somebody says that they have lost their phone, and waits. */
@@ -20,12 +23,21 @@ export interface SetUp {
 }
 
 /** What needs attention: every way back in that is missing, or was begun and not finished. */
-export function attentionOf({ passkeys, emails, profileComplete, recovering }: SetUp): readonly Attention[] {
+export function attentionOf({
+  password,
+  passkeys,
+  secondStep,
+  emails,
+  profileComplete,
+  recovering,
+}: SetUp): readonly Attention[] {
   return [
     ...(recovering ? (['recovery_waiting'] as const) : []),
     ...(emails.unproved > 0 ? (['unproved_email'] as const) : []),
     ...(profileComplete ? [] : (['incomplete_profile'] as const)),
     ...(passkeys === 0 ? (['no_passkey'] as const) : []),
     ...(emails.proved < 2 ? (['one_email'] as const) : []),
+    /* Whoever has no passkey is told of that first: it does more, and one thing at a time is enough. */
+    ...(password && !secondStep && passkeys > 0 ? (['no_second_step'] as const) : []),
   ];
 }

@@ -6,6 +6,7 @@ export interface OverviewPage extends AccountFrame {
   readonly attention: readonly { readonly word: Attention; readonly url?: string }[];
   readonly password: boolean;
   readonly passkeys: number;
+  readonly secondStep: boolean;
   readonly addresses: readonly { readonly address: string; readonly proved: boolean }[];
   readonly signIns: readonly {
     readonly at: Date;

@@ -30,7 +30,9 @@ export async function setUpOf({
   const emails = { proved, unproved: addresses.length - proved };
   const profileComplete = await isComplete(parts, me.accountId);
   const recovering = waiting !== undefined;
-  return { ...ways, emails, addresses, profileComplete, recovering } satisfies SetUp & { addresses: unknown };
+  const { secondStep } = me;
+  const kept = { ...ways, secondStep, emails, addresses, profileComplete, recovering };
+  return kept satisfies SetUp & { addresses: unknown };
 }
 
 /* The values came along with the session, so that they are not read once more. */
@@ -51,12 +53,13 @@ async function showOverview(call: AccountCall): Promise<void> {
       limit: LAST,
     }),
   ]);
-  const { password, passkeys, addresses } = setUp;
+  const { password, passkeys, secondStep, addresses } = setUp;
   const signIns = await Promise.all(events.map(event => actionOf(parts, event, NO_NAMES)));
   showAccount(call, 'account/overview', {
     attention: attentionOf(setUp).map(word => ({ word, ...urlOf(word) })),
     password,
     passkeys,
+    secondStep,
     addresses: addresses.map(({ address, verifiedAt }) => ({ address, proved: verifiedAt !== undefined })),
     signIns: signIns.map(({ at, word, device, country }) => ({
       at,
@@ -77,6 +80,7 @@ const NEXT: Readonly<Partial<Record<Attention, string>>> = {
   incomplete_profile: '/account/profile',
   no_passkey: '/account/sign-in/passkeys/new',
   one_email: '/account/contacts/add-email',
+  no_second_step: '/account/sign-in/apps/new',
 };
 
 function urlOf(word: Attention): { readonly url?: string } {

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import {
   type Dropped,
-  dropPasskey,
   dropPassword,
   findPasskey,
   listWaysIn,
@@ -13,7 +12,7 @@ import { dropApp, findFactors, renameApp } from '../../../domain/factors/factors
 import { Refusal } from '../../../platform/errors.js';
 import { openWork } from '../../../platform/storage/work.js';
 import { type ApiOperation, operation } from '../api.js';
-import { dropping } from './ways.js';
+import { dropping, droppingPasskey } from './ways.js';
 
 const time = z.iso.datetime();
 const used = z.strictObject({ added_at: time, last_used_at: time.nullable() });
@@ -40,7 +39,13 @@ const shape = z.strictObject({
   }),
 });
 
-function settled(dropped: Dropped): void {
+function settled(dropped: Dropped | 'last_factor'): void {
+  if (dropped === 'last_factor')
+    throw new Refusal(
+      'conflict',
+      'last_factor',
+      'A role of this person needs a second factor: another one has to be added first.',
+    );
   if (dropped === 'missing') throw missing();
   if (dropped === 'last')
     throw new Refusal('conflict', 'last_way_in', 'Without this one nothing would be left.');
@@ -118,11 +123,12 @@ export const SIGNING_IN_OPERATIONS: readonly ApiOperation[] = [
     path: `${WAYS}/passkeys/:id`,
     scope: 'account:security:write',
     sensitive: true,
-    summary: 'Takes a passkey away; the last way in stays (409).',
+    summary:
+      'Takes a passkey away; the last way in, and the last second factor of somebody who must have one, stay (409).',
     run: async call => {
       const id = uuid(call.params['id']);
       if (!id) throw missing();
-      settled(await dropping(call, 'passkey_removed', (work, accountId) => dropPasskey(work, accountId, id)));
+      settled(await droppingPasskey(call, id));
     },
   }),
   operation({

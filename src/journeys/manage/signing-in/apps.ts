@@ -1,30 +1,27 @@
 import { validate } from 'uuid';
-import { z } from 'zod';
 import { namedPasskey } from '../../../domain/credentials/credentials.js';
 import {
   type AuthenticatorApp,
   addApp,
-  appUri,
-  drawQr,
   dropApp,
   endSecondStep,
   findFactors,
   MOST_APPS,
-  newAppSecret,
   newRecoveryCodes,
   periodOf,
   renameApp,
   replaceCodes,
-  spelledSecret,
   storedCodes,
 } from '../../../domain/factors/factors.js';
 import { Refusal } from '../../../platform/errors.js';
 import { openWork } from '../../../platform/storage/work.js';
 import { countTry, SECOND_STEPS } from '../../limits.js';
 import type { Problem } from '../../page-models.js';
+import { appSetup, digitsOf, openSetup } from '../../second-step/app-setup.js';
+import { isLastFactor } from '../../second-step/demand.js';
 import { type AccountCall, type AccountPage, leadTo, showAccount } from '../door.js';
 import { leadToCodes } from './codes.js';
-import { changing, dropping, shownApp, WAYS, waysOf } from './ways.js';
+import { changing, dropping, mustHaveOne, shownApp, WAYS, waysOf } from './ways.js';
 
 const APPS = `${WAYS}/apps` as const;
 const NEW = `${APPS}/new` as const;
@@ -38,56 +35,20 @@ export const APP_PAGES: readonly AccountPage[] = [
   { method: 'GET', path: ONE, sensitive: true, run: call => showApp(call) },
   { method: 'POST', path: ONE, sensitive: true, keeps: ['name'], run: rename },
   { method: 'POST', path: `${ONE}/remove`, sensitive: true, form: ONE, run: remove },
-  {
-    method: 'GET',
-    path: END,
-    sensitive: true,
-    run: call => showAccount(call, 'account/sign-in/end-second-step', {}),
-  },
+  { method: 'GET', path: END, sensitive: true, run: call => showEnd(call) },
   { method: 'POST', path: `${END}/end`, sensitive: true, form: END, run: end },
 ];
 
-const PURPOSE = 'app-setup';
-const HALF_HOUR = 1_800_000;
-const setupSchema = z.strictObject({
-  accountId: z.string(),
-  sessionUid: z.string(),
-  secret: z.string(),
-  at: z.number(),
-});
+/* For this person in this session. */
+const bindingOf = ({ me }: AccountCall) => `${me.sessionUid} ${me.accountId}`;
 
-/* Nothing is kept before a first code was right: the secret travels sealed, for this person in this session. */
-function sealSetup({ parts, me }: AccountCall, secret: string): string {
-  const setup = { accountId: me.accountId, sessionUid: me.sessionUid, secret, at: Date.now() };
-  return parts.keyring.seal(PURPOSE, JSON.stringify(setup)).toString('base64url');
-}
-
-function openSetup({ parts, me, sent }: AccountCall): string | undefined {
-  const sealed = sent['setup'];
-  if (typeof sealed !== 'string' || sealed.length > 2_000) return undefined;
-  try {
-    const text = parts.keyring.open(PURPOSE, Buffer.from(sealed, 'base64url'));
-    const { accountId, sessionUid, secret, at } = setupSchema.parse(JSON.parse(text));
-    const mine = accountId === me.accountId && sessionUid === me.sessionUid;
-    return mine && Date.now() - at < HALF_HOUR ? secret : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-async function showNew(
-  call: AccountCall,
-  problems: readonly Problem[] = [],
-  secret = newAppSecret(),
-): Promise<void> {
+async function showNew(call: AccountCall, problems: readonly Problem[] = [], secret?: string): Promise<void> {
   const { parts, me } = call;
   const { apps } = await findFactors(parts.db, me.accountId);
   if (problems.length > 0) call.ctx.status = 400;
   showAccount(call, 'account/sign-in/new-app', {
     problems,
-    qr: drawQr(appUri(secret, { issuer: parts.rp.name, account: me.shown.email })),
-    secret: spelledSecret(secret),
-    setup: sealSetup(call, secret),
+    ...appSetup(parts, { binding: bindingOf(call), email: me.shown.email, secret }),
     full: apps.length >= MOST_APPS,
   });
 }
@@ -95,12 +56,12 @@ async function showNew(
 /** Takes the first code of an app: from then on it counts, and its owner gets recovery codes if they have none. */
 async function confirm(call: AccountCall): Promise<void> {
   const { ctx, parts, me, sent } = call;
-  const secret = openSetup(call);
+  const secret = openSetup(parts, bindingOf(call), sent['setup']);
   if (secret === undefined) return showNew(call, [{ word: 'setup_expired' }]);
   const typed = typeof sent['code'] === 'string' ? sent['code'].slice(0, 64) : '';
-  const code = typed.normalize('NFKC').replace(/[\s-]/g, '');
+  const code = digitsOf(typed);
   await countTry(call, SECOND_STEPS, { email: me.shown.email, account: { id: me.accountId } });
-  const period = periodOf(secret, code, new Date());
+  const period = code === undefined ? undefined : periodOf(secret, code, new Date());
   if (period === undefined) {
     const word = typed.trim() === '' ? 'second_missing' : 'setup_wrong';
     return showNew(call, [{ word, field: 'code' }], secret);
@@ -163,11 +124,20 @@ async function remove(call: AccountCall): Promise<void> {
   leadTo(call, WAYS, 'app_removed');
 }
 
+async function showEnd(call: AccountCall, problems: readonly Problem[] = []): Promise<void> {
+  if (problems.length > 0) call.ctx.status = 400;
+  const { passkeys } = await waysOf(call);
+  const needed = passkeys.length === 0 && mustHaveOne(call);
+  showAccount(call, 'account/sign-in/end-second-step', { problems, needed });
+}
+
 async function end(call: AccountCall): Promise<void> {
   const ended = await changing(call, async (work, tell) => {
+    if (await isLastFactor(work, call.parts, call.me.accountId, 'apps')) return 'last';
     const was = await endSecondStep(work, call.me.accountId);
     if (was) await tell({ kind: 'second_step_ended' });
     return was;
   });
+  if (ended === 'last') return showEnd(call, [{ word: 'last_factor' }]);
   leadTo(call, WAYS, ended ? 'second_step_ended' : undefined);
 }

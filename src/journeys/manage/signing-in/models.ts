@@ -83,6 +83,8 @@ export interface PasskeyPage extends AccountFrame {
   /** The name in the field. */
   readonly typed: string;
   readonly last: boolean;
+  /** A role needs a second factor, and this is the last one. */
+  readonly needed: boolean;
 }
 
 /** `/account/sign-in/apps/new`: posts `code` and `setup`, the sealed secret. */
@@ -113,6 +115,13 @@ export interface RecoveryCodesPage extends AccountFrame {
   readonly needless: boolean;
 }
 
+/** `/account/sign-in/second-step`. */
+export interface EndSecondStepPage extends AccountFrame {
+  readonly problems: readonly Problem[];
+  /** A role needs it, and there is no passkey that would stay. */
+  readonly needed: boolean;
+}
+
 /** The pages of this topic. */
 export interface SigningInPages {
   readonly 'account/sign-in/ways': WaysInPage;
@@ -121,6 +130,6 @@ export interface SigningInPages {
   readonly 'account/sign-in/passkey': PasskeyPage;
   readonly 'account/sign-in/new-app': NewAppPage;
   readonly 'account/sign-in/app': AppPage;
-  readonly 'account/sign-in/end-second-step': AccountFrame;
+  readonly 'account/sign-in/end-second-step': EndSecondStepPage;
   readonly 'account/sign-in/recovery-codes': RecoveryCodesPage;
 }

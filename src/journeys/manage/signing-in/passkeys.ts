@@ -4,7 +4,6 @@ import {
   addPasskey,
   beginRegistration,
   checkRegistration,
-  dropPasskey,
   findPasskey,
   namedPasskey,
   type Passkey,
@@ -18,7 +17,7 @@ import { noteReplay } from '../../journey.js';
 import { CHALLENGES, countTry } from '../../limits.js';
 import type { Problem } from '../../page-models.js';
 import { type AccountCall, type AccountPage, leadTo, showAccount } from '../door.js';
-import { changing, dropping, shownPasskey, WAYS, waysOf } from './ways.js';
+import { changing, droppingPasskey, mustHaveOne, shownPasskey, WAYS, waysOf } from './ways.js';
 
 const PASSKEYS = `${WAYS}/passkeys` as const;
 const NEW = `${PASSKEYS}/new` as const;
@@ -91,7 +90,7 @@ async function showPasskey(
   problems: readonly Problem[] = [],
   typed?: string,
 ): Promise<void> {
-  const { password, passkeys, events } = await waysOf(call);
+  const { password, passkeys, apps, events } = await waysOf(call);
   const passkey = passkeys.find(({ id }) => id === call.params['id']);
   if (!passkey) throw unknown();
   if (problems.length > 0) call.ctx.status = 400;
@@ -100,6 +99,7 @@ async function showPasskey(
     passkey: shownPasskey(passkey, events),
     typed: typed ?? call.draft['name'] ?? passkey.name,
     last: password === undefined && passkeys.length < 2,
+    needed: apps.length === 0 && passkeys.length < 2 && mustHaveOne(call),
   });
 }
 
@@ -117,9 +117,8 @@ async function rename(call: AccountCall): Promise<void> {
 
 async function remove(call: AccountCall): Promise<void> {
   const { id } = await passkeyOf(call);
-  const dropped = await dropping(call, 'passkey_removed', (work, accountId) =>
-    dropPasskey(work, accountId, id),
-  );
+  const dropped = await droppingPasskey(call, id);
   if (dropped === 'last') return showPasskey(call, [{ word: 'last_way_in' }]);
+  if (dropped === 'last_factor') return showPasskey(call, [{ word: 'last_factor' }]);
   leadTo(call, WAYS, 'passkey_removed');
 }

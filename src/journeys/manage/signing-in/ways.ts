@@ -1,6 +1,7 @@
-import { findAccount } from '../../../domain/accounts/accounts.js';
+import { findAccount, mustHaveSecondFactor } from '../../../domain/accounts/accounts.js';
 import {
   type Dropped,
+  dropPasskey,
   listWaysIn,
   type Passkey,
   passkeyName,
@@ -13,6 +14,7 @@ import { Refusal } from '../../../platform/errors.js';
 import { type PastEvent, readEvents } from '../../../platform/storage/events.js';
 import { openWork, type Work } from '../../../platform/storage/work.js';
 import { tellEveryone } from '../../notices/tell.js';
+import { isLastFactor } from '../../second-step/demand.js';
 import { type AccountCall, type AccountPage, doneHere, leadTo, showAccount } from '../door.js';
 import { DONE, type ShownApp, type ShownPasskey } from './models.js';
 
@@ -45,6 +47,11 @@ export async function waysOf({ parts, me }: Pick<AccountCall, 'parts'> & { me: {
     findFactors(parts.db, accountId),
   ]);
   return { ...ways, ...factors, events };
+}
+
+/** Whether a role of theirs asks that they have a second factor. */
+export function mustHaveOne({ parts, me }: Pick<AccountCall, 'parts' | 'me'>): boolean {
+  return mustHaveSecondFactor(me.person.account.roles, parts.secondStepRoles);
 }
 
 async function showWays(call: AccountCall): Promise<void> {
@@ -137,15 +144,23 @@ export function changing<T>(
 }
 
 /** Takes a way in away, and tells its owner everywhere that it is gone; what stays is told to nobody. */
-export function dropping(
+export function dropping<D extends string = Dropped>(
   call: Parameters<typeof changing>[0],
   kind: 'password_removed' | 'passkey_removed' | 'app_removed',
-  drop: (work: Work, accountId: string) => Promise<Dropped>,
-): Promise<Dropped> {
+  drop: (work: Work, accountId: string) => Promise<D>,
+): Promise<D> {
   return changing(call, async (work, tell) => {
     const outcome = await drop(work, call.me.accountId);
     if (outcome === 'dropped') await tell({ kind });
     return outcome;
+  });
+}
+
+/** Takes a passkey away, unless it is the last second factor of somebody who must have one. */
+export function droppingPasskey(call: Parameters<typeof changing>[0], passkeyId: string) {
+  return dropping<Dropped | 'last_factor'>(call, 'passkey_removed', async (work, accountId) => {
+    if (await isLastFactor(work, call.parts, accountId, { passkeyId })) return 'last_factor';
+    return dropPasskey(work, accountId, passkeyId);
   });
 }
 
