@@ -8,55 +8,42 @@ import {
   takeRole,
 } from './domain/accounts/accounts.js';
 import { Refusal } from './platform/errors.js';
+import { answering, type Shell, Usage } from './platform/shell.js';
 import type { Db } from './platform/storage/db.js';
-import { openWork, type Work } from './platform/storage/work.js';
+import { openWork } from './platform/storage/work.js';
 
 /** What `keyhold people role …` works with. */
-export interface RolesCommand {
-  readonly db: Db;
+export interface RolesCommand extends Shell {
   readonly config: { readonly secondStepRoles: readonly string[] };
-  print(text: string): void;
-  fail(text: string): void;
 }
 
 export const ROLES_USAGE = `keyhold people role list EMAIL                               what somebody may do here
 keyhold people role add EMAIL ROLE | remove EMAIL ROLE       give somebody a role, or take it`;
 
+const CHANGES = { add: giveRole, remove: takeRole } as const;
+
 /** Runs `keyhold people role …` and gives the exit code: 0 done, 1 refused, 2 not understood. */
-export async function runRoles(
-  [verb, email, role, ...rest]: readonly string[],
-  command: RolesCommand,
-): Promise<number> {
-  const { db, config, print, fail } = command;
-  const change = verb === 'add' ? giveRole : verb === 'remove' ? takeRole : undefined;
-  const complete = change ? role !== undefined : verb === 'list' && role === undefined;
-  if (!complete || email === undefined || rest.length > 0) {
-    fail(ROLES_USAGE);
-    return 2;
-  }
-  try {
+export function runRoles([verb, email, ...words]: readonly string[], command: RolesCommand): Promise<number> {
+  const { db, config } = command;
+  return answering(command, ROLES_USAGE, async () => {
+    const change = verb === 'add' || verb === 'remove' ? CHANGES[verb] : undefined;
+    if (email === undefined || (!change && verb !== 'list') || words.length !== (change ? 1 : 0))
+      throw new Usage();
     const { id } = await accountOf(db, email);
-    if (change) await changeRole(db, id, role ?? '', change);
+    const [role = ''] = words;
+    if (change) {
+      mustBeRole(role);
+      await openWork(db, { kind: 'operator' }, work => change(work, id, role));
+    }
     const { roles } = await accountOf(db, email);
     const required = mustHaveSecondFactor(roles, config.secondStepRoles);
-    print(`${JSON.stringify({ account: id, roles, second_step_required: required }, null, 2)}\n`);
-    return 0;
-  } catch (problem) {
-    if (!(problem instanceof Refusal)) throw problem;
-    fail(problem.message);
-    return 1;
-  }
+    return { account: id, roles, second_step_required: required };
+  });
 }
 
-async function changeRole(
-  db: Db,
-  accountId: string,
-  role: string,
-  change: (work: Work, accountId: string, role: string) => Promise<boolean>,
-): Promise<void> {
-  if (!ROLE_NAME.test(role))
-    throw new Refusal('invalid', 'role_malformed', `A role is named by a-z, 0-9, - and _, not ${role}.`);
-  await openWork(db, { kind: 'operator' }, work => change(work, accountId, role));
+function mustBeRole(role: string): void {
+  if (ROLE_NAME.test(role)) return;
+  throw new Refusal('invalid', 'role_malformed', `A role is named by a-z, 0-9, - and _, not ${role}.`);
 }
 
 async function accountOf(db: Db, typed: string): Promise<Account> {

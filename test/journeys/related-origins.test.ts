@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { request } from 'undici';
 import { checkMetadata, registerClient, removeClient } from '../../src/domain/clients/clients.js';
 import { openWork } from '../../src/platform/storage/work.js';
 import { personAt } from '../support/journeys.js';
@@ -24,8 +25,7 @@ afterAll(async () => {
   await keyhold?.close();
 });
 
-const file = (host: TestKeyhold, headers: Record<string, string> = {}) =>
-  fetch(new URL('/.well-known/webauthn', host.origin), { headers });
+const file = (host: TestKeyhold) => fetch(new URL('/.well-known/webauthn', host.origin));
 const register = (host: TestKeyhold, metadata: object, operator = true) =>
   openWork(host.db, { kind: 'operator' }, work =>
     registerClient(work, { ...BASE, ...metadata }, { rules: host.config, operator }),
@@ -53,7 +53,9 @@ test('the file names the origins of active apps of the house, once each, and is 
   expect(await answer.json()).toEqual({ origins: [SHOP, 'https://shop.example.org'] });
   const etag = answer.headers.get('etag') ?? '';
   expect(answer.headers.get('cache-control')).toBe('public, max-age=300');
-  expect((await file(keyhold, { 'if-none-match': etag })).status).toBe(304);
+  /* `fetch` would ask every cache on the way to ask anew. */
+  const again = await request(answer.url, { headers: { 'if-none-match': etag } });
+  expect([again.statusCode, await again.body.text()]).toEqual([304, '']);
   await openWork(keyhold.db, { kind: 'operator' }, work => removeClient(work, first.client.id));
 });
 
