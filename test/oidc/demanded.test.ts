@@ -32,7 +32,7 @@ let accountId: string;
 let count = 0;
 
 const CHOICE = 'Set up a second step';
-const CODES = 'Keep your recovery codes';
+const CODES = 'Write down your recovery codes';
 const IN = 'Back in the app';
 const NEW_PASSWORD = 'eleven walruses polish quiet trombones';
 

@@ -350,7 +350,7 @@ export const POSTS: Readonly<Record<string, Post>> = {
   '/second-factor/app/code': {
     right: (_flow, person) => setupOn(person),
     wrong: (_flow, person) => ({ ...setupOn(person), code: '000000' }),
-    legal: { 'second-factor-app': 'Keep your recovery codes' },
+    legal: { 'second-factor-app': 'Write down your recovery codes' },
   },
   '/second-factor/skip': { right: nothing, legal: { 'second-factor of a wish': CONSENT } },
   '/recovery-codes/file': { right: nothing, legal: { 'recovery-codes': 'Recovery codes.' } },
@@ -391,7 +391,7 @@ export const POSTS: Readonly<Record<string, Post>> = {
     wrong: () => ({ name: 'X', terms: true, credential: { id: 'x' } }),
     legal: {
       ...to(['sign-up-credential', 'passkey-offer', 'recovery-credential'], CONSENT),
-      ...to(CHOICES, 'Keep your recovery codes'),
+      ...to(CHOICES, 'Write down your recovery codes'),
     },
   },
 };

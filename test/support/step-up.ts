@@ -81,7 +81,7 @@ export const STEP_UP_STATES: Readonly<Record<string, State>> = {
   },
   'recovery-codes': {
     step: 'recovery-codes',
-    heading: 'Keep your recovery codes',
+    heading: 'Write down your recovery codes',
     reach: async (flow, person) => {
       await toChoice(flow, person);
       await chooseApp(person);
