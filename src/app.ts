@@ -29,6 +29,7 @@ import { accountRoutes } from './journeys/manage/routes.js';
 import { dispatchJob } from './journeys/messages/dispatch.js';
 import { unsubscribeRoutes } from './journeys/messages/unsubscribe.js';
 import { moveRoutes } from './journeys/move/pages.js';
+import { tellNewDevice } from './journeys/notices/new-device.js';
 import { objectionRoutes } from './journeys/notices/objection.js';
 import { relatedOriginRoutes } from './journeys/passkey/related-origins.js';
 import { recoveryRoutes } from './journeys/recovery/entry.js';
@@ -303,7 +304,7 @@ function jobsOf(
   base: Base,
   provider: Parameters<typeof backchannelLogout>[0],
 ): JobDefinition[] {
-  const { laterDb: db, keyring, transport, sms, outbound, renderer } = base;
+  const { laterDb: db, keyring, transport, sms, outbound, renderer, places } = base;
   const ledger = openLedger(db, account => mayAct({ account }));
   const telling = { issuer, keyring, renderer, rp: { name: NAME }, translator: base.words.translator };
   const profiles = {
@@ -316,6 +317,7 @@ function jobsOf(
     sendMailJob(db, keyring, transport, ledger),
     sendSmsJob(db, keyring, sms, ledger),
     dispatchJob(db, telling),
+    tellNewDevice(db, { keyring, places, telling }),
     lookAfterRecoveries(db, { telling }),
     lookAfterDormant(db, { writing: telling, policy, tally: base.dormancyTally }),
     backchannelLogout(provider, db),

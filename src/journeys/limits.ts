@@ -2,7 +2,7 @@ import type { Account } from '../domain/accounts/accounts.js';
 import { type Limit, PROTECTION_FACTS } from '../domain/protection/protection.js';
 import { networkOf } from '../platform/addresses.js';
 import { Refusal } from '../platform/errors.js';
-import { openWork } from '../platform/storage/work.js';
+import { type Job, openWork } from '../platform/storage/work.js';
 import { visitOf } from '../platform/web/surface.js';
 import { knownBrowser, renameBrowser } from './known-browser.js';
 import type { Turn } from './turn.js';
@@ -127,17 +127,27 @@ export async function countTry(
   throw new Refusal('limited', allowance.code, allowance.message, { retryAfter: verdict.retryAfter });
 }
 
-/** Somebody signed in: their browser is known from now on, and wrong tries of what they proved are forgotten. */
-export function welcome(turn: Turn, accountId: string, proved: readonly Allowance[]): void {
+/**
+ * Somebody signed in: their browser is known from now on, wrong tries of what they proved are forgotten, and a browser that is
+ * new to their account is told of. Gives what the browser is known by; undefined where nothing is limited or known.
+ */
+export function welcome(
+  turn: Turn,
+  accountId: string,
+  proved: readonly Allowance[],
+  whenUnknown: Job | undefined,
+): Buffer | undefined {
   const { email = '' } = turn.progress;
   const limits = proved.flatMap(allowance =>
     limitsOf(turn, allowance, { email, account: { id: accountId } }),
   );
   const forget = limits.filter(({ per }) => per !== 'network');
   const before = knownBrowser(turn);
-  const arrival = { accountId, before, browser: renameBrowser(turn), forget };
-  const clause = turn.parts.protection.welcome(arrival);
-  if (clause) turn.parts.interactions.along(clause);
+  const browser = renameBrowser(turn);
+  const clause = turn.parts.protection.welcome({ accountId, before, browser, forget, whenUnknown });
+  if (!clause) return undefined;
+  turn.parts.interactions.along(clause);
+  return browser;
 }
 
 /** Takes tries back that came to nothing because we were busy: the secret was not looked at. */

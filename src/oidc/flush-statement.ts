@@ -1,3 +1,4 @@
+import { knownDevice } from '../domain/protection/protection.js';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { digest } from '../platform/crypto/tokens.js';
 import {
@@ -21,6 +22,15 @@ import { BACKCHANNEL_LOGOUT } from './session-ending.js';
 import { SESSION_COLUMNS, sessionValues } from './session-row.js';
 import { maybeOfKind } from './token-ids.js';
 
+/** Where somebody signed in, for a session that comes to live there. */
+export interface SignInPlace {
+  readonly browser?: Buffer;
+  /** What their account knows the browser by. */
+  readonly known?: Buffer;
+  /** Sealed under their account's key, as JSON takes it. */
+  readonly origin?: string;
+}
+
 /** One write that waits for the flush. */
 export type Write =
   | {
@@ -30,15 +40,14 @@ export type Write =
       readonly payload: Payload;
     }
   | { readonly act: 'consume' | 'remove'; readonly model: string; readonly id: string }
-  | { readonly act: 'insert-session'; readonly payload: Payload; readonly browser?: Buffer }
-  | {
+  | ({ readonly act: 'insert-session'; readonly payload: Payload } & SignInPlace)
+  | ({
       readonly act: 'update-session';
       readonly payload: Payload;
       readonly version: number;
-      readonly browser?: Buffer;
       /** The browser that the session lived in so far. */
       readonly from?: Buffer;
-    }
+    } & SignInPlace)
   | {
       readonly act: 'move-people';
       readonly from: Buffer;
@@ -125,6 +134,21 @@ function settle(draft: Draft, part: string, sets: readonly string[], found: stri
 
 type SessionWrite<Act extends Write['act']> = Extract<Write, { readonly act: Act }>;
 
+function place(
+  draft: Draft,
+  { browser, known, origin, payload }: SignInPlace & { readonly payload: Payload },
+) {
+  const columns: [column: string, value: string][] = [];
+  if (browser) columns.push(['browser', draft.bind(browser, 'bytea')]);
+  if (origin) columns.push(['origin', draft.bind(origin, 'bytea')]);
+  if (known) {
+    const [account, name] = [draft.bind(payload['accountId'] ?? null, 'uuid'), draft.bind(known, 'bytea')];
+    columns.push(['device', knownDevice('device', account, name)]);
+    columns.push(['first_seen_at', knownDevice('first_seen_at', account, name)]);
+  }
+  return columns;
+}
+
 function insertSession(
   draft: Draft,
   part: string,
@@ -134,9 +158,9 @@ function insertSession(
   const values = sessionValues(entry.payload, keyring);
   const columns: string[] = SESSION_COLUMNS.map(([column]) => column);
   const bound = SESSION_COLUMNS.map(([, type], i) => draft.bind(values[i], type));
-  if (entry.browser) {
-    columns.push('browser');
-    bound.push(draft.bind(entry.browser, 'bytea'));
+  for (const [column, value] of place(draft, entry)) {
+    columns.push(column);
+    bound.push(value);
   }
   draft.parts.push(`${part} AS (INSERT INTO sessions (${columns.join(', ')}) VALUES (${bound.join(', ')}))`);
 }
@@ -157,7 +181,8 @@ function updateSession(
       ELSE coalesce(authorizations, '{}') || coalesce(${value}, '{}') END`;
   });
   const moves = entry.browser && entry.from ? { to: entry.browser, from: entry.from } : undefined;
-  if (moves) sets.push(`browser = ${draft.bind(moves.to, 'bytea')}, browser_before = NULL`);
+  const placed = moves ? place(draft, entry).map(([column, value]) => `${column} = ${value}`) : [];
+  if (moves) sets.push(...placed, 'browser_before = NULL');
   const there = moves ? ` AND browser = ${draft.bind(moves.from, 'bytea')}` : '';
   draft.parts.push(`${part} AS (UPDATE sessions SET ${sets.join(', ')}, version = version + 1
     WHERE uid = ${draft.bind(values[0], 'text')} AND ended_at IS NULL${there} RETURNING 1)`);
@@ -253,9 +278,12 @@ function write(draft: Draft, part: string, entry: Write, keyring: Keyring): void
       draft.parts.push(`${part} AS (UPDATE interactions SET progress = ${draft.bind(JSON.stringify(entry.progress), 'jsonb')}
         WHERE ${match(draft, 'Interaction', entry.id)})`);
       return;
-    case 'along':
-      draft.parts.push(...entry.clause(draft.bind));
+    case 'along': {
+      const { parts, selected = [] } = entry.clause(draft.bind);
+      draft.parts.push(...parts);
+      draft.requires.push(...selected);
       return;
+    }
   }
 }
 

@@ -28,6 +28,8 @@ export interface Authentication {
   readonly amr: readonly string[];
   /** When that was, if not just now. */
   readonly at?: Date;
+  /** What their account knows the browser by from now on: a digest. */
+  readonly known?: Buffer | undefined;
 }
 
 /** A request that waits for a person, in the browser that began it. */
@@ -87,11 +89,18 @@ export function openInteractions(provider: Provider): Interactions {
     },
     remember: (pending, progress) => requestScope().writes.setProgress(pending.uid, progress),
     signIn: async (ctx, authentication, more = {}) => {
-      const { accountId, acr, amr, at = new Date() } = authentication;
+      const { accountId, acr, amr, known, at = new Date() } = authentication;
       const interaction = await find(ctx);
       const ts = Math.floor(at.getTime() / 1000);
       record(interaction, authentication);
-      const login = { accountId, acr, ts, provedAt: at.getTime(), ...(amr.length > 0 && { amr: [...amr] }) };
+      const login = {
+        accountId,
+        acr,
+        ts,
+        provedAt: at.getTime(),
+        ...(amr.length > 0 && { amr: [...amr] }),
+        ...(known && { known: known.toString('hex') }),
+      };
       return provider.interactionResult(ctx.req, ctx.res, { login, ...more });
     },
     choose: (ctx, accountId) =>

@@ -91,6 +91,8 @@ export interface BrowserMarks {
   people?: Buffer | undefined;
   /** What its people are found by from now on: somebody has signed in. */
   renamed?: Buffer | undefined;
+  /** What the account of whoever has signed in knows it by. */
+  known?: Buffer | undefined;
   /** The request is about who of them is meant. */
   choosing?: boolean;
   /** The uids of those who are signed in there, as far as they were read. */

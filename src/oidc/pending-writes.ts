@@ -121,7 +121,12 @@ function withBrowser(writes: readonly Write[], { browser }: Memory): Write[] {
     }
     const settles = write.act === 'insert-session' || write.act === 'update-session';
     if (!settles || !browser.renamed) return write;
-    return { ...write, browser: browser.renamed, ...(browser.people && { from: browser.people }) };
+    return {
+      ...write,
+      browser: browser.renamed,
+      ...(browser.known && { known: browser.known }),
+      ...(browser.people && { from: browser.people }),
+    };
   });
   if (!browser.renamed || !browser.people) return placed;
   const settled = placed.flatMap(write => ('browser' in write ? [String(write.payload['uid'])] : []));

@@ -213,6 +213,7 @@ async function comesToLiveHere(interactionId: string, uid: string | undefined): 
   const isNew = (answer: 'login' | 'select_account') =>
     result[answer] !== undefined && !isDeepStrictEqual(result[answer], before[answer]);
   const signsIn = isNew('login');
+  if (signsIn) scope.browser.known = knownBy(result.login);
   const session = uid === undefined ? undefined : await scope.sessionByUid(uid);
   if (result.login && (await isOutdated(result.login, !signsIn && session === undefined))) {
     scope.rewrite(interactionId, { session: undefined, result: {} });
@@ -237,6 +238,12 @@ async function comesToLiveHere(interactionId: string, uid: string | undefined): 
 interface ProvedLogin {
   readonly accountId?: string;
   readonly provedAt?: number;
+  readonly known?: string;
+}
+
+function knownBy(login: object | undefined): Buffer | undefined {
+  const { known } = (login ?? {}) as ProvedLogin;
+  return known === undefined ? undefined : Buffer.from(known, 'hex');
 }
 
 /*

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Hashes } from '../domain/disclosures/disclosures.js';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { type NamedStatement, type StatementPool, statement } from '../platform/storage/db.js';
-import { type SubjectKeyRow, sealOrigins } from '../platform/storage/origin.js';
+import { type SubjectKeyRow, sealOrigins, sealVisit } from '../platform/storage/origin.js';
 import {
   type Actor,
   type EventRow,
@@ -27,6 +27,7 @@ import { openPendingWrites, type PendingWrites } from './pending-writes.js';
 import { type Hints, openReading } from './reading.js';
 import { SUBJECT_KEYS_READ } from './reads.js';
 import { sessionEnding } from './session-ending.js';
+import { originContext } from './session-row.js';
 
 export { type AccountSnapshot, acting, type ConsentSnapshot } from './memory.js';
 export type { Hints } from './reading.js';
@@ -122,11 +123,22 @@ export function openScope(pool: StatementPool, keyring: Keyring, hints: Hints): 
       for (const { fact, actor } of appsEntered(taken, memory)) scope.record(fact, actor);
       const [happened, enqueued] = [facts, jobs];
       scope.discard();
-      const pending = [taken, await sealOrigins(happened, ids => keysOf(pool, ids)), enqueued] as const;
+      const readKeys = (ids: readonly string[]) => keysOf(pool, ids);
+      const placed = await Promise.all(taken.map(write => withOrigin(write, readKeys)));
+      const pending = [placed, await sealOrigins(happened, readKeys), enqueued] as const;
       if (pending.some(waiting => waiting.length > 0)) await run(pool, flushStatement(...pending, keyring));
     },
   };
   return scope;
+}
+
+/* A session that comes to live in a browser says from where; who it is about was read along, and so was their key. */
+async function withOrigin(write: Write, readKeys: Parameters<typeof sealVisit>[1]): Promise<Write> {
+  if (write.act !== 'insert-session' && write.act !== 'update-session') return write;
+  const { accountId, uid } = write.payload;
+  if (!write.browser || typeof accountId !== 'string') return write;
+  const origin = await sealVisit({ accountId, context: originContext(String(uid)) }, readKeys);
+  return { ...write, ...(origin !== undefined && { origin }) };
 }
 
 /* That a session ends is recorded; its statement takes the grants along and tells the apps. */

@@ -8,6 +8,9 @@ export interface KnownSession {
   readonly version: number;
 }
 
+/** What the sealed origin of a session belongs to: it opens nowhere else. */
+export const originContext = (uid: string) => `session ${uid}`;
+
 const FIELDS: readonly (readonly [field: string, column: string])[] = [
   ['accountId', 'account_id'],
   ['acr', 'acr'],

@@ -8,25 +8,32 @@ interface EndedRow {
   readonly authorizations: object | null;
 }
 
-/* Locked in the order of their uids, so that two who end each other's sessions never wait for each other. */
-const living = (which: string) =>
-  `WITH living AS MATERIALIZED (SELECT uid FROM sessions WHERE ${which} AND ended_at IS NULL ORDER BY uid FOR UPDATE)`;
-
+const HERE = 'EXISTS (SELECT FROM living WHERE uid = :but)';
+const ENDED = 'RETURNING s.uid, s.account_id, s.authorizations';
 const END_LIVING = `UPDATE sessions s SET ended_at = :at, ended_reason = :reason, state = NULL, version = version + 1
   FROM living WHERE s.uid = living.uid`;
 
-const ENDED = 'RETURNING s.uid, s.account_id, s.authorizations';
+/* Locked in the order of their uids, so that two who end each other's sessions never wait for each other. */
+const living = (condition: string) => `
+  WITH living AS MATERIALIZED (SELECT uid FROM sessions WHERE ${condition} AND ended_at IS NULL ORDER BY uid FOR UPDATE)`;
 
-async function endWhere(
+const LIVING_ONE = living('uid = :uid');
+const LIVING_NAMED = living('uid = ANY (:uids::text[]) AND account_id = :accountId::uuid');
+const LIVING_ALL = living('account_id = :accountId::uuid');
+const LIVING_OTHERS = living(
+  'account_id = :accountId::uuid AND (:only::text[] IS NULL OR uid = ANY (:only) OR uid = :but)',
+);
+const END_OTHERS = `${LIVING_OTHERS},
+  ended AS (${END_LIVING} AND s.uid <> :but AND ${HERE} ${ENDED})
+  SELECT ${HERE} AS here, coalesce((SELECT jsonb_agg(to_jsonb(ended)) FROM ended), '[]') AS ended`;
+
+async function endThem(
   work: Work,
-  which: string,
+  them: string,
   { reason, ...named }: { readonly reason: EndReason; readonly [name: string]: string | readonly string[] },
 ): Promise<number> {
-  const { rows } = await work.tx.raw<{ rows: EndedRow[] }>(`${living(which)} ${END_LIVING} ${ENDED}`, {
-    ...named,
-    reason,
-    at: work.at,
-  });
+  const bound = { ...named, reason, at: work.at };
+  const { rows } = await work.tx.raw<{ rows: EndedRow[] }>([them, END_LIVING, ENDED].join(' '), bound);
   if (rows.length > 0) await leaveEnded(work, rows, reason);
   return rows.length;
 }
@@ -60,7 +67,7 @@ async function leaveEnded(work: Work, ended: readonly EndedRow[], reason: EndRea
  * transaction. Says whether there was anything to end; a session that has ended is never revived.
  */
 export async function endSession(work: Work, uid: string, reason: EndReason): Promise<boolean> {
-  return (await endWhere(work, 'uid = :uid', { uid, reason })) > 0;
+  return (await endThem(work, LIVING_ONE, { uid, reason })) > 0;
 }
 
 /** Ends those of these sessions that are the account's and live; says how many. Nobody else's is touched, whatever is named. */
@@ -71,36 +78,35 @@ export async function endTheseSessionsOf(
   reason: EndReason,
 ): Promise<number> {
   if (uids.length === 0) return 0;
-  const which = 'uid = ANY (:uids::text[]) AND account_id = :accountId::uuid';
-  return endWhere(work, which, { uids, accountId, reason });
+  return endThem(work, LIVING_NAMED, { uids, accountId, reason });
 }
 
 /** Ends all sessions of an account, and all that its apps still hold of it, also from sessions that are over. */
 export async function endSessionsOf(work: Work, accountId: string, reason: EndReason): Promise<void> {
-  await endWhere(work, 'account_id = :accountId::uuid', { accountId, reason });
+  await endThem(work, LIVING_ALL, { accountId, reason });
   await work.tx('grants').where({ account_id: accountId }).delete();
 }
 
 /**
- * Ends every session of an account but one, and all that apps hold which is not of that one; says how many there were. Of
- * two sessions that end each other at once the second finds that it has ended: undefined then, and nothing happened.
+ * Ends every session of an account but one, and all that apps hold which is not of that one; or those that are named, `only`.
+ * Says how many there were. Of two sessions that end each other at once the second finds that it has ended: undefined then,
+ * and nothing happened, so that one of them stays.
  */
 export async function endOtherSessionsOf(
   work: Work,
   accountId: string,
-  { but, reason }: { readonly but: string; readonly reason: EndReason },
+  {
+    but,
+    only,
+    reason,
+  }: { readonly but: string; readonly only?: readonly string[]; readonly reason: EndReason },
 ): Promise<number | undefined> {
-  const kept = 'EXISTS (SELECT FROM living WHERE uid = :but)';
-  const { rows } = await work.tx.raw<{ rows: { here: boolean; ended: EndedRow[] }[] }>(
-    `${living('account_id = :accountId::uuid')},
-     ended AS (${END_LIVING} AND s.uid <> :but AND ${kept} ${ENDED})
-     SELECT ${kept} AS here, coalesce((SELECT jsonb_agg(to_jsonb(ended)) FROM ended), '[]') AS ended`,
-    { accountId, but, reason, at: work.at },
-  );
+  const named = { accountId, but, only: only ? [...only] : null, reason, at: work.at };
+  const { rows } = await work.tx.raw<{ rows: { here: boolean; ended: EndedRow[] }[] }>(END_OTHERS, named);
   const { here = false, ended = [] } = rows[0] ?? {};
   if (!here) return undefined;
   if (ended.length > 0) await leaveEnded(work, ended, reason);
-  await endGrantsBut(work, accountId, but);
+  if (!only) await endGrantsBut(work, accountId, but);
   return ended.length;
 }
 

@@ -40,7 +40,6 @@ let nobody: Person;
 let owner: Person;
 let other: Person;
 let both: Person;
-let otherToken: string;
 let asked: Owner;
 /** The token of each browser's forms. */
 const tokens = new Map<Person, string>();
@@ -51,7 +50,6 @@ beforeAll(async () => {
   owner = await newMember(keyhold, app, OWNER);
   other = await newMember(keyhold, app, OTHER);
   [ownerId, otherId] = await Promise.all([accountOf(keyhold.db, OWNER), accountOf(keyhold.db, OTHER)]);
-  otherToken = await accountToken(keyhold, other, app, EVERY_SCOPE);
   both = personAt(keyhold);
   for (const email of [OWNER, OTHER]) await signInBeside(both, app, email);
   nobody = personAt(keyhold);
@@ -71,9 +69,10 @@ afterAll(async () => {
   await keyhold?.close();
 });
 
-/** As if everybody had signed in so many seconds ago. */
+/** As if everybody had signed in so many seconds ago, and nobody had been signed out since. */
 async function signedIn(ago: number): Promise<void> {
-  await keyhold.db('sessions').update({ login_ts: Math.floor(Date.now() / 1000) - ago });
+  const login_ts = Math.floor(Date.now() / 1000) - ago;
+  await keyhold.db('sessions').update({ login_ts, ended_at: null, ended_reason: null });
 }
 
 interface Tried {
@@ -213,6 +212,8 @@ test.each(pages)(
     const path = await pathOf(route);
     const { params, stranger = 404 } = entryOf(route);
     for (const person of [other, both]) {
+      /* They may sign themselves out, in the one browser from the other. */
+      await signedIn(0);
       const tried = await unchanged(() => visit(person, route, path, otherId));
       expect(tried.text).not.toContain(OWNER);
       if (params && page.path.includes(':')) expect([route, tried.status]).toEqual([route, stranger]);
@@ -292,6 +293,7 @@ test.each(operations)('C48: %s: without a token, and by a cookie alone, nobody i
 
 test.each(operations)("C48: %s: somebody else's token reaches nothing of it", async (route, one) => {
   const path = await pathOf(route);
+  const otherToken = await accountToken(keyhold, other, app, EVERY_SCOPE);
   const tried = await unchanged(() => call(route, path, otherToken));
   expect(tried.text).not.toContain(OWNER);
   const { params, stranger = 404 } = entryOf(route);

@@ -40,6 +40,8 @@ const CLIENT = 'the secret of an app, or its signature';
 const CHANGES_BY_TOKEN = [
   'PATCH /api/me/preferences',
   'POST /api/me/history/:id/object',
+  'POST /api/me/devices/end-others',
+  ...['/remembered', '/remembered/:id', '/:id'].map(path => `DELETE /api/me/devices${path}`),
   'PATCH /api/me/profile',
   'POST /api/me/profile/corrections',
   'PUT /api/me/profile/pictures/:attribute',
@@ -138,7 +140,6 @@ const NO_SECRET = [
   ...[
     'apps/:id',
     'apps/:id/remove',
-    'end-others',
     'passkeys/:id',
     'passkeys/:id/remove',
     'password',
@@ -148,7 +149,7 @@ const NO_SECRET = [
     'second-step/end',
   ].map(path => `POST /account/sign-in/${path}`),
   ...ACCOUNT_PAGES.map(({ method, path }) => `${method} ${path}`).filter(route =>
-    /^POST \/account\/(profile|preferences)(\/|$)/.test(route),
+    /^POST \/account\/(profile|preferences|devices)(\/|$)/.test(route),
   ),
   ...[
     'second-step/kept',

@@ -69,8 +69,8 @@ test('of fifty tries at once as many pass as are allowed, and one is told to be 
 /** Runs what would ride with the statement of a sign-in. */
 async function leave(clause: Clause | undefined): Promise<void> {
   const { values, bind } = openBinder();
-  const parts = clause?.(bind) ?? [];
-  await hot.query(statement(`WITH ${parts.join(', ')} SELECT 1`, values));
+  const { parts, selected = ['1'] } = clause?.(bind) ?? { parts: [] };
+  await hot.query(statement(`WITH ${parts.join(', ')} SELECT ${selected.join(', ')}`, values));
 }
 
 test('limits in any order never wait for each other', async () => {

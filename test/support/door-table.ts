@@ -194,13 +194,42 @@ async function aMove(owner: Owner, state = 'waiting'): Promise<Readonly<Record<s
   return {};
 }
 
+/** A session of its owner in some other browser. */
+async function aDevice({ db, accountId }: Owner): Promise<{ readonly id: string }> {
+  const now = Math.floor(Date.now() / 1000);
+  const id = uuidv7();
+  await db('sessions').insert({
+    uid: randomBytes(16).toString('base64url'),
+    id_digest: randomBytes(32),
+    id_sealed: Buffer.alloc(1),
+    account_id: accountId,
+    device: id,
+    login_ts: now,
+    issued_at: now,
+    expires_at: now + 1_000,
+  });
+  return { id };
+}
+
+async function aRemembered({ db, accountId }: Owner): Promise<{ readonly id: string }> {
+  const id = uuidv7();
+  const at = new Date();
+  await db('remembered_browsers').insert({
+    account_id: accountId,
+    id,
+    digest: randomBytes(32),
+    remembered_at: at,
+    expires_at: new Date(at.getTime() + 86_400_000),
+  });
+  return { id };
+}
+
 /** Every page, form and operation. A topic adds its own; `test/attack/doors.test.ts` tries each with everybody. */
 export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'GET /account': { owner: 200 },
   'GET /account/recovery': { owner: 200 },
   'POST /account/recovery/stop': { owner: 303, sent: { how: 'stop' } },
   'GET /account/sign-in': { owner: 200 },
-  'POST /account/sign-in/end-others': { owner: 303 },
   'GET /account/sign-in/password': { owner: 200 },
   'POST /account/sign-in/password': { owner: 400, sent: { password: 'short' } },
   'POST /account/sign-in/password/remove': { owner: 303, params: aPasskey },
@@ -238,6 +267,14 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'GET /account/disclosures.csv': { owner: 200 },
   'GET /account/disclosures.json': { owner: 200 },
   'GET /api/me/disclosures': { owner: 200 },
+  'GET /account/devices': { owner: 200 },
+  'GET /account/devices/end-others': { owner: 200 },
+  'POST /account/devices/end-others': { owner: 303 },
+  'GET /account/devices/:id/end': { owner: 200, params: aDevice, stranger: 303 },
+  'POST /account/devices/:id/end': { owner: 303, params: aDevice, stranger: 303 },
+  'GET /account/devices/:id/object': { owner: 200, params: aDevice, stranger: 303 },
+  'POST /account/devices/remembered/forget-all': { owner: 303 },
+  'POST /account/devices/remembered/:id/forget': { owner: 303, params: aRemembered, stranger: 303 },
   'GET /account/history': { owner: 200 },
   'GET /account/history.csv': { owner: 200 },
   'GET /account/history.json': { owner: 200 },
@@ -319,6 +356,12 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'DELETE /api/me/sign-in-methods/passkeys/:id': { owner: 204, params: aPasskey },
   'PATCH /api/me/sign-in-methods/apps/:id': { owner: 204, params: anApp, sent: { name: 'Blue phone' } },
   'DELETE /api/me/sign-in-methods/apps/:id': { owner: 204, params: anApp },
+  'GET /api/me/devices': { owner: 200 },
+  'POST /api/me/devices/end-others': { owner: 200 },
+  'GET /api/me/devices/remembered': { owner: 200 },
+  'DELETE /api/me/devices/remembered': { owner: 204 },
+  'DELETE /api/me/devices/remembered/:id': { owner: 204, params: aRemembered },
+  'DELETE /api/me/devices/:id': { owner: 204, params: aDevice },
   'GET /api/me/messages': { owner: 200 },
   'GET /api/me/preferences': { owner: 200 },
   'PATCH /api/me/preferences': { owner: 200, sent: { language: 'fr', time_zone: 'Europe/Paris' } },

@@ -41,6 +41,7 @@ export {
 } from './inspections.js';
 export {
   beginObjections,
+  countTold,
   endObjectionsTo,
   type FoundObjection,
   findObjection,

@@ -84,6 +84,20 @@ export async function wasToldSince(
   return rows[0]?.told === true;
 }
 
+/** How often the owner of an account was told of news of a kind since then, however many mailboxes it went to. */
+export async function countTold(
+  db: Db,
+  { accountId, about }: Pick<FoundObjection, 'accountId' | 'about'>,
+  since: Date,
+): Promise<number> {
+  const { rows } = await db.raw<{ rows: { n: number }[] }>(
+    `SELECT count(DISTINCT created_at)::int AS n FROM objections
+     WHERE account_id = ? AND about = ? AND created_at > ?`,
+    [accountId, about, since],
+  );
+  return rows[0]?.n ?? 0;
+}
+
 /** Lets no link in these mailboxes object to anything about an account any more. */
 export async function endObjectionsTo(
   work: Work,

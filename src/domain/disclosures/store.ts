@@ -37,7 +37,7 @@ export function insertDisclosures({ accountId, clientId, allowedTo, at, answers 
     const [account, client] = [bind(accountId, 'uuid'), bind(clientId, 'text')];
     const changed = `SELECT key, d.ids -> key AS before FROM jsonb_each(excluded.claims)
       WHERE d.claims -> key IS DISTINCT FROM value`;
-    return [
+    const parts = [
       `disclosing AS (INSERT INTO disclosed AS d (account_id, client_id, way, claims, ids, changed)
         SELECT ${account}, ${client}, way, claims, (SELECT jsonb_object_agg(key, id) FROM jsonb_object_keys(claims) key),
           (SELECT jsonb_object_agg(key, NULL) FROM jsonb_object_keys(claims) key)
@@ -56,6 +56,7 @@ export function insertDisclosures({ accountId, clientId, allowedTo, at, answers 
           AS t(id uuid, way text, claim text, hash bytea, purpose text)
         JOIN disclosing ON disclosing.way = t.way AND disclosing.changed ? t.claim)`,
     ];
+    return { parts };
   };
 }
 

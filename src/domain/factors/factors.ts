@@ -1,10 +1,9 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Keyring } from '../../platform/crypto/keyring.js';
-import type { JobDefinition } from '../../platform/jobs/jobs.js';
 import type { Db } from '../../platform/storage/db.js';
 import { openPersonal } from '../../platform/storage/origin.js';
-import { openWork, type Work } from '../../platform/storage/work.js';
-import { type Account, lockAccount, outdateProofs, setSecondStep } from '../accounts/accounts.js';
+import type { Work } from '../../platform/storage/work.js';
+import { lockAccount, outdateProofs, setSecondStep } from '../accounts/accounts.js';
 import { MOST_APPS, newRecoveryCode, periodOf, secretDigest, selectorOf } from './factor.js';
 import {
   countApps,
@@ -12,15 +11,11 @@ import {
   deleteCodes,
   deleteFactors,
   deleteRemembered,
-  deleteRememberedOne,
   findCode,
   findFactors,
-  findRemembered,
   INSERT_APP,
   insertCodes,
-  insertRemembered,
   listSealedApps,
-  removeExpiredBrowsers,
   type StoredCode,
   updateAppName,
   useCode,
@@ -43,6 +38,16 @@ export {
   spelledSecret,
   typedCode,
 } from './factor.js';
+export {
+  forgetAllBrowsers,
+  forgetBrowser,
+  isRemembered,
+  listRememberedBrowsers,
+  REMEMBERED_DAYS,
+  type RememberedBrowser,
+  rememberBrowser,
+  sweepRememberedBrowsers,
+} from './remembered.js';
 export { findFactors, type StoredCode } from './store.js';
 export {
   removeSuspendedApps,
@@ -65,11 +70,6 @@ export const FACTOR_FACTS = [
   'browser.remembered',
   'browser.forgotten',
 ] as const;
-
-/** Days for which a browser is remembered. */
-export const REMEMBERED_DAYS = 30;
-
-const DAY = 86_400_000;
 
 /** A new authenticator app whose first code was right. */
 export interface NewApp {
@@ -271,46 +271,8 @@ export async function disownCodes(work: Work, accountId: string): Promise<void> 
   if (left > 0) work.record({ type: 'recovery_codes.removed', accountId, detail: { left } });
 }
 
-/** Remembers for thirty days that the second step was done in a browser. */
-export async function rememberBrowser(work: Work, accountId: string, digest: Buffer): Promise<void> {
-  const until = new Date(work.at.getTime() + REMEMBERED_DAYS * DAY);
-  await insertRemembered(work.tx, { accountId, digest, at: work.at, until });
-  work.record({ type: 'browser.remembered', accountId });
-}
-
-/** Whether the second step is remembered in a browser; a changed password, a changed factor and "this wasn't me" end that. */
-export async function isRemembered(
-  db: Db,
-  { id, proofsFrom }: Pick<Account, 'id' | 'proofsFrom'>,
-  digest: Buffer,
-): Promise<boolean> {
-  const rememberedAt = await findRemembered(db, id, digest, new Date());
-  return rememberedAt !== undefined && rememberedAt > (proofsFrom ?? new Date(0));
-}
-
-/** Remembers one browser no more; false when it was not remembered. */
-export async function forgetBrowser(work: Work, accountId: string, digest: Buffer): Promise<boolean> {
-  const forgotten = await deleteRememberedOne(work.tx, accountId, digest);
-  if (forgotten) work.record({ type: 'browser.forgotten', accountId });
-  return forgotten;
-}
-
 /** What was proved before counts no more, and neither does what was remembered of it. */
 export async function forgetBrowsers(work: Work, accountId: string): Promise<void> {
   await deleteRemembered(work.tx, accountId);
   await outdateProofs(work, accountId);
-}
-
-const SWEEP_BATCH = 10_000;
-
-/** Removes remembered browsers whose time is over, once a day, 10,000 at once. */
-export function sweepRememberedBrowsers(db: Db): JobDefinition {
-  const sweep = () => openWork(db, { kind: 'system' }, work => removeExpiredBrowsers(work.tx, SWEEP_BATCH));
-  return {
-    name: 'sweep-remembered-browsers',
-    every: '17 3 * * *',
-    run: async (_payload, { signal }) => {
-      while (!signal.aborted && (await sweep()) === SWEEP_BATCH);
-    },
-  };
 }

@@ -168,17 +168,55 @@ export async function deleteCodes(tx: Tx, accountId: string): Promise<number> {
   return gone.filter(({ used_at }) => used_at === null).length;
 }
 
-/** Remembers a browser for an account. */
-export async function insertRemembered(
-  tx: Tx,
-  browser: { readonly accountId: string; readonly digest: Buffer; readonly at: Date; readonly until: Date },
-): Promise<void> {
-  await tx('remembered_browsers').insert({
-    account_id: browser.accountId,
-    digest: browser.digest,
-    remembered_at: browser.at,
-    expires_at: browser.until,
+/** What `Work.leave` remembers a browser by: from where that was is sealed under the account's key on the way. */
+export const INSERT_REMEMBERED = `
+    INSERT INTO remembered_browsers (account_id, id, digest, sealed, remembered_at, expires_at)
+    SELECT account_id, id, decode(digest, 'hex'), sealed, remembered_at, expires_at
+    FROM jsonb_to_recordset(?::jsonb) AS f(account_id uuid, id uuid, digest text, sealed bytea, remembered_at timestamptz,
+      expires_at timestamptz)`;
+
+/** A row of a remembered browser, with the account's key to open from where it was. */
+export interface RememberedRow {
+  readonly id: string;
+  readonly sealed: Buffer | null;
+  readonly key: Buffer | null;
+  readonly remembered_at: Date;
+  readonly expires_at: Date;
+}
+
+/** Which remembered browsers are listed. */
+export interface RememberedStretch {
+  /** What was remembered before counts no more. */
+  readonly since: Date;
+  readonly limit: number;
+  /** The id of the last one that was read; ids go by time. */
+  readonly before?: string | undefined;
+}
+
+/** The statement behind `listRemembered`. */
+export const LIST_REMEMBERED = `
+  SELECT b.id, b.sealed, b.remembered_at, b.expires_at,
+    (SELECT k.sealed FROM subject_keys k WHERE k.account_id = b.account_id) AS key
+  FROM remembered_browsers b
+  WHERE b.account_id = :accountId::uuid AND b.expires_at > now() AND b.remembered_at > :since
+    AND b.id < :before::uuid
+  ORDER BY b.id DESC LIMIT :limit`;
+
+const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+/** The browsers in which the second step of an account is remembered, the latest first. */
+export async function listRemembered(
+  db: Db,
+  accountId: string,
+  { since, limit, before = LAST_ID }: RememberedStretch,
+): Promise<readonly RememberedRow[]> {
+  const { rows } = await db.raw<{ rows: RememberedRow[] }>(LIST_REMEMBERED, {
+    accountId,
+    since,
+    before,
+    limit,
   });
+  return rows;
 }
 
 /** When a browser was remembered for an account, if that has not expired. */
@@ -211,6 +249,14 @@ export async function deleteRemembered(tx: Tx, accountId: string): Promise<numbe
 }
 
 /** Forgets one browser that was remembered for an account; says whether it was. */
-export async function deleteRememberedOne(tx: Tx, accountId: string, digest: Buffer): Promise<boolean> {
-  return (await tx('remembered_browsers').where({ account_id: accountId, digest }).delete()) === 1;
+export async function deleteRememberedOne(
+  tx: Tx,
+  accountId: string,
+  which: { readonly id: string } | { readonly digest: Buffer },
+): Promise<boolean> {
+  return (
+    (await tx('remembered_browsers')
+      .where({ account_id: accountId, ...which })
+      .delete()) === 1
+  );
 }

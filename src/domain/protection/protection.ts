@@ -1,5 +1,6 @@
 import { digest } from '../../platform/crypto/tokens.js';
 import { type Clause, type Db, type StatementPool, statement } from '../../platform/storage/db.js';
+import { type Job, jobSpec } from '../../platform/storage/work.js';
 
 export { type NoteReplay, openReplayNotes, type Replay } from './replays.js';
 
@@ -46,8 +47,9 @@ export interface Protection {
   takeBack(limits: readonly Limit[]): Promise<void>;
   /**
    * Knows a browser from now on by its new name, for the account that has just signed in with it and for those it was
-   * known to under the former one; tries that came before the proof are forgotten. Rides with the statement that
-   * records the sign-in; nothing where limits are off.
+   * known to under the former one; tries that came before the proof are forgotten. Where the account had not known the
+   * browser, the job that is for that is enqueued. Rides with the statement that records the sign-in, and costs none of
+   * its own; nothing where limits are off.
    */
   welcome(arrival: Arrival): Clause | undefined;
 }
@@ -60,6 +62,8 @@ export interface Arrival {
   /** Digest of the name it has from now on: a name that was planted before is worth nothing. */
   readonly browser: Buffer;
   readonly forget: readonly Limit[];
+  /** What is to be done where the account had not known the browser. */
+  readonly whenUnknown?: Job | undefined;
 }
 
 /** A browser is known for ninety days from its last sign-in, and until what was proved before does not count any more. */
@@ -100,25 +104,37 @@ const TAKE_BACK_SQL = `
     window_ends_at = a.window_ends_at - make_interval(secs => (?::int[])[array_position(?::text[], a.subject)])
   FROM counted c WHERE a.subject = c.subject`;
 
-function welcomeClause({ accountId, before, browser, forget }: Arrival): Clause {
+/** The device that a browser is to an account, and since when: one column of the row by its names in a statement. */
+export function knownDevice(column: 'device' | 'first_seen_at', account: string, browser: string): string {
+  return `(SELECT k.${column} FROM known_browsers k WHERE k.account_id = ${account} AND k.browser = ${browser})`;
+}
+
+function welcomeClause({ accountId, before, browser, forget, whenUnknown }: Arrival): Clause {
   return bind => {
     const [account, name] = [bind(accountId, 'uuid'), bind(browser, 'bytea')];
+    const [former, now] = [bind(before ?? null, 'bytea'), bind(new Date(), 'timestamptz')];
+    /* The device stays the same when its browser gets a new name. */
     const parts = [
-      `arrival AS (INSERT INTO known_browsers (account_id, browser, signed_in_at, expires_at)
-        VALUES (${account}, ${name}, ${bind(new Date(), 'timestamptz')}, now() + interval '${KNOWN_DAYS} days'))`,
+      `arrival AS (INSERT INTO known_browsers (account_id, browser, signed_in_at, expires_at, device, first_seen_at)
+        VALUES (${account}, ${name}, ${now}, now() + interval '${KNOWN_DAYS} days',
+          coalesce(${knownDevice('device', account, former)}, gen_random_uuid()),
+          coalesce(${knownDevice('first_seen_at', account, former)}, ${now})))`,
     ];
     if (forget.length > 0) {
       const subjects = bind(forget.map(keyOf), 'text[]');
       parts.push(`forgotten AS (DELETE FROM attempts WHERE subject = ANY (${subjects}))`);
     }
     if (before) {
-      const former = bind(before, 'bytea');
       parts.push(
         `renamed AS (UPDATE known_browsers SET browser = ${name} WHERE browser = ${former} AND account_id <> ${account})`,
-        `departed AS (DELETE FROM known_browsers WHERE browser = ${former} AND account_id = ${account})`,
+        `departed AS (DELETE FROM known_browsers WHERE browser = ${former} AND account_id = ${account}
+          RETURNING expires_at > now() AS known)`,
       );
     }
-    return parts;
+    if (!whenUnknown) return { parts };
+    const isKnown = before ? 'EXISTS (SELECT FROM departed WHERE known)' : 'false';
+    const job = bind(JSON.stringify([jobSpec(whenUnknown)]), 'jsonb');
+    return { parts, selected: [`keyhold_add_jobs(CASE WHEN NOT ${isKnown} THEN ${job} END)`] };
   };
 }
 

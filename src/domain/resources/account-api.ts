@@ -5,6 +5,8 @@ export const ACCOUNT_SCOPES = [
   'account:contacts:read',
   'account:contacts:write',
   'account:disclosures:read',
+  'account:devices:read',
+  'account:devices:write',
   'account:history:object',
   'account:history:read',
   'account:messages:read',

@@ -80,6 +80,8 @@ const ACCOUNT_WORDS: Readonly<Record<AccountScope, AccountAskWord>> = {
   'account:contacts:read': 'account_contacts_read',
   'account:contacts:write': 'account_contacts_write',
   'account:disclosures:read': 'account_disclosures_read',
+  'account:devices:read': 'account_devices_read',
+  'account:devices:write': 'account_devices_write',
   'account:history:read': 'account_history_read',
   'account:history:object': 'account_history_object',
   'account:messages:read': 'account_messages_read',

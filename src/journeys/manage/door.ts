@@ -14,6 +14,7 @@ import { type MeHere, secondFactorOf, whoIsMeant } from './person.js';
 export type NavWord =
   | 'overview'
   | 'sign_in'
+  | 'devices'
   | 'profile'
   | 'contacts'
   | 'disclosures'

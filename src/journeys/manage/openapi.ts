@@ -15,6 +15,9 @@ const SCOPES: Readonly<Record<AccountScope, string>> = {
   'account:contacts:read': 'See the e-mail addresses and telephone numbers.',
   'account:contacts:write': 'Add, prove and remove e-mail addresses and telephone numbers.',
   'account:disclosures:read': 'See which app was told what about the person, when and why.',
+  'account:devices:read': 'See where the person is signed in: devices, coarse places and times.',
+  'account:devices:write':
+    'Sign devices out, while the person is freshly signed in, and forget remembered browsers.',
   'account:history:read': 'See what happened about the account, with time, device and coarse place.',
   'account:history:object':
     'Say that something was not the person, which freezes the account until it is recovered.',

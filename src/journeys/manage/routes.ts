@@ -4,6 +4,8 @@ import { type ApiOperation, mountApi } from './api.js';
 import { CONTACT_OPERATIONS } from './contacts/api.js';
 import { CONTACT_PAGES } from './contacts/pages.js';
 import { undoRoutes } from './contacts/undo.js';
+import { DEVICES_OPERATIONS } from './devices/api.js';
+import { DEVICES_PAGES } from './devices/pages.js';
 import { DISCLOSURES_OPERATIONS } from './disclosures/api.js';
 import { DISCLOSURES_PAGES } from './disclosures/pages.js';
 import { type AccountPage, mountPages } from './door.js';
@@ -34,6 +36,7 @@ export const ACCOUNT_PAGES: readonly AccountPage[] = [
   ...PICTURE_PAGES,
   ...SIGNING_IN_PAGES,
   ...MOVE_PAGES,
+  ...DEVICES_PAGES,
   ...CONTACT_PAGES,
   ...DISCLOSURES_PAGES,
   ...HISTORY_PAGES,
@@ -46,6 +49,7 @@ export const API_OPERATIONS: readonly ApiOperation[] = [
   ...OVERVIEW_OPERATIONS,
   ...SIGNING_IN_OPERATIONS,
   ...MOVE_OPERATIONS,
+  ...DEVICES_OPERATIONS,
   ...PROFILE_OPERATIONS,
   ...PICTURE_OPERATIONS,
   ...CONTACT_OPERATIONS,

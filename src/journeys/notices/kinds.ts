@@ -11,6 +11,7 @@ export const NEWS = [
   'email_removed',
   'language_changed',
   'move_confirmed',
+  'new_device',
   'app_added',
   'app_removed',
   'passkey_added',

@@ -86,9 +86,9 @@ export function tellWithoutRequest(
   work: Work,
   telling: Telling,
   news: News,
-  asked: Asked = { at: work.at },
+  { clientId, ...asked }: Asked & { readonly clientId?: string } = { at: work.at },
 ): Promise<void> {
-  return tell(work, telling, asked, news);
+  return tell(work, telling, asked, news, clientId);
 }
 
 async function tell(

@@ -3,6 +3,7 @@ import type { Account } from '../../domain/accounts/accounts.js';
 import { isRemembered, REMEMBERED_DAYS, rememberBrowser } from '../../domain/factors/factors.js';
 import { digest, randomToken } from '../../platform/crypto/tokens.js';
 import type { Work } from '../../platform/storage/work.js';
+import { askedFrom } from '../../platform/web/origin.js';
 import type { Turn } from '../turn.js';
 
 const SHAPE = /^[\w-]{43}$/;
@@ -32,9 +33,11 @@ export async function isRememberedHere(turn: Turn, account: Account): Promise<bo
 }
 
 /** Remembers this browser by a name that it never had before: one that was planted in it is worth nothing. */
-export async function rememberHere(turn: Turn, work: Work, accountId: string): Promise<void> {
+export function rememberHere(turn: Turn, work: Work, accountId: string): void {
   const token = randomToken();
   const { name, options } = cookieOf(turn, accountId);
-  await rememberBrowser(work, accountId, digestFor(accountId, token));
+  const { device: browser, address } = askedFrom(turn.ctx);
+  const digested = digestFor(accountId, token);
+  rememberBrowser(work, turn.parts.keyring, { accountId, digest: digested, origin: { address, browser } });
   turn.ctx.cookies.set(name, token, { ...options, maxAge: REMEMBERED_DAYS * 86_400_000 });
 }

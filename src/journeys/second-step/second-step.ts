@@ -96,7 +96,7 @@ async function byApp(turn: Turn, accountId: string, code: string): Promise<Done 
   if (checked.suspendedFor !== null) return bySuspended(turn, accountId, checked);
   const used = await openWork(db, { kind: 'person', id: accountId }, async work => {
     const first = await useAppCode(work, accountId, checked);
-    if (first) await rememberIfWanted(turn, work, accountId);
+    if (first) rememberIfWanted(turn, work, accountId);
     return first;
   });
   if (used) return { second: 'app' };
@@ -137,8 +137,8 @@ async function byRecoveryCode(turn: Turn, accountId: string, code: string): Prom
 }
 
 /* Only where somebody signs in with a password: what they prove elsewhere is not what they would skip next time. */
-async function rememberIfWanted(turn: Turn, work: Work, accountId: string): Promise<void> {
-  if (turn.progress.halfway && turn.sent['remember'] === 'yes') await rememberHere(turn, work, accountId);
+function rememberIfWanted(turn: Turn, work: Work, accountId: string): void {
+  if (turn.progress.halfway && turn.sent['remember'] === 'yes') rememberHere(turn, work, accountId);
 }
 
 async function goFurther(turn: Turn, { second, newCode }: Done): Promise<void> {

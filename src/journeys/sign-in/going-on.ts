@@ -6,6 +6,7 @@ import { openWork } from '../../platform/storage/work.js';
 import { wake } from '../dormancy/waking.js';
 import { seeOther } from '../journey.js';
 import { PASSWORDS, SECOND_STEPS, welcome } from '../limits.js';
+import { newDeviceJob } from '../notices/new-device.js';
 import { keep, type Progress } from '../progress.js';
 import { stillDemanded } from '../second-step/demand.js';
 import { stepUrl, type Turn } from '../turn.js';
@@ -97,9 +98,12 @@ export async function goOn(turn: Turn, authentication: Authentication, account?:
   const demanded = await stillDemanded(turn, authentication, account);
   if (demanded) return leadTo(turn, demanded);
   await wake(turn, account);
-  const { ctx, parts, pending } = turn;
+  const { ctx, parts, pending, step } = turn;
+  const { accountId, acr } = authentication;
   const { name } = pending.prompt;
   const answered = name === 'create' || name === 'select_account' ? { [name]: {} } : {};
-  welcome(turn, authentication.accountId, PROVED[authentication.acr]);
-  return parts.interactions.signIn(ctx, { at: turn.cameAt, ...authentication }, answered);
+  /* Whoever has just signed up has no other device, and of a recovery every address was told. */
+  const isTold = step === 'sign-up-credential' || step === 'recovery-credential';
+  const known = welcome(turn, accountId, PROVED[acr], isTold ? undefined : newDeviceJob(turn, accountId));
+  return parts.interactions.signIn(ctx, { at: turn.cameAt, ...authentication, known }, answered);
 }

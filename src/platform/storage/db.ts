@@ -32,8 +32,14 @@ export function statement(text: string, values: unknown[]): NamedStatement {
 /** Binds a value of a Postgres type and gives the place that stands for it. */
 export type Bind = (value: unknown, type: string) => string;
 
-/** Parts of a statement that another statement takes along: common table expressions, with names of their own. */
-export type Clause = (bind: Bind) => readonly string[];
+/** What another statement takes along: common table expressions with names of their own, and what is asked of them. */
+export interface ClauseParts {
+  readonly parts: readonly string[];
+  readonly selected?: readonly string[];
+}
+
+/** Parts of a statement that another statement takes along. */
+export type Clause = (bind: Bind) => ClauseParts;
 
 /** Values and the places that stand for them, in the order in which they are bound. */
 export function openBinder(): { readonly values: unknown[]; readonly bind: Bind } {

@@ -143,6 +143,17 @@ export async function sealOrigins(
   });
 }
 
+/** Seals from where this request comes, as JSON takes `bytea`; undefined outside of one, or where the account has no key (any more). */
+export async function sealVisit(
+  { accountId, context }: Pick<Personal, 'accountId' | 'context'>,
+  readKeys: ReadKeys,
+): Promise<string | undefined> {
+  const visit = visiting.getStore();
+  const sealed = visit && (await keysFor(new Set([accountId]), readKeys)).get(accountId);
+  const key = sealed && openedKey(visit.keyring, accountId, sealed);
+  return key && `\\x${sealUnder(key, JSON.stringify(visit.origin()), context).toString('hex')}`;
+}
+
 function isPersonal(event: EventRow): event is EventRow & { readonly account_id: string } {
   return event.account_id !== null && event.actor_kind === 'person';
 }

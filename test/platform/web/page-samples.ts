@@ -25,6 +25,7 @@ const frame = {
   nav: [
     { word: 'overview', url: '/account', current: true },
     { word: 'sign_in', url: '/account/sign-in', current: false },
+    { word: 'devices', url: '/account/devices', current: false },
     { word: 'profile', url: '/account/profile', current: false },
     { word: 'contacts', url: '/account/contacts', current: false },
     { word: 'history', url: '/account/history', current: false },
@@ -35,6 +36,15 @@ const frame = {
 } as const;
 const at = new Date('2026-03-09T17:04:00Z');
 const action = { ...asked, word: 'signed_in_password', by: 'person', country: 'CH' } as const;
+
+const device = {
+  name: 'Firefox · Linux',
+  country: 'CH',
+  firstSeenAt: at,
+  lastSeenAt: at,
+  here: false,
+  apps: ['Book club', 'Photos'],
+};
 
 const passkey = {
   url: '/account/sign-in/passkeys/019ac1d2-6f3c-7c1e-9d8a-2f6b8d7c1e57',
@@ -583,6 +593,49 @@ export const pageSamples = {
       jsonUrl: '/account/history.json',
     },
   },
+  'account/devices': {
+    usual: {
+      ...frame,
+      devices: [
+        { ...device, here: true },
+        { ...device, endUrl: '/account/devices/0198/end', objectUrl: '/account/devices/0198/object' },
+        {
+          firstSeenAt: at,
+          lastSeenAt: at,
+          here: false,
+          apps: [],
+          endUrl: '/account/devices/0197/end',
+          objectUrl: '/account/devices/0197/object',
+        },
+      ],
+      mayEndOthers: true,
+      moreUrl: '/account/devices?after=1.a',
+      firstUrl: '/account/devices',
+      remembered: [
+        {
+          name: 'Safari · iOS',
+          country: 'CH',
+          at,
+          until: at,
+          forgetUrl: '/account/devices/remembered/1/forget',
+        },
+        { at, until: at, forgetUrl: '/account/devices/remembered/2/forget' },
+      ],
+    },
+    alone: {
+      ...frame,
+      me: nameless,
+      done: 'ended_others',
+      devices: [{ ...device, here: true }],
+      mayEndOthers: false,
+      remembered: [],
+    },
+  },
+  'account/device-end': { usual: { ...frame, device, url: '/account/devices/0198/end' } },
+  'account/device-object': {
+    usual: { ...frame, device, objection: 'c2VhbGVk', endUrl: '/account/devices/0198/end' },
+  },
+  'account/devices-end-others': { usual: frame },
   'account/history-object': {
     usual: { ...frame, action, harmless: false, objection: 'c2VhbGVk' },
     passkey: { ...frame, action, harmless: false, objection: 'c2VhbGVk', passkey: 'now' },

@@ -47,7 +47,7 @@ export interface HistoryPage extends AccountFrame {
   readonly jsonUrl: string;
 }
 
-/** `/account/history/:id/object`: what objecting to an action does. Posts `objection` to `/objection`, or `end` to `/account/sign-in/end-others`. */
+/** `/account/history/:id/object`: what objecting to an action does. Posts `objection` to `/objection`. */
 export interface HistoryObjectionPage extends AccountFrame {
   readonly action: ShownAction;
   /** Nobody got in by it: there is nothing to freeze. */

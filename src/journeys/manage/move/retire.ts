@@ -97,7 +97,11 @@ async function takeAway(work: Work, move: Move, chosen: readonly OldThing[]): Pr
     if (kind === 'app' && (await dropApp(work, accountId, id)) === 'dropped') gone.apps++;
     if (kind === 'session' && move.sessionUid !== undefined)
       gone.sessions = await endTheseSessionsOf(work, accountId, [move.sessionUid], 'ended-elsewhere');
-    if (kind === 'browser' && move.remembered && (await forgetBrowser(work, accountId, move.remembered)))
+    if (
+      kind === 'browser' &&
+      move.remembered &&
+      (await forgetBrowser(work, accountId, { digest: move.remembered }))
+    )
       gone.browsers++;
   }
   return gone;

@@ -9,7 +9,6 @@ export const DONE = [
   'passkey_added',
   'passkey_renamed',
   'passkey_removed',
-  'ended_others',
   'app_added',
   'app_renamed',
   'app_removed',
@@ -45,7 +44,7 @@ export interface ShownApp {
 /** `/account/sign-in`: all ways in, and what they are good for. */
 export interface WaysInPage extends AccountFrame {
   readonly done?: (typeof DONE)[number];
-  /** A change like this is a good moment to sign out everywhere else; posts to `/account/sign-in/end-others`. */
+  /** A change like this is a good moment to sign out everywhere else; posts to `/account/devices/end-others`. */
   readonly mayEndOthers: boolean;
   readonly password?: {
     readonly changedAt: Date;

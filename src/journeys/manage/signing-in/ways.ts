@@ -9,13 +9,12 @@ import {
 } from '../../../domain/credentials/credentials.js';
 import { type AuthenticatorApp, findFactors } from '../../../domain/factors/factors.js';
 import { mayAct } from '../../../oidc/acting.js';
-import { endOtherSessionsOf } from '../../../oidc/session.js';
 import { Refusal } from '../../../platform/errors.js';
 import { type PastEvent, readEvents } from '../../../platform/storage/events.js';
 import { openWork, type Work } from '../../../platform/storage/work.js';
 import { tellEveryone } from '../../notices/tell.js';
 import { isLastFactor } from '../../second-step/demand.js';
-import { type AccountCall, type AccountPage, doneHere, leadTo, showAccount } from '../door.js';
+import { type AccountCall, type AccountPage, doneHere, showAccount } from '../door.js';
 import { DONE, type ShownApp, type ShownPasskey } from './models.js';
 
 /** Where the ways in are shown. */
@@ -24,7 +23,6 @@ export const WAYS = '/account/sign-in';
 /** The list of all ways in, and what may be done after one was changed. */
 export const WAYS_PAGES: readonly AccountPage[] = [
   { method: 'GET', path: WAYS, nav: 'sign_in', run: showWays },
-  { method: 'POST', path: `${WAYS}/end-others`, form: WAYS, run: endOthers },
 ];
 
 const PLACES = [
@@ -36,7 +34,7 @@ const PLACES = [
   'authenticator_app.used',
 ];
 const MOST_EVENTS = 200;
-const HARMLESS: readonly string[] = ['passkey_renamed', 'app_renamed', 'ended_others'];
+const HARMLESS: readonly string[] = ['passkey_renamed', 'app_renamed'];
 
 /** How an account is signed in to, and from where each of its ways was added and last used, as far as that is on record. */
 export async function waysOf({ parts, me }: Pick<AccountCall, 'parts'> & { me: { accountId: string } }) {
@@ -162,13 +160,4 @@ export function droppingPasskey(call: Parameters<typeof changing>[0], passkeyId:
     if (await isLastFactor(work, call.parts, accountId, { passkeyId })) return 'last_factor';
     return dropPasskey(work, accountId, passkeyId);
   });
-}
-
-async function endOthers(call: AccountCall): Promise<void> {
-  const { parts, me, actor, sent } = call;
-  if (sent['end'] !== 'others') return leadTo(call, WAYS);
-  await openWork(parts.db, actor, work =>
-    endOtherSessionsOf(work, me.accountId, { but: me.sessionUid, reason: 'ended-elsewhere' }),
-  );
-  leadTo(call, WAYS, 'ended_others');
 }

@@ -297,6 +297,7 @@ test('"This wasn\'t me" on something harmless freezes nothing, says so, and sign
   await person.goto(at(`/account/history/${row.id}/object`));
   expect(person.page.text).toContain('Nobody gets into your account by this');
   expect(person.page.buttons).not.toContain("This wasn't me");
+  await person.follow('Sign out everywhere else');
   await person.press('Sign out everywhere else');
   expect(person.page.status).toBe(200);
   await elsewhere.goto(at('/account'));
