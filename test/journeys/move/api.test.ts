@@ -27,7 +27,10 @@ const at = (path: string) => new URL(path, keyhold.origin);
 
 beforeAll(async () => {
   keyhold = await startKeyhold();
-  app = await openRelyingParty(keyhold, { scope: `openid profile email ${READ} ${WRITE}` });
+  app = await openRelyingParty(keyhold, {
+    first_party: true,
+    scope: `openid profile email ${READ} ${WRITE}`,
+  });
 });
 
 beforeEach(async () => {
@@ -107,6 +110,18 @@ async function memberOn(person: Person): Promise<Person> {
   await signInBeside(person, app, `cleo${count}@example.test`);
   return person;
 }
+
+test("an app of somebody else's begins nothing and confirms nothing: it could add a way in of its own", async () => {
+  const theirs = await openRelyingParty(keyhold, { scope: `openid profile email ${READ} ${WRITE}` });
+  const foreign = await accountToken(keyhold, old, theirs, `${READ} ${WRITE}`);
+  await theirs.close();
+  const refused = await ask('POST', '', {}, foreign);
+  expect([refused.status, refused.body['code']]).toEqual([403, 'first_party_only']);
+  const { body } = await ask('POST', '', {});
+  await scan(phone, new URL(String(body['url'])));
+  expect((await ask('POST', '/confirm', { number: Number(numberOn(phone)) }, foreign)).status).toBe(403);
+  expect((await ask('GET')).body['state']).toBe('claimed');
+});
 
 test('beginning one needs the scope to write, and takes nothing unknown', async () => {
   const reading = await accountToken(keyhold, old, app, READ);

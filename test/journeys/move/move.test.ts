@@ -69,6 +69,7 @@ test('a passkey is made on the new phone, tried by signing in there, and the old
   expect(old.page.text).toContain('On one device only');
   const link = await beginMove(keyhold, old);
   expect(old.page.heading).toBe('Scan this with the new phone');
+  expect(old.page.html).toContain('<noscript><meta http-equiv="refresh" content="10"></noscript>');
   expect(link.pathname).toMatch(/^\/move\/[\w-]{43}$/);
   const { rows } = await keyhold.db.raw(
     'SELECT m::text FROM moves m UNION ALL SELECT l::text FROM move_links l',
@@ -169,7 +170,7 @@ test('an authenticator app comes to the new phone; the old one goes, and the old
   expect(phone.page.heading).toBe('It works');
   await old.goto(at('/account/move/now'));
   expect(old.page.heading).toBe('What happens to the old phone?');
-  old.tick('Authenticator app Authenticator app');
+  old.tick('Authenticator app');
   old.tick('Sign the old phone out');
   await old.press('Remove what I ticked');
   expect(old.page.heading).toBe('The old phone is signed out');

@@ -59,6 +59,20 @@ function presented(call: ApiCall, standing: Standing): z.input<typeof shape> {
 const notDue = () =>
   new Refusal('conflict', 'not_due', 'The move to a new phone does not wait for this now, or not here.');
 
+/*
+ * Whoever begins a move and confirms it can add a way in of their own. An app that is somebody else's may name and take away
+ * ways in, and never add one; the house's own apps are the house.
+ */
+async function mustBeOfTheHouse({ parts, caller }: ApiCall): Promise<void> {
+  const client = await parts.provider.Client.find(caller.clientId);
+  if (client?.['first_party'] === true) return;
+  throw new Refusal(
+    'forbidden',
+    'first_party_only',
+    "Only the house's own apps may move an account to a new phone.",
+  );
+}
+
 /** The old phone's part of a move, for an app that its person lets. */
 export const MOVE_OPERATIONS: readonly ApiOperation[] = [
   operation({
@@ -67,11 +81,12 @@ export const MOVE_OPERATIONS: readonly ApiOperation[] = [
     scope: 'account:security:write',
     sensitive: true,
     summary:
-      'Begins a move to a new phone: the address to show there as a QR code, good once and for ten minutes. One under way ends.',
+      'Begins a move to a new phone, for first-party apps: the address to show as a QR code, good once and for ten minutes.',
     input: z.strictObject({}),
     answer: started,
     status: 201,
     run: async call => {
+      await mustBeOfTheHouse(call);
       const { ctx, parts, me } = call;
       const { accountId, sessionUid } = me;
       await countTry({ ctx, parts }, MOVES, { email: accountId, account: { id: accountId } });
@@ -97,10 +112,12 @@ export const MOVE_OPERATIONS: readonly ApiOperation[] = [
     path: `${PATH}/confirm`,
     scope: 'account:security:write',
     sensitive: true,
-    summary: 'Says which number the new phone shows. A wrong one ends the move (409, wrong_number).',
+    summary:
+      'Says which number the new phone shows, for first-party apps. A wrong one ends the move (409, wrong_number).',
     input: z.strictObject({ number: z.int().min(10).max(99) }),
     answer: shape,
     run: async call => {
+      await mustBeOfTheHouse(call);
       const standing = await mine(call);
       if (standing.state !== 'claimed' || !isOurs(call, standing)) throw notDue();
       const answered = await answerNumber(call, standing, call.input.number);
