@@ -692,7 +692,7 @@ export const pageSamples = {
       by: 'recovery',
       otherUrl: '/x',
       mayRemember: false,
-      problems: [{ word: 'code_missing', field: 'code' }],
+      problems: [{ word: 'second_missing', field: 'code' }],
     },
   },
   'second-step/new-code': { usual: { uid, app, code } },
