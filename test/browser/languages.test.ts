@@ -65,14 +65,35 @@ const open = ({ page }: BrowserPerson, place: string, language: string, name: st
 /** How far the page can be pushed aside, which is nothing on a good page. */
 const OVERHANG = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
 
+/** Words that lie on other words. */
+const COVERED = `(() => {
+  const words = 'h1, h2, h3, p, li, dt, dd, label, legend, summary, button, a.button';
+  const said = [...document.querySelectorAll('main :is(' + words + ')')]
+    .filter(element => element.checkVisibility() && !element.querySelector(words))
+    .map(element => {
+      const range = document.createRange();
+      range.selectNodeContents(element);
+      return { text: element.textContent.trim().slice(0, 30), box: range.getBoundingClientRect() };
+    })
+    .filter(({ text, box }) => text !== '' && box.width > 0);
+  return said.flatMap((one, at) =>
+    said.slice(at + 1).filter(({ box }) =>
+      Math.min(one.box.bottom, box.bottom) - Math.max(one.box.top, box.top) > 4 &&
+      Math.min(one.box.right, box.right) - Math.max(one.box.left, box.left) > 4,
+    ).map(other => one.text + ' / ' + other.text),
+  );
+})()`;
+
 test.each([...words.languages.map(language => [320, language] as const), [390, 'ar'] as const])(
-  'no page is wider than a screen of %i pixels, in %s',
+  'no page is wider than a screen of %i pixels, and no words lie on others, in %s',
   async (width, language) => {
     const person = await reader({ width });
     const wide: string[] = [];
     for (const [place, name] of places) {
       await open(person, place, language, name);
       if (Number(await person.page.evaluate(OVERHANG)) > 0) wide.push(`${place} ${name}`);
+      const covered = (await person.page.evaluate(COVERED)) as readonly string[];
+      wide.push(...covered.map(found => `${place} ${name}: ${found}`));
     }
     expect(wide).toEqual([]);
     await person.close();
