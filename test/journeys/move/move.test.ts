@@ -60,6 +60,7 @@ async function signInTwice(person: Person, secret: string): Promise<void> {
 }
 
 const move = () => keyhold.db('moves').where({ account_id: accountId }).orderBy('id', 'desc').first();
+const seconds = () => Math.floor(Date.now() / 1000);
 const told = (subject: RegExp) => until(async () => (await old.newestMail(email, subject)) !== undefined);
 
 test('a passkey is made on the new phone, tried by signing in there, and the old one is retired', async () => {
@@ -84,6 +85,14 @@ test('a passkey is made on the new phone, tried by signing in there, and the old
   await old.goto(at('/account/move/now'));
   expect(old.page.heading).toBe('Is this your new phone?');
   expect(old.page.text).toContain('Chrome · Android');
+  await keyhold
+    .db('sessions')
+    .where({ account_id: accountId })
+    .update({ login_ts: seconds() - 400 });
+  await old.press(numberOn(phone));
+  expect(old.page.heading).toBe('Sign in');
+  await signIn(old, email);
+  expect(old.page.heading).toBe('Is this your new phone?');
   await confirm(keyhold, old, phone);
   expect(old.page.heading).toBe('Go on with the new phone');
   expect(phone.page.heading).toBe('Let this phone sign in');

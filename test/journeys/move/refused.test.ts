@@ -336,6 +336,27 @@ test('"this wasn\'t me" about a phone that was let in removes what it added, and
   expect(phone.page.status).toBe(410);
 });
 
+test('what the old phone holds is dealt with once, also when both phones do it at the same moment', async () => {
+  await addPasskeyTo(keyhold, old, false);
+  await scan(phone, await beginMove(keyhold, old));
+  await confirm(keyhold, old, phone);
+  const { authenticator } = await bindPasskey(keyhold, phone);
+  await phone.goto(at('/move'));
+  await phone.press('Try it now');
+  await signInWith(phone, authenticator);
+  await phone.goto(at('/account/move/old'));
+  await old.goto(at('/account/move/old'));
+  const thing = `passkey ${(await passkeys()).find(({ credential_id }) => credential_id !== authenticator.credentialId).id}`;
+  await Promise.all([
+    post(old, '/account/move/old', { keep: 'yes' }),
+    post(phone, '/account/move/old', { thing }),
+  ]);
+  expect([old.page.heading, phone.page.heading]).toEqual(['You have moved', 'You have moved']);
+  const [done, ...more] = await own('move.retired');
+  expect(more).toEqual([]);
+  expect(await passkeys()).toHaveLength(2 - Number(done?.detail['passkeys']));
+});
+
 test('the last way in and the last app stay, whatever is ticked, and the page says why', async () => {
   const synced = await addPasskeyTo(keyhold, old, true);
   await scan(phone, await beginMove(keyhold, old));

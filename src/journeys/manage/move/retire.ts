@@ -1,12 +1,16 @@
 import { z } from 'zod';
+import { lockAccount } from '../../../domain/accounts/accounts.js';
 import { dropPasskey, passkeyUserId } from '../../../domain/credentials/credentials.js';
 import { dropApp, forgetBrowser, isRemembered } from '../../../domain/factors/factors.js';
-import { finishMove, type Move, type Retired } from '../../../domain/moves/moves.js';
-import { endTheseSessionsOf, findSessionState } from '../../../oidc/session.js';
+import { findMove, finishMove, type Move, type Retired } from '../../../domain/moves/moves.js';
+import { listLiveSessions } from '../../../oidc/live-sessions.js';
+import { endTheseSessionsOf } from '../../../oidc/session.js';
+import type { Db } from '../../../platform/storage/db.js';
 import type { Work } from '../../../platform/storage/work.js';
-import { show } from '../../journey.js';
+import { type Parts, show } from '../../journey.js';
 import type { Standing } from '../../move/standing.js';
 import type { Problem } from '../../page-models.js';
+import { isLastFactor } from '../../second-step/demand.js';
 import { type AccountCall, type AccountPage, leadTo, showAccount } from '../door.js';
 import { changing, shownApp, shownPasskey, waysOf } from '../signing-in/ways.js';
 import { latestOf, MOVE, NOW, OLD } from './begin.js';
@@ -33,7 +37,7 @@ async function thingsOf(call: AccountCall, { move, account }: Standing): Promise
   const local = passkeys.filter(({ id, backedUp }) => !backedUp && id !== move.bound);
   const others = apps.filter(({ id }) => id !== move.bound);
   const lastWay = password === undefined && passkeys.length < 2;
-  const session = move.sessionUid && (await findSessionState(db, move.sessionUid));
+  const sessions = await sessionsOfOld(db, move);
   const remembered = move.remembered && account && (await isRemembered(db, account, move.remembered));
   return [
     ...local.map((passkey): OldThing => {
@@ -46,9 +50,17 @@ async function thingsOf(call: AccountCall, { move, account }: Standing): Promise
       const stays = apps.length < 2 ? ({ stays: 'last_second_step' } as const) : {};
       return { value: `app ${app.id}`, kind: 'app', ...seen, ...stays };
     }),
-    ...(session && !session.ended ? [{ value: 'session', kind: 'session' } as const] : []),
+    ...(sessions.length > 0 ? [{ value: 'session', kind: 'session' } as const] : []),
     ...(remembered ? [{ value: 'browser', kind: 'browser' } as const] : []),
   ];
+}
+
+/* All that live on the device on which the move was begun. */
+async function sessionsOfOld(db: Db, { accountId, sessionUid }: Move): Promise<readonly string[]> {
+  if (sessionUid === undefined) return [];
+  const [begun] = await listLiveSessions(db, accountId, { limit: 1, first: sessionUid });
+  if (begun?.uid !== sessionUid) return [];
+  return (await listLiveSessions(db, accountId, { device: begun.device })).map(({ uid }) => uid);
 }
 
 async function showOld(call: AccountCall, problems: readonly Problem[] = []): Promise<void> {
@@ -58,7 +70,7 @@ async function showOld(call: AccountCall, problems: readonly Problem[] = []): Pr
   showAccount(call, 'account/move/old', {
     problems,
     things: await thingsOf(call, standing),
-    isOld: standing.move.sessionUid === call.me.sessionUid,
+    isOld: (await sessionsOfOld(call.parts.db, standing.move)).includes(call.me.sessionUid),
   });
 }
 
@@ -78,25 +90,35 @@ async function retire(call: AccountCall): Promise<void> {
   const ticked = chosenSchema.safeParse(sent['thing']).data ?? [];
   const chosen = keeps ? [] : things.filter(({ value, stays }) => !stays && ticked.includes(value));
   if (!keeps && chosen.length === 0) return showOld(call, [{ word: 'move_nothing_ticked', field: 'thing' }]);
+  const sessions = await sessionsOfOld(call.parts.db, move);
   const retired = await changing(call, async (work, tell) => {
-    const gone = await takeAway(work, move, chosen);
-    if (!(await finishMove(work, move, gone))) return undefined;
+    await lockAccount(work, move.accountId);
+    const now = await findMove(work.tx, move.accountId, move.id);
+    if (now?.state !== 'tested') return undefined;
+    const gone = await takeAway(work, call.parts, { move, chosen, sessions });
+    await finishMove(work, move, gone);
     if (chosen.length > 0) await tell({ kind: 'phone_retired', undo: { moveId: move.id } });
     return gone;
   });
-  if (retired && retired.sessions > 0 && move.sessionUid === me.sessionUid) return sayGoodbye(call);
+  if (retired && retired.sessions > 0 && sessions.includes(me.sessionUid)) return sayGoodbye(call);
   leadTo(call, DONE);
 }
 
-async function takeAway(work: Work, move: Move, chosen: readonly OldThing[]): Promise<Retired> {
+interface Taking {
+  readonly move: Move;
+  readonly chosen: readonly OldThing[];
+  readonly sessions: readonly string[];
+}
+
+async function takeAway(work: Work, parts: Parts, { move, chosen, sessions }: Taking): Promise<Retired> {
   const { accountId } = move;
   const gone = { passkeys: 0, apps: 0, sessions: 0, browsers: 0 };
   for (const { value, kind } of chosen) {
     const id = value.split(' ')[1] ?? '';
-    if (kind === 'passkey' && (await dropPasskey(work, accountId, id)) === 'dropped') gone.passkeys++;
+    if (kind === 'passkey' && (await dropsPasskey(work, parts, accountId, id))) gone.passkeys++;
     if (kind === 'app' && (await dropApp(work, accountId, id)) === 'dropped') gone.apps++;
-    if (kind === 'session' && move.sessionUid !== undefined)
-      gone.sessions = await endTheseSessionsOf(work, accountId, [move.sessionUid], 'ended-elsewhere');
+    if (kind === 'session')
+      gone.sessions = await endTheseSessionsOf(work, accountId, sessions, 'ended-elsewhere');
     if (
       kind === 'browser' &&
       move.remembered &&
@@ -105,6 +127,16 @@ async function takeAway(work: Work, move: Move, chosen: readonly OldThing[]): Pr
       gone.browsers++;
   }
   return gone;
+}
+
+async function dropsPasskey(
+  work: Work,
+  parts: Parts,
+  accountId: string,
+  passkeyId: string,
+): Promise<boolean> {
+  if (await isLastFactor(work, parts, accountId, { passkeyId })) return false;
+  return (await dropPasskey(work, accountId, passkeyId)) === 'dropped';
 }
 
 async function signalOf(call: AccountCall): Promise<MoveDonePage['signal']> {
