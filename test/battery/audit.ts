@@ -31,6 +31,9 @@ const FINDINGS: Readonly<Record<string, string>> = {
   'consents without an account or an app': `SELECT 1 FROM consents o
     WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.id = o.account_id)
     OR NOT EXISTS (SELECT FROM clients c WHERE c.client_id = o.client_id)`,
+  'told last, and on no record': `SELECT 1 FROM disclosed p CROSS JOIN jsonb_each_text(p.ids) AS told (claim, id)
+    WHERE NOT EXISTS (SELECT FROM disclosures d WHERE d.account_id = p.account_id AND d.id = told.id::uuid
+      AND d.claim = told.claim AND encode(d.value_hash, 'hex') = p.claims ->> told.claim)`,
   'accounts without an identifier': `SELECT 1 FROM accounts a
     WHERE NOT EXISTS (SELECT FROM identifiers i WHERE i.account_id = a.id)`,
   'accounts without a proved address': `SELECT 1 FROM accounts a WHERE NOT EXISTS (SELECT FROM email_addresses e

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { cpus } from 'node:os';
 import { killAll } from '../support/keyhold-process.js';
 import { runChooser } from './chooser.js';
+import { runDisclosures } from './disclosures.js';
 import { runDrains } from './drain.js';
 import { runEnumeration } from './enumeration.js';
 import { runKills } from './kills.js';
@@ -55,6 +56,10 @@ const PARTS: Readonly<Record<string, Part>> = {
     const late = result.restarts.filter(each => each > 5_000).map(each => `ready after ${each} ms`);
     const { problems, restarts, ...rest } = result;
     return { problems: [...problems, ...late], summary: { ...rest, readyAfter: spread(restarts) } };
+  },
+  disclosures: async (rig, seed) => {
+    const telling = { seed, members: 200, clients: 16, rounds: 12, changing: true, kills: 30 };
+    return parted(await runDisclosures(rig, telling, say));
   },
   enumeration: async (rig, seed) => parted(await runEnumeration(rig, { samples: 200, seed }, say)),
   plans: async rig => parted(await runPlans(rig, 1_000_000, say)),
