@@ -1002,7 +1002,15 @@ export const pageSamples = {
   },
   'recovery/lost': {
     usual: { uid, app, email, hours: 72, mayWait: true, mailProved: false },
-    atOnce: { uid, app: longApp, email: longEmail, hours: 0, mayWait: true, mailProved: true },
+    atOnce: {
+      uid,
+      app: longApp,
+      email: longEmail,
+      hours: 0,
+      mayWait: true,
+      mailProved: true,
+      support: { address: longEmail },
+    },
     nothing: {
       uid,
       app,
@@ -1010,7 +1018,7 @@ export const pageSamples = {
       hours: 1,
       mayWait: false,
       mailProved: true,
-      support: 'https://help.example/',
+      support: { url: 'https://help.example/' },
     },
   },
   'recovery/lost-password': {

@@ -4,13 +4,14 @@ import type { AppBadge, Asked, Problem, Step } from '../../page-models.js';
 /** What there is to do without the phone. "Continue" posts to `…/lost/continue`, "Back" to `…/lost/back`. */
 export interface LostPage extends Step {
   readonly email: string;
-  /** The second step, by a recovery code. */
+  /** How long they would wait. */
   readonly hours: number;
   /** They have a password, which together with a code by mail is enough once they have waited. */
   readonly mayWait: boolean;
   /** A code by mail was right before. */
   readonly mailProved: boolean;
-  readonly support?: string;
+  /** A page, or an e-mail address. */
+  readonly support?: { readonly url: string } | { readonly address: string };
 }
 
 /** The password beside the code by mail. Posts `password` to `…/lost/password`. */

@@ -23,6 +23,9 @@ interface Base {
 
 const whoseOf = ({ progress }: Turn) => progress.lost?.accountId ?? '';
 
+const supportOf = ({ protocol, pathname, href }: URL) =>
+  protocol === 'mailto:' ? { address: decodeURIComponent(pathname) } : { url: href };
+
 const PAGES: Readonly<Partial<Record<Step, Show>>> = {
   lost: async (turn, base) => {
     const { ctx, parts, progress } = turn;
@@ -32,7 +35,7 @@ const PAGES: Readonly<Partial<Record<Step, Show>>> = {
       hours: parts.lostPhoneWait,
       mayWait,
       mailProved: progress.lost?.proof !== undefined,
-      ...(parts.support && { support: parts.support.href }),
+      ...(parts.support && { support: supportOf(parts.support) }),
     });
   },
   'lost-password': ({ ctx, parts }, base) => show(ctx, parts, 'recovery/lost-password', base),
