@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { STEPS } from '../../src/journeys/sign-in/next-step.js';
 import { setUpApp } from '../support/authenticator-app.js';
-import { type Flow, POSTS, type Post, reach, STATES } from '../support/flow-table.js';
+import { type Flow, mailedCode, POSTS, type Post, reach, STATES } from '../support/flow-table.js';
 import { personAt } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { accountOf, peopleOnRecord } from '../support/ledger.js';
@@ -11,6 +11,7 @@ import { newMember } from '../support/protocol.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
 import { ownRoutes } from '../support/routes.js';
 import {
+  csrfOf,
   memberOf,
   postScript,
   requestPath,
@@ -26,13 +27,16 @@ let app: RelyingParty;
 let flow: Flow;
 let count = 0;
 
-/* Nothing more is proved by these: what was proved before signs somebody in. */
-const SIGNS_IN: readonly string[] = [
+/* Nothing more is proved by these: what was proved before signs somebody in, or does what it was proved for. */
+const ACTS: readonly string[] = [
   '/consent',
   '/passkey/skip',
   '/second-step/kept',
   '/second-factor/skip',
   '/recovery-codes/kept',
+  '/lost/begin',
+  '/lost/kept',
+  '/lost/stop',
 ];
 
 const PREFIX = 'POST /interaction/:uid';
@@ -41,17 +45,24 @@ const PLACES = Object.entries(STATES);
 beforeAll(async () => {
   keyhold = await startKeyhold();
   app = await openRelyingParty(keyhold);
-  const [member, careful, keyed] = ['member', 'careful', 'keyed'].map(name => `${name}@example.test`);
-  if (!member || !careful || !keyed) throw new Error('nobody');
+  const names = ['member', 'careful', 'keyed', 'losing'];
+  const [member = '', careful = '', keyed = '', email = ''] = names.map(name => `${name}@example.test`);
   await memberOf(keyhold, app, member);
   const mine = await setUpApp(keyhold, await newMember(keyhold, app, careful));
+  const losing = {
+    email,
+    mine: await setUpApp(keyhold, await newMember(keyhold, app, email)),
+    accountId: await accountOf(keyhold.db, email),
+  };
   const passkey = await signUpWithPasskey(personAt(keyhold), app, keyhold.origin, keyed);
   const signingUp = personAt(keyhold);
   await toSignUpCode(signingUp, app, 'elsewhere@example.test');
   const mail = await signingUp.latestMail('elsewhere@example.test');
   const link = linkIn(mail).split('/').at(-1) ?? '';
   const memberId = await accountOf(keyhold.db, member);
-  flow = { keyhold, app, member, careful, mine, passkey, memberId, link, next: () => ++count };
+  const people = { member, careful, mine, losing, passkey, memberId };
+  const code = (person: Person) => mailedCode({ keyhold }, person);
+  flow = { keyhold, app, ...people, link, mailedCode: code, next: () => ++count };
 });
 
 beforeEach(() => keyhold.db('attempts').delete());
@@ -96,6 +107,15 @@ async function send(person: Person, path: string, post: Post, fields: Row): Prom
   return { status, location: headers.get('location') ?? '', text };
 }
 
+/** Somebody at this place; where its page has no form, with one of the same request before them, which changes nothing. */
+async function stand(name: string, heading: string): Promise<Person> {
+  const person = await reach(flow, name);
+  expect(person.page.heading).toBe(heading);
+  const elsewhere = new URL(`${requestPath(person)}?way=sign-in`, keyhold.origin);
+  if (csrfOf(person) === '') await person.goto(elsewhere);
+  return person;
+}
+
 describe.each(PLACES)('at %s', (name, { heading }) => {
   const posts = Object.entries(POSTS);
   const illegal = posts.filter(([, { legal }]) => !(name in legal));
@@ -103,8 +123,7 @@ describe.each(PLACES)('at %s', (name, { heading }) => {
   const legal = posts.filter(([path, post]) => name in post.legal && path !== '/choose');
 
   test('C06, C15: no post of another step does anything, however right it is; nor does an empty or a wrong one here', async () => {
-    const person = await reach(flow, name);
-    expect(person.page.heading).toBe(heading);
+    const person = await stand(name, heading);
     const [uid, due] = [uidOf(person), new URL(requestPath(person), keyhold.origin)];
     const before = [await peopleOnRecord(keyhold.db), await requestOf(uid)];
     for (const [path, post] of illegal) {
@@ -128,7 +147,7 @@ describe.each(PLACES)('at %s', (name, { heading }) => {
   });
 
   test.each(legal)('%s leads on', async (path, post) => {
-    const person = await reach(flow, name);
+    const person = await stand(name, heading);
     const here = person.page.url;
     const right = await post.right(flow, person);
     const before = await peopleOnRecord(keyhold.db);
@@ -142,11 +161,11 @@ describe.each(PLACES)('at %s', (name, { heading }) => {
     if (location === '') return expect([path, text]).toEqual([path, expect.stringContaining(goal)]);
     await person.goto(new URL(location, here));
     expect(person.page.heading).toBe(goal);
-    if (!post.wrong && !SIGNS_IN.includes(path)) expect(await peopleOnRecord(keyhold.db)).toBe(before);
+    if (!post.wrong && !ACTS.includes(path)) expect(await peopleOnRecord(keyhold.db)).toBe(before);
   });
 
   test('C06: what was proved is not proved any more after turning back', async () => {
-    const person = await reach(flow, name);
+    const person = await stand(name, heading);
     await send(person, '/back', POSTS['/back'] as Post, {});
     const [uid, due] = [uidOf(person), new URL(requestPath(person), keyhold.origin)];
     await person.goto(due);

@@ -5,6 +5,7 @@ import { appCode, type SetUp } from './authenticator-app.js';
 import { until } from './jobs.js';
 import { personAt, signIn } from './journeys.js';
 import type { TestKeyhold } from './keyhold.js';
+import { LOST_STATES, type Losing, newAppOn } from './lost-table.js';
 import { mailsNow } from './mailbox.js';
 import type { Person } from './person.js';
 import type { RelyingParty } from './relying-party.js';
@@ -32,6 +33,10 @@ export interface Flow {
   /** Has a second step as well. */
   readonly careful: string;
   readonly mine: SetUp;
+  /** Has one, and loses it. */
+  readonly losing: Losing;
+  /** The code that the pending request of this very browser waits for. */
+  mailedCode(person: Person): Promise<Readonly<Record<string, unknown>>>;
   readonly passkey: ReturnType<typeof openAuthenticator>;
   /** The id of somebody's account, who is signed in in no browser of the model. */
   readonly memberId: string;
@@ -186,6 +191,7 @@ export const STATES: Readonly<Record<string, State>> = {
     },
   },
   ...STEP_UP_STATES,
+  ...LOST_STATES,
   consent: {
     step: 'consent',
     heading: 'Allow access?',
@@ -218,8 +224,8 @@ export interface Post {
 const nothing = () => ({});
 const GUESS = { code: '00000000' };
 
-/* The code that the pending request of this very browser waits for, or a guess where it waits for none. */
-async function mailedCode({ keyhold }: Flow, person: Person): Promise<Fields> {
+/** The code that the pending request of this very browser waits for, or a guess where it waits for none. */
+export async function mailedCode({ keyhold }: Pick<Flow, 'keyhold'>, person: Person): Promise<Fields> {
   const binding = requestPath(person).split('/')[2] ?? '';
   const open = { binding, used_at: null, ended_at: null, decoy: false };
   const proof = await keyhold.db('email_proofs').where(open).first();
@@ -306,6 +312,7 @@ export const POSTS: Readonly<Record<string, Post>> = {
       'sign-in-code of somebody with a second step': 'Check your email',
       'sign-up-code': 'Check your email',
       'recovery-code': 'Check your email',
+      'lost-code': 'Check your email',
     },
   },
   '/code': {
@@ -316,6 +323,7 @@ export const POSTS: Readonly<Record<string, Post>> = {
       'sign-in-code of somebody with a second step': 'One more step',
       'sign-up-code': 'Finish your account',
       'recovery-code': 'Choose how you sign in',
+      'lost-code': 'What was on the phone?',
     },
   },
   '/recovery': {
@@ -355,6 +363,32 @@ export const POSTS: Readonly<Record<string, Post>> = {
   '/second-factor/skip': { right: nothing, legal: { 'second-factor of a wish': CONSENT } },
   '/recovery-codes/file': { right: nothing, legal: { 'recovery-codes': 'Recovery codes.' } },
   '/recovery-codes/kept': { right: nothing, legal: { 'recovery-codes': CONSENT } },
+  '/lost': {
+    right: nothing,
+    legal: to(['second-step', 'second-step of a recovery'], 'Your phone is gone?'),
+  },
+  '/lost/back': {
+    right: nothing,
+    legal: to(['lost', 'lost of a recovery', 'lost-password', 'lost-code'], 'One more step'),
+  },
+  '/lost/continue': {
+    right: nothing,
+    legal: { lost: 'Check your email', 'lost of a recovery': 'And your password' },
+  },
+  '/lost/password': {
+    right: () => ({ password: GOOD_PASSWORD }),
+    wrong: () => ({ password: 'a wrong password of somebody' }),
+    legal: { 'lost-password': 'What was on the phone?' },
+  },
+  '/lost/begin': { right: nothing, legal: { 'lost-what': 'Now you wait' } },
+  '/lost/app': {
+    right: (_flow, person) => newAppOn(person),
+    wrong: (_flow, person) => ({ ...newAppOn(person), code: '000000' }),
+    legal: { 'lost-new': 'Keep your recovery codes' },
+  },
+  '/lost/kept': { right: nothing, legal: { 'lost-codes': IN_THE_APP } },
+  '/lost/file': { right: nothing, legal: { 'lost-codes': 'Recovery codes' } },
+  '/lost/stop': { right: () => ({ how: 'stop' }), legal: { 'stop-recovery': 'Enter your password' } },
   '/link/:token': {
     token: ({ link }) => link,
     right: nothing,
@@ -383,7 +417,7 @@ export const POSTS: Readonly<Record<string, Post>> = {
   '/passkey/new/options': {
     script: true,
     right: () => ({ name: 'X', terms: true }),
-    legal: to(['sign-up-credential', 'passkey-offer', 'recovery-credential', ...CHOICES], ''),
+    legal: to(['sign-up-credential', 'passkey-offer', 'recovery-credential', ...CHOICES, 'lost-new'], ''),
   },
   '/passkey/new': {
     script: true,
@@ -392,6 +426,7 @@ export const POSTS: Readonly<Record<string, Post>> = {
     legal: {
       ...to(['sign-up-credential', 'passkey-offer', 'recovery-credential'], CONSENT),
       ...to(CHOICES, 'Write down your recovery codes'),
+      'lost-new': 'Keep your recovery codes',
     },
   },
 };
