@@ -1,6 +1,7 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import type { Payload } from './artefacts.js';
+import { boundedBy } from './bounded.js';
 import { userCodeDigest } from './device-codes.js';
 import { requestScope } from './request-scope.js';
 import { maybeOfKind } from './token-ids.js';
@@ -17,6 +18,7 @@ export function openAdapter(findClient: FindClient, keyring: Keyring): (model: s
     if (model === 'Client') return clientAdapter(findClient);
     if (model === 'Session') return sessionAdapter();
     if (model === 'DeviceCode') return deviceAdapter(keyring);
+    if (model === 'Grant') return grantAdapter(findClient);
     return artefactAdapter(model);
   };
 }
@@ -34,6 +36,24 @@ function artefactAdapter(model: string): Adapter {
     destroy: async id =>
       model === 'Grant' ? requestScope().writes.endGrants([id]) : requestScope().writes.remove(model, id),
     revokeByGrantId: async grantId => requestScope().writes.endGrants([grantId]),
+  };
+}
+
+/* An app of the house has no consent to be held to: it is the house. */
+function grantAdapter(findClient: FindClient): Adapter {
+  return {
+    ...artefactAdapter('Grant'),
+    find: async id => {
+      const scope = requestScope();
+      const grant = await scope.find('Grant', id);
+      if (!grant) return undefined;
+      const [accountId, clientId] = [String(grant['accountId']), String(grant['clientId'])];
+      const client = await findClient(clientId);
+      if (client?.['first_party'] === true) return grant as AdapterPayload;
+      const bounded = boundedBy(grant, await scope.consent(accountId, clientId));
+      if (bounded?.narrowed) scope.narrowed.add(id);
+      return bounded?.grant as AdapterPayload | undefined;
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 import type Koa from 'koa';
 import type Provider from 'oidc-provider';
+import type { Grant } from 'oidc-provider';
 import { mayAct } from './acting.js';
 import { BearerRefusal } from './bearer-refusal.js';
 import { provedKey } from './proofs.js';
@@ -10,7 +11,7 @@ export interface Caller {
   readonly clientId: string;
   readonly accountId: string;
   readonly sessionUid: string | undefined;
-  /** Those the token has and the app is still registered for. */
+  /** Those the token has, the person still allows, and the app is still registered for. */
   readonly scopes: ReadonlySet<string>;
   /** When the person authenticated for this token; what happened in their browser since then does not make it fresh. */
   readonly authenticatedAt: Date | undefined;
@@ -49,7 +50,8 @@ export async function callerOf(
   allowOrigin(client);
   const key = await provedKey(ctx, provider, { value, clientId: client.clientId });
   if (token.jkt !== key || proves !== (key !== undefined)) throw unknown();
-  if (!(await isGranted(provider, token))) throw unknown();
+  const grant = await grantOf(provider, token);
+  if (!grant) throw unknown();
   const { auth_time: authTime, acr } = (token.extra ?? {}) as { auth_time?: unknown; acr?: unknown };
   const authenticatedAt = typeof authTime === 'number' ? authTime : undefined;
   const snapshot = await requestScope().account(token.accountId);
@@ -60,7 +62,9 @@ export async function callerOf(
     clientId: client.clientId,
     accountId: token.accountId,
     sessionUid: token.sessionUid,
-    scopes: new Set([...token.scopes].filter(scope => registered.has(scope))),
+    scopes: new Set(
+      words(grant.getResourceScopeFiltered(audience, token.scopes)).filter(scope => registered.has(scope)),
+    ),
     authenticatedAt: authenticatedAt === undefined ? undefined : new Date(authenticatedAt * 1000),
     acr: typeof acr === 'string' ? acr : undefined,
     secondStep: snapshot?.second_step === true,
@@ -76,7 +80,9 @@ interface GrantedToken {
   readonly accountId?: string | undefined;
 }
 
-async function isGranted(provider: Provider, token: GrantedToken): Promise<boolean> {
+async function grantOf(provider: Provider, token: GrantedToken): Promise<Grant | undefined> {
   const grant = token.grantId === undefined ? undefined : await provider.Grant.find(token.grantId);
-  return grant?.clientId === token.clientId && grant?.accountId === token.accountId;
+  return grant?.clientId === token.clientId && grant?.accountId === token.accountId ? grant : undefined;
 }
+
+const words = (text: string) => text.split(' ').filter(Boolean);

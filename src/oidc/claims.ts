@@ -64,6 +64,7 @@ function withLines(address: object): object {
 interface EngineContext {
   readonly oidc?: {
     readonly session?: { readonly accountId?: string | undefined; readonly loginTs?: number | undefined };
+    readonly client?: { readonly clientId: string; readonly first_party?: unknown };
   };
 }
 
@@ -117,6 +118,15 @@ export function findAccountBy(claims: Claims) {
       })
     )
       return undefined;
-    return { accountId: id, claims: async () => claims.of(snapshot) };
+    return { accountId: id, claims: async () => mayLeave(ctx, claims.of(snapshot)) };
   };
+}
+
+/* What rests on words that changed since stays here, also for tokens that were given before. */
+async function mayLeave<Told extends { readonly sub: string }>(ctx: unknown, told: Told): Promise<Told> {
+  const client = (ctx as EngineContext | undefined)?.oidc?.client;
+  if (!client || client.first_party === true) return told;
+  const withheld = (await requestScope().consent(told.sub, client.clientId))?.withheld ?? [];
+  const left = Object.entries(told).filter(([name]) => !withheld.includes(name));
+  return withheld.length === 0 ? told : (Object.fromEntries(left) as Told);
 }

@@ -120,7 +120,8 @@ export async function loadExistingGrant(ctx: KoaContextWithOIDC): Promise<Grant 
   if (!covers(ctx, allowed)) return fresh;
   const existingId = oidc.session?.grantIdFor(client.clientId);
   const existing = existingId ? await oidc.provider.Grant.find(existingId) : undefined;
-  const stands = existing?.accountId === account.accountId && lastsFor(ctx, existing);
+  const whole = existingId === undefined || !requestScope().narrowed.has(existingId);
+  const stands = whole && existing?.accountId === account.accountId && lastsFor(ctx, existing);
   if (stands && (client['first_party'] || isWithin(existing, fresh))) return widened(existing, allowed);
   await fresh.save();
   return fresh;

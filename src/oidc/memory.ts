@@ -47,6 +47,10 @@ export interface ConsentSnapshot {
   readonly refused_scopes: readonly string[];
   readonly refused_claims: readonly string[];
   readonly resources: Readonly<Record<string, string>>;
+  /** Purposes whose words changed since they were agreed to. */
+  readonly outdated: readonly string[];
+  /** What stays here until the person has agreed to the new words. */
+  readonly withheld: readonly string[];
 }
 
 /** One row of a read: each part is JSON, `null` where the join found nothing, absent where nothing was joined. */
@@ -156,8 +160,10 @@ function learnAbsences(memory: Memory, row: ReadRow, clientId: string | undefine
   const isToken = source?.['prompt'] === undefined;
   if ('grant' in row && isToken && typeof grantId === 'string')
     absent(memory.artefacts, artefactKey('Grant', grantId));
-  const accountId = row.account?.['account_id'];
-  const client = clientId ?? (source?.['params'] as Payload | undefined)?.['client_id'];
+  const held = source?.['grant_id'] === undefined ? row.grant : source;
+  const accountId = row.account?.['account_id'] ?? held?.['account_id'];
+  const params = source?.['params'] as Payload | null | undefined;
+  const client = clientId ?? params?.['client_id'] ?? held?.['client_id'];
   if ('consent' in row && typeof accountId === 'string' && typeof client === 'string') {
     absent(memory.consents, consentKey(accountId, client));
   }

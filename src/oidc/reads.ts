@@ -22,9 +22,12 @@ const BY_REFERENCE = [
   .map(column => `'${column}', s.${column}`)
   .join(', ');
 const SELECT_TOKEN = `SELECT to_json(t) AS artefact, to_json(g) AS "grant",
-    CASE WHEN s.uid IS NOT NULL THEN json_build_object(${BY_REFERENCE}) END AS session, to_json(a) AS account`;
+    CASE WHEN s.uid IS NOT NULL THEN json_build_object(${BY_REFERENCE}) END AS session, to_json(a) AS account,
+    to_json(c) AS consent`;
+const CONSENT_OF = (row: string) =>
+  `LEFT JOIN consent_snapshots c ON c.account_id = ${row}.account_id AND c.client_id = ${row}.client_id`;
 
-/** A code or token by digest ($1), for slotted kinds in one of the slots $2: with its grant, session and account. */
+/** A code or token by digest ($1), for slotted kinds in one of the slots $2: with its grant, session, account and consent. */
 export function tokenRead(model: string): string {
   const artefact = ARTEFACTS[model];
   if (!artefact) throw new Error(`no table for ${model}`);
@@ -36,6 +39,7 @@ export function tokenRead(model: string): string {
     LEFT JOIN grants g ON g.id = t.grant_id
     LEFT JOIN sessions s ON s.uid = t.session_uid AND s.ended_at IS NULL
     ${ACCOUNT} t.account_id
+    ${CONSENT_OF('t')}
     ${found}`;
 }
 
@@ -111,8 +115,8 @@ export const RESUME_READ = `${SELECT_PENDING},
 /** An account's snapshot ($1). */
 export const ACCOUNT_READ = 'SELECT to_json(a) AS account FROM account_snapshots a WHERE a.account_id = $1';
 
-/** A grant ($1). */
-export const GRANT_READ = 'SELECT to_json(g) AS "grant" FROM grants g WHERE g.id = $1';
+/** A grant ($1), with the consent that bounds it. */
+export const GRANT_READ = `SELECT to_json(g) AS "grant", to_json(c) AS consent FROM grants g ${CONSENT_OF('g')} WHERE g.id = $1`;
 
 /** What somebody ($1) allowed an app ($2). */
 export const CONSENT_READ =

@@ -59,6 +59,8 @@ export interface RequestScope {
   /** Changes what the engine will find of a pending request, in this request only. */
   rewrite(interactionId: string, change: Payload): void;
   readonly browser: BrowserMarks;
+  /** Grants that once reached further than what their person allows now. */
+  readonly narrowed: Set<string>;
   readonly writes: PendingWrites;
   record(fact: Fact, actor: Actor): void;
   enqueue(job: Job): void;
@@ -109,6 +111,7 @@ export function openScope(pool: StatementPool, keyring: Keyring, hints: Hints): 
       if (known) memory.artefacts.set(key, { ...known, ...change });
     },
     browser: memory.browser,
+    narrowed: new Set(),
     writes,
     record: (fact, actor) => void facts.push(eventRow(fact, actor, new Date())),
     enqueue: job => void jobs.push(jobSpec(job)),
