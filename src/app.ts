@@ -16,6 +16,7 @@ import { bringAboutChanges, type Decision, openSchema, sweepProfiles } from './d
 import { openProtection, openReplayNotes, sweepAllAttempts } from './domain/protection/protection.js';
 import { openResourceCache } from './domain/resources/resources.js';
 import { appRoutes } from './journeys/apps/pages.js';
+import { expireConsents } from './journeys/consent/withdraw.js';
 import { countDevices } from './journeys/device-grant/asking.js';
 import { devicePages } from './journeys/device-grant/outcome.js';
 import { deviceRoutes } from './journeys/device-grant/pages.js';
@@ -327,6 +328,7 @@ function jobsOf(
     sweepContactChanges(db),
     sweepCorrections(db),
     recordOutdatedConsents(db),
+    expireConsents(db),
     bringAboutChanges(profiles),
     sweepProfiles(profiles),
     sweepObjections(db),

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type Config, ConfigError, readConfig, type Settings } from './config.js';
+import { CONSENTS_USAGE, runConsents } from './consent-commands.js';
 import { prepareDatabase } from './database.js';
 import { runDoctor } from './doctor.js';
 import { CLIENTS_USAGE, runClients } from './domain/clients/cli.js';
@@ -61,6 +62,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     verb === 'role'
       ? runRoles(words, { db, config, print, fail })
       : runPeople(verb === undefined ? [] : [verb, ...words], { db, print, fail }),
+  consents: ({ words, db }) => runConsents(words, { db, print, fail }),
   profile: ({ words, ...command }) => {
     const { db, sending: telling } = messaging(command);
     return runProfile(words, { db, telling, print, fail });
@@ -103,6 +105,7 @@ ${SMS_USAGE}
 ${DORMANCY_USAGE}
 ${PROFILE_USAGE}
 ${PURPOSES_USAGE}
+${CONSENTS_USAGE}
 ${PEOPLE_USAGE}
 ${ROLES_USAGE}
 keyhold passwords load FILE                                  passwords nobody may choose, one a line`;

@@ -149,6 +149,11 @@ export function findConsentEvent(db: Db, accountId: string, id: string): Promise
   return store.findEvent(db, accountId, id);
 }
 
+/** Consents that ended by themselves until a moment and are still there, the earliest first. */
+export function listConsentsOver(db: Db, at: Date, limit: number): Promise<readonly store.ConsentKey[]> {
+  return store.listOver(db, at, limit);
+}
+
 /** So far consents are counted. */
 export const COUNTED_CONSENTS = 10_000;
 
