@@ -62,6 +62,7 @@ export type ProblemWord =
   | 'days_reversed'
   | 'limited'
   | 'form_expired'
+  | 'consent_changed'
   | ProfileProblem;
 
 /** The controls a problem can point at; a problem without a field is about the whole form. */
@@ -237,6 +238,8 @@ export interface ConsentPage extends Step {
   /** The host of the redirect URI. */
   readonly destination: string;
   readonly links: { readonly site?: string; readonly policy?: string; readonly terms?: string };
+  /** SHA-256 of the words that stand there, which the answer is to. */
+  readonly wording: string;
 }
 
 /** The mailed link in the browser that began. "Continue" posts to `…/link/:token`. */

@@ -12,6 +12,11 @@ import { type AccountSnapshot, acting, requestScope } from './request-scope.js';
 export interface Claims {
   /** The engine's `claims` setting. */
   readonly engine: Readonly<Record<string, readonly string[] | null>>;
+  /** What a request that asks for these scopes and claims would be told, and what each is held for. */
+  askedBy(
+    scopes: Iterable<string>,
+    claims: Iterable<string>,
+  ): readonly { readonly name: string; readonly purpose: string }[];
   /** All that could be told of an account; the engine releases only what was asked and allowed. */
   of(snapshot: AccountSnapshot): Record<string, unknown> & { sub: string };
 }
@@ -32,6 +37,13 @@ export function openClaims(schema: ProfileSchema, issuer: URL): Claims {
       sid: null,
       ...Object.fromEntries([...byScope].map(([scope, of]) => [scope, of.map(({ name }) => name)])),
       ...Object.fromEntries(alone.map(({ name }) => [name, null])),
+    },
+    askedBy: (scopes, named) => {
+      const [inScopes, byName] = [new Set(scopes), new Set(named)];
+      return schema.attributes.filter(
+        ({ name, scope, see }) =>
+          see.includes('apps') && (byName.has(name) || (scope !== undefined && inScopes.has(scope))),
+      );
     },
     of: snapshot => claimsOf(snapshot, pictures, issuer),
   };

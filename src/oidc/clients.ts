@@ -21,6 +21,7 @@ export const CLIENT_PROPERTIES = [
   'environment',
   'minimum_acr',
   'resource_scopes',
+  'consent_lasts',
 ] as const;
 
 interface ClientModel {

@@ -15,6 +15,8 @@ export interface AskingApp {
   readonly logo: boolean;
   readonly verified: boolean;
   readonly firstParty: boolean;
+  /** How long what it is allowed lasts, such as "365 days"; undefined until it is taken back. */
+  readonly consentLasts: string | undefined;
   readonly site: string | undefined;
   readonly policy: string | undefined;
   readonly terms: string | undefined;
@@ -160,6 +162,7 @@ async function pendingOf(provider: Provider, interaction: Interaction): Promise<
       logo: Boolean(client.logoUri),
       verified: client['verified'] === true,
       firstParty: client['first_party'] === true,
+      consentLasts: client['consent_lasts'] as string | undefined,
       site: client.clientUri,
       policy: client.policyUri,
       terms: client.tosUri,

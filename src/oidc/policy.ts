@@ -1,5 +1,6 @@
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { mustHaveSecondFactor } from '../domain/accounts/accounts.js';
+import type { Claims } from './claims.js';
 import { isUnclear } from './people.js';
 import { requestScope } from './request-scope.js';
 import { essentialStrengths, satisfies, wishedStrengths } from './strength.js';
@@ -49,8 +50,32 @@ async function lacksSecondStep(ctx: KoaContextWithOIDC, demanding: readonly stri
   return mustHaveSecondFactor((await requestScope().account(accountId))?.roles, demanding);
 }
 
+const found = new WeakMap<object, readonly string[]>();
+
+/*
+ * Of what this request is about. Where nobody can be asked, only what rests on consent stops it: that may not leave. What
+ * rests on anything else goes on, and its new words are shown as soon as somebody looks.
+ */
+async function outdatedFor(
+  ctx: KoaContextWithOIDC,
+  claims: Pick<Claims, 'askedBy'>,
+): Promise<readonly string[]> {
+  const { client, account, result, prompts } = ctx.oidc;
+  if (!client || !account || client['first_party'] === true || result?.consent) return [];
+  const consent = await requestScope().consent(account.accountId, client.clientId);
+  if (!consent || consent.outdated.length === 0) return [];
+  const asked = claims.askedBy(ctx.oidc.requestParamOIDCScopes, ctx.oidc.requestParamClaims);
+  const about = prompts.has('none') ? asked.filter(({ name }) => consent.withheld.includes(name)) : asked;
+  const purposes = about.map(({ purpose }) => purpose).filter(purpose => consent.outdated.includes(purpose));
+  return [...new Set(purposes)].sort();
+}
+
 /** Which prompts there are, in which order, and what calls for them. */
-export function interactionPolicyOf(subjectOf: SubjectOf, secondStepRoles: readonly string[]) {
+export function interactionPolicyOf(
+  subjectOf: SubjectOf,
+  secondStepRoles: readonly string[],
+  claims: Pick<Claims, 'askedBy'>,
+) {
   const policy = base();
   policy.add(new Prompt({ name: 'create', requestable: true }), 0);
   policy.add(
@@ -139,6 +164,19 @@ export function interactionPolicyOf(subjectOf: SubjectOf, secondStepRoles: reado
         ),
     ),
     0,
+  );
+  consent.checks.add(
+    new Check(
+      'notice_changed',
+      'the words that were agreed to have changed',
+      'consent_required',
+      async ctx => {
+        const outdated = await outdatedFor(ctx, claims);
+        found.set(ctx.oidc, outdated);
+        return outdated.length > 0;
+      },
+      ctx => ({ outdated: found.get(ctx.oidc) ?? [] }),
+    ),
   );
   return policy;
 }

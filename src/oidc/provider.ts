@@ -80,7 +80,7 @@ export function openProvider(parts: ProviderParts): Provider {
     clientBasedCORS: (_ctx, origin, client) =>
       ((client['allowed_origins'] as string[] | undefined) ?? []).includes(origin),
     interactions: {
-      policy: interactionPolicyOf(subjectOf, parts.secondStepRoles),
+      policy: interactionPolicyOf(subjectOf, parts.secondStepRoles, claims),
       /* Said in the address, so that everybody to choose from is read along. */
       url: (_ctx, { uid, prompt }) =>
         `/interaction/${uid}${prompt.name === 'select_account' ? '?way=choose' : ''}`,

@@ -20,6 +20,12 @@ export function csrfOf(person: Person): string {
   return /name="csrf" value="([^"]+)"/.exec(person.page.html)?.[1] ?? '';
 }
 
+/** The words that the open consent page says its answer is to. */
+export function wordingOn(person: Person): Readonly<Record<string, string>> {
+  const wording = /name="wording" value="(\w+)"/.exec(person.page.html)?.[1];
+  return wording === undefined ? {} : { wording };
+}
+
 /** The path of the pending request whose page is open. */
 export function requestPath(person: Person): string {
   const path = /^\/interaction\/[\w-]+/.exec(person.page.url.pathname)?.[0];
@@ -29,7 +35,7 @@ export function requestPath(person: Person): string {
 
 /** Posts to the pending request without pressing anything, with the token of the open page. */
 export function postStep(person: Person, path: string, fields: Readonly<Record<string, string>> = {}) {
-  return person.post(requestPath(person) + path, { csrf: csrfOf(person), ...fields });
+  return person.post(requestPath(person) + path, { csrf: csrfOf(person), ...wordingOn(person), ...fields });
 }
 
 /** Posts JSON to the pending request, as a script of the open page would. */
@@ -87,7 +93,7 @@ export async function sendStep(
       'sec-fetch-site': 'same-origin',
       ...headers,
     },
-    body: new URLSearchParams({ csrf: csrfOf(person), ...fields }),
+    body: new URLSearchParams({ csrf: csrfOf(person), ...wordingOn(person), ...fields }),
   });
   return { status: answer.status, headers: new Headers([...answer.headers]), text: await answer.text() };
 }

@@ -52,7 +52,7 @@ export function checkMetadata(input: unknown, rules: ClientRules, source: Metada
   const issues = [...memberIssues(input, source)];
   const sound = soundMembers(input);
   if (!source.operator) {
-    for (const field of ['first_party', 'development', 'webauthn_origins'] as const) {
+    for (const field of ['first_party', 'development', 'webauthn_origins', 'consent_lasts'] as const) {
       if (sound[field]) issues.push({ field, message: 'may only be set by an operator' });
     }
   }

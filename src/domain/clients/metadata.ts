@@ -115,6 +115,11 @@ export const METADATA_FIELDS = {
   minimum_acr: z.enum(['aal2', 'phr']).exactOptional(),
   /** Pages of the house itself that may use its passkeys in the browser (WebAuthn Level 3 §5.11); only an operator may say so. */
   webauthn_origins: z.array(uri).max(16, 'has more than 16 members').transform(once).exactOptional(),
+  /** How long what somebody allows this app lasts before they are asked again; by default until it is taken back. */
+  consent_lasts: z
+    .string()
+    .regex(/^[1-9]\d{0,3} days?$/, 'is no number of days, such as "365 days"')
+    .exactOptional(),
   /** The operator's own word for where this client runs. */
   environment: z
     .string()

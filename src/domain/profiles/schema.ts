@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
 import { z } from 'zod';
-import { heldPurposes, type Purpose, purposeSchema } from '../purposes/purposes.js';
+import { heldPurposes, type Purpose, purposeSchema, type StandingNotice } from '../purposes/purposes.js';
 import {
   type Attribute,
   attributeSchema,
@@ -16,6 +16,8 @@ import {
 export interface ProfileSchema {
   readonly purposes: readonly Purpose[];
   readonly attributes: readonly Attribute[];
+  /** Which version of its notice stands for each purpose; where nothing was applied yet, the first one. */
+  readonly notices?: readonly StandingNotice[];
 }
 
 /** Something that is wrong with a file, and where it stands there. */

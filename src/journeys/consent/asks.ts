@@ -1,3 +1,4 @@
+import type { ConsentState } from '../../domain/consents/consents.js';
 import { claimsToApps, type ProfileSchema } from '../../domain/profiles/profiles.js';
 import type { PendingRequest } from '../../oidc/interaction.js';
 
@@ -54,4 +55,30 @@ function claimsAsked(parameter: unknown): ReadonlyMap<string, ClaimRequest> {
     if (merged.get(claim)?.essential !== true) merged.set(claim, wish as ClaimRequest);
   }
   return merged;
+}
+
+/** What was allowed and has to be asked once more, since the words changed that it was allowed under. */
+export function askedAgain(
+  wanted: Wanted,
+  outdated: readonly string[],
+  schema: ProfileSchema,
+  standing: Pick<ConsentState, 'scopes' | 'claims'> | undefined,
+): Wanted {
+  if (!standing || outdated.length === 0) return wanted;
+  const attributes = schema.attributes.filter(
+    ({ purpose, see }) => outdated.includes(purpose) && see.includes('apps'),
+  );
+  const scopes = standing.scopes.filter(scope => attributes.some(each => each.scope === scope));
+  const claims = standing.claims.filter(claim => attributes.some(each => each.name === claim));
+  const optional = [...wanted.optional, ...claims.filter(claim => !wanted.required.includes(claim))];
+  return {
+    ...wanted,
+    scopes: [...new Set([...wanted.scopes, ...scopes])],
+    optional: [...new Set(optional)],
+  };
+}
+
+/** The purposes whose words changed since they were agreed to, as the engine's prompt says. */
+export function outdatedIn({ prompt }: Pick<PendingRequest, 'prompt'>): readonly string[] {
+  return (prompt.details['outdated'] as readonly string[] | undefined) ?? [];
 }

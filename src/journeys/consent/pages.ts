@@ -1,4 +1,10 @@
-import { giveConsent } from '../../domain/consents/consents.js';
+import {
+  askConsentAgain,
+  digestOf,
+  findConsent,
+  giveConsent,
+  refuseConsent,
+} from '../../domain/consents/consents.js';
 import type { ProfileSchema } from '../../domain/profiles/profiles.js';
 import { sayIn } from '../../domain/purposes/purposes.js';
 import { ACCOUNT_SCOPES, type AccountScope, accountApiOf } from '../../domain/resources/resources.js';
@@ -6,29 +12,87 @@ import { openWork } from '../../platform/storage/work.js';
 import { badgeOf, seeOther, show } from '../journey.js';
 import type { AccountAskWord, Ask, AskWord, Problem } from '../page-models.js';
 import type { Turn } from '../turn.js';
-import { asksOf, type Wanted } from './asks.js';
+import { askedAgain, asksOf, outdatedIn, type Wanted } from './asks.js';
+import { termsOf } from './terms.js';
+import { wordingOf } from './wording.js';
 
-/** Shows who asks for what; optional lines are not ticked. */
-export async function showConsent(turn: Turn, problems: readonly Problem[] = []): Promise<void> {
-  const { ctx, parts, pending } = turn;
+/* What is asked now, in which words and under which terms: the same for showing it and for taking the answer. */
+async function asked({ ctx, parts, pending }: Turn) {
+  const { app, accountId } = pending;
+  const outdated = outdatedIn(pending);
+  const standing =
+    outdated.length > 0 && accountId ? await findConsent(parts.db, accountId, app.clientId) : undefined;
+  const wanted = askedAgain(asksOf(pending, parts.profile), outdated, parts.profile, standing);
+  const house = parts.rp.name;
+  const terms = termsOf(wanted, { app, schema: parts.profile, issuer: parts.issuer, house });
   const account = await parts.interactions.account(pending);
   const email = account?.email?.address ?? '';
   const known: Readonly<Record<string, unknown>> = { ...account?.profile, email };
-  const { app } = pending;
-  show(ctx, parts, 'consent', {
+  const language = parts.pages.language(ctx);
+  const page = {
     uid: pending.uid,
     app: badgeOf(pending),
-    problems,
-    email,
     verified: app.verified || app.firstParty,
-    ...linesOf(asksOf(pending, parts.profile), { parts, known, language: parts.pages.language(ctx) }),
+    ...linesOf(wanted, { parts, known, language }),
+    ...(terms.lasts !== undefined && { days: Math.max(1, Math.floor(terms.lasts / 86_400)) }),
     destination: URL.parse(pending.redirectUri)?.host || pending.redirectUri,
     links: {
       ...(app.site && { site: app.site }),
       ...(app.policy && { policy: app.policy }),
       ...(app.terms && { terms: app.terms }),
     },
-  });
+  };
+  const wording = wordingOf(parts.renderer, { language, page, house });
+  return { wanted, outdated, terms, email, language, page, wording };
+}
+
+/** Shows who asks for what; optional lines are not ticked. */
+export async function showConsent(turn: Turn, problems: readonly Problem[] = []): Promise<void> {
+  const { ctx, parts, pending } = turn;
+  const { page, email, wording, ...shown } = await asked(turn);
+  const { accountId } = pending;
+  if (shown.outdated.length > 0 && accountId) {
+    await openWork(parts.db, { kind: 'person', id: accountId }, work =>
+      askConsentAgain(work, { ...recordOf(turn, accountId, { ...shown, wording }), ...NO_ANSWER }),
+    );
+  }
+  show(ctx, parts, 'consent', { ...page, problems, email, wording: digestOf(wording) });
+}
+
+const NO_ANSWER = { scopes: [], claims: [], refusedScopes: [], refusedClaims: [], resources: {} };
+
+type Asked = Pick<
+  Awaited<ReturnType<typeof asked>>,
+  'wanted' | 'outdated' | 'terms' | 'language' | 'wording'
+>;
+
+/* What goes on record of an answer, as if nothing optional had been allowed. */
+function recordOf(
+  { pending }: Turn,
+  accountId: string,
+  { wanted, outdated, terms, language, wording }: Asked,
+) {
+  const { lasts, ...rest } = terms;
+  return {
+    accountId,
+    clientId: pending.app.clientId,
+    ...rest,
+    scopes: wanted.scopes,
+    claims: wanted.required,
+    refusedScopes: [],
+    refusedClaims: wanted.optional,
+    resources: Object.fromEntries(
+      Object.entries(wanted.resources).map(([indicator, scopes]) => [
+        indicator,
+        [...scopes].sort().join(' '),
+      ]),
+    ),
+    renews: outdated,
+    validUntil: lasts === undefined ? undefined : new Date(Date.now() + lasts * 1_000),
+    wording,
+    language,
+    method: 'consent_page',
+  };
 }
 
 function linesOf(wanted: Wanted, { parts, known, language }: Telling) {
@@ -111,37 +175,41 @@ function wordsOf(schema: ProfileSchema, name: string, language: string): string 
 
 const now = (value: unknown) => (typeof value === 'string' ? { now: value } : {});
 
-/** "Allow": what is on record is our consent; the engine's Grant is made from it when the request goes on. */
-export async function submitConsent({ ctx, parts, pending, sent }: Turn): Promise<void> {
+/**
+ * "Allow": what is on record is our consent; the engine's Grant is made from it when the request goes on. An answer to other
+ * words than those that would stand there now is none: they are shown first.
+ */
+export async function submitConsent(turn: Turn): Promise<void> {
+  const { ctx, parts, pending, sent } = turn;
   const { accountId } = pending;
   if (!accountId) throw new Error('nobody is there to consent');
+  const now = await asked(turn);
+  if (sent['wording'] !== digestOf(now.wording)) return showConsent(turn, [{ word: 'consent_changed' }]);
   const ticked = new Set([sent['allow']].flat());
-  const wanted = asksOf(pending, parts.profile);
-  const resources = Object.entries(wanted.resources).map(([indicator, scopes]) => [
-    indicator,
-    scopes.join(' '),
-  ]);
+  const record = recordOf(turn, accountId, now);
+  const { optional, required } = now.wanted;
   await openWork(parts.db, { kind: 'person', id: accountId }, work =>
     giveConsent(work, {
-      accountId,
-      clientId: pending.app.clientId,
-      scopes: wanted.scopes,
-      claims: [...wanted.required, ...wanted.optional.filter(claim => ticked.has(`claim:${claim}`))],
-      refusedScopes: [],
-      refusedClaims: wanted.optional.filter(claim => !ticked.has(`claim:${claim}`)),
-      resources: Object.fromEntries(resources),
-      language: parts.pages.language(ctx),
+      ...record,
+      claims: [...required, ...optional.filter(claim => ticked.has(`claim:${claim}`))],
+      refusedClaims: optional.filter(claim => !ticked.has(`claim:${claim}`)),
     }),
   );
   seeOther(ctx, await parts.interactions.consent(ctx));
 }
 
 /** "Don't allow", or leaving before that: the app is told `access_denied`, and nothing about why. */
-export async function submitDenial({ ctx, parts, pending, step }: Turn): Promise<void> {
-  const { accountId, app } = pending;
+export async function submitDenial(turn: Turn): Promise<void> {
+  const { ctx, parts, pending, step } = turn;
+  const { accountId } = pending;
   if (step === 'consent' && accountId) {
-    const fact = { type: 'consent.refused', accountId, clientId: app.clientId };
-    parts.interactions.record(fact, { kind: 'person', id: accountId });
+    const { wanted, ...now } = await asked(turn);
+    const record = recordOf(turn, accountId, { wanted, ...now });
+    const nothing = { scopes: [], claims: [], resources: {}, validUntil: undefined };
+    const refused = { refusedScopes: wanted.scopes, refusedClaims: [...wanted.required, ...wanted.optional] };
+    await openWork(parts.db, { kind: 'person', id: accountId }, work =>
+      refuseConsent(work, { ...record, ...nothing, ...refused }),
+    );
   }
   seeOther(ctx, await parts.interactions.refuse(ctx, 'access_denied', 'The person did not allow it.'));
 }

@@ -952,6 +952,7 @@ export const pageSamples = {
   consent: {
     usual: {
       uid,
+      wording: 'e3b0c442',
       app,
       email,
       verified: true,
@@ -969,6 +970,7 @@ export const pageSamples = {
     },
     unverified: {
       uid,
+      wording: 'e3b0c442',
       app: longApp,
       email: longEmail,
       verified: false,
