@@ -34,7 +34,6 @@ export interface DisclosuresResult {
   /** Rows on record, and how many there were more of each second while clients asked. */
   readonly rows: number;
   readonly perSecond: number;
-  readonly kills: number;
   readonly problems: readonly string[];
 }
 
@@ -77,41 +76,34 @@ export async function runDisclosures(
   const random = openRandom(telling.seed);
   const [told, problems]: [ToldAnswer[], string[]] = [[], []];
   const began = Date.now();
-  let asking = true;
+  let killing = true;
+  const killed = killMeanwhile(rig, telling.kills, random).finally(() => {
+    killing = false;
+  });
   const queue = Array.from({ length: telling.rounds }, () => members).flat();
+  const next = () => queue.pop() ?? (killing ? random.pick(members) : undefined);
   const clients = Array.from({ length: telling.clients }, async () => {
-    for (let member = queue.pop(); member; member = queue.pop()) {
+    for (let member = next(); member; member = next()) {
       if (telling.changing) await rename(place, member, random);
       await ask(client, member, told, problems);
     }
   });
-  const killing = killMeanwhile(rig, telling.kills, random, () => asking);
-  await Promise.all(clients);
-  asking = false;
+  await Promise.all([killed, ...clients]);
   const seconds = (Date.now() - began) / 1_000;
-  const kills = await killing;
   const rows = await countRows(place, app);
   const perSecond = Math.round(rows / seconds);
-  progress(`${told.length} answers, ${rows} disclosures, ${perSecond} a second, ${kills} kills`);
+  progress(`${told.length} answers, ${rows} disclosures, ${perSecond} a second`);
   problems.push(...(await lost(place, keyring, app, told)), ...(await contradictions(place, app)));
-  return { answers: told.length, rows, perSecond, kills, problems };
+  return { answers: told.length, rows, perSecond, problems };
 }
 
-async function killMeanwhile(
-  rig: Rig,
-  kills: number,
-  random: Random,
-  asking: () => boolean,
-): Promise<number> {
-  let done = 0;
-  while (done < kills && asking()) {
+async function killMeanwhile(rig: Rig, kills: number, random: Random): Promise<void> {
+  for (let done = 0; done < kills; done++) {
     await pause(random.between(0, 300) + 200);
     const victim = random.pick(rig.servers);
     await victim.end('SIGKILL');
     await victim.start();
-    done += 1;
   }
-  return done;
 }
 
 /* People, each with an access token and a refresh token for every round, as if they had allowed the app everything. */
