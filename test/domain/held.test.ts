@@ -33,12 +33,16 @@ test('a table that says nothing about people has no account in it', () => {
     expect({ table, account: tables.get(table)?.includes('account_id') }).toEqual({ table, account: false });
 });
 
-test('every column of a table about people has a purpose, or says nothing about anybody', () => {
-  for (const table of Object.keys(listHeld().tables))
-    expect({ table, columns: catalogued(table).sort() }).toEqual({
-      table,
-      columns: [...(tables.get(table) ?? [])].sort(),
-    });
+test('every column of a table about people has a purpose, or says nothing about anybody (profile/held.json)', () => {
+  const differences = Object.keys(listHeld().tables).flatMap(table => {
+    const [named, there] = [catalogued(table), tables.get(table) ?? []];
+    return [
+      ...there.filter(column => !named.includes(column)).map(column => `${table}.${column} is missing`),
+      ...named.filter(column => !there.includes(column)).map(column => `${table}.${column} is gone`),
+      ...named.filter((column, at) => named.indexOf(column) < at).map(column => `${table}.${column} twice`),
+    ];
+  });
+  expect(differences).toEqual([]);
 });
 
 test('each of these purposes is one that stands, also where an operator leaves it out', () => {
