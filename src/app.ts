@@ -33,6 +33,7 @@ import { moveRoutes } from './journeys/move/pages.js';
 import { tellNewDevice } from './journeys/notices/new-device.js';
 import { objectionRoutes } from './journeys/notices/objection.js';
 import { relatedOriginRoutes } from './journeys/passkey/related-origins.js';
+import { receiptRoutes } from './journeys/receipts/verify.js';
 import { recoveryRoutes } from './journeys/recovery/entry.js';
 import { lookAfterRecoveries } from './journeys/recovery/lost/job.js';
 import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
@@ -156,6 +157,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     moveRoutes(router, parts);
     accountRoutes(router, parts);
     unsubscribeRoutes(router, parts);
+    receiptRoutes(router, parts);
     if (!config.production) mailboxRoutes(router, parts);
 
     pinToIssuer(provider, issuer);

@@ -19,6 +19,7 @@ import { openRenderer } from './platform/web/render.js';
 import { openWords } from './platform/web/words.js';
 import { PROFILE_USAGE, runProfile } from './profile-commands.js';
 import { PURPOSES_USAGE, runPurposes } from './purpose-commands.js';
+import { RECEIPTS_USAGE, runReceipts } from './receipt-commands.js';
 import { ROLES_USAGE, runRoles } from './role-commands.js';
 import { runSms, SMS_USAGE } from './sms-commands.js';
 
@@ -57,6 +58,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   messages: ({ words, ...command }) => runMessages(words, messaging(command)),
   keys: ({ db, config, words }) => runKeys(words, { db, secret: config.secret, print, fail }),
   dormancy: ({ db, config, words }) => runDormancy(words, { db, config, print, fail }),
+  receipts: ({ db, config, words }) => runReceipts(words, { db, config, print, fail }),
   sms: ({ db, config, words }) => runSms(words, { db, config, print, fail }),
   people: ({ words: [verb, ...words], db, config }) =>
     verb === 'role'
@@ -108,6 +110,7 @@ ${PURPOSES_USAGE}
 ${CONSENTS_USAGE}
 ${PEOPLE_USAGE}
 ${ROLES_USAGE}
+${RECEIPTS_USAGE}
 keyhold passwords load FILE                                  passwords nobody may choose, one a line`;
 
 /** Runs one command and gives the exit code: 0 done, 1 refused or failed, 2 not understood. */

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { findByIdentifier, normaliseEmail } from './domain/accounts/accounts.js';
+import { accountByEmail } from './domain/accounts/accounts.js';
 import {
   applyTopics,
   CHANNELS,
@@ -84,7 +84,7 @@ async function send(words: readonly string[], { db, sending }: MessagesCommand):
       dispatch: await sendToEveryone(work, sending.keyring, content),
     }));
   }
-  const accountId = account ?? (await accountOf(db, email ?? ''));
+  const accountId = account ?? (await accountByEmail(db, email ?? '')).id;
   return openWork(db, OPERATOR, async work => ({
     message: await sendOnTopic(work, sending, { ...content, accountId }),
   }));
@@ -96,11 +96,4 @@ async function checkTopic(db: Db, name: string, channel: Channel): Promise<void>
   if (!topic.channels.includes(channel)) {
     throw new Refusal('conflict', 'channel_unknown', `The topic ${name} is not sent by ${channel}.`);
   }
-}
-
-async function accountOf(db: Db, typed: string): Promise<string> {
-  const email = normaliseEmail(typed);
-  const account = email === undefined ? undefined : await findByIdentifier(db, 'email', email);
-  if (!account) throw new Refusal('missing', 'account_unknown', `Nobody has the address ${typed}.`);
-  return account.id;
 }

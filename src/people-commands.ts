@@ -1,11 +1,10 @@
 import { parseArgs } from 'node:util';
 import {
   type Account,
+  accountByEmail,
   findAccount,
-  findByIdentifier,
   INSPECTION_PURPOSES,
   type Inspection,
-  normaliseEmail,
   noteInspection,
 } from './domain/accounts/accounts.js';
 import { listContacts } from './domain/contacts/contacts.js';
@@ -93,11 +92,9 @@ function codesOf({ team, reference }: Asked): Pick<Inspection, 'team' | 'referen
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
 
 async function accountOf(db: Db, whom: string): Promise<Account> {
-  const email = normaliseEmail(whom);
-  const found = UUID.test(whom)
-    ? await findAccount(db, whom)
-    : email && (await findByIdentifier(db, 'email', email));
-  if (!found) throw new Refusal('missing', 'account_unknown', `Nobody here is ${whom}.`);
+  if (!UUID.test(whom)) return accountByEmail(db, whom);
+  const found = await findAccount(db, whom);
+  if (!found) throw new Refusal('missing', 'account_unknown', `Nobody has the id ${whom}.`);
   return found;
 }
 

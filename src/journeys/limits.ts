@@ -62,6 +62,8 @@ export const MAILS: Allowance = {
   code: 'too_many_mails',
   message: 'We have sent several mails already. Please wait.',
 };
+/** Receipts that one network has checked. */
+export const RECEIPTS: Allowance = { name: 'receipt', network: 60, window: QUARTER, ...tries };
 /** Passkey challenges that one network may ask for. */
 export const CHALLENGES: Allowance = { name: 'challenge', network: 300, window: QUARTER, ...tries };
 

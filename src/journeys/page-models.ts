@@ -9,85 +9,18 @@ import type { MessagesPages } from './manage/messages/models.js';
 import type { OldPhonePages } from './manage/move/models.js';
 import type { OverviewPages } from './manage/overview/models.js';
 import type { PreferencesPages } from './manage/preferences/models.js';
-import type { ProfilePages, ProfileProblem } from './manage/profile/models.js';
+import type { ProfilePages } from './manage/profile/models.js';
 import type { SigningInPages } from './manage/signing-in/models.js';
 import type { MessagePageModels } from './messages/models.js';
 import type { MovePages } from './move/models.js';
 import type { NoticePages } from './notices/models.js';
+import type { Problem } from './problem.js';
+import type { ReceiptPages } from './receipts/models.js';
 import type { LostPages } from './recovery/lost/models.js';
 import type { SecondStepPages } from './second-step/models.js';
 import type { StepNotice } from './sign-in/models.js';
 
-/** A sentence under `problem.*` in the locales: why a form came back. */
-export type ProblemWord =
-  | 'email_missing'
-  | 'email_invalid'
-  | 'phone_missing'
-  | 'phone_invalid'
-  | 'phone_country'
-  | 'phone_off'
-  | 'contact_known'
-  | 'contacts_full'
-  | 'password_missing'
-  | 'password_too_short'
-  | 'password_too_long'
-  | 'password_known'
-  | 'password_contains_context'
-  | 'credentials_wrong'
-  | 'code_missing'
-  | 'code_needed'
-  | 'code_malformed'
-  | 'code_wrong'
-  | 'name_too_long'
-  | 'terms_missing'
-  | 'passkey_failed'
-  | 'passkey_name_missing'
-  | 'last_way_in'
-  | 'second_missing'
-  | 'second_malformed'
-  | 'second_wrong'
-  | 'recovery_malformed'
-  | 'recovery_wrong'
-  | 'setup_expired'
-  | 'setup_wrong'
-  | 'app_name_missing'
-  | 'last_second_step'
-  | 'move_not_due'
-  | 'move_nothing_ticked'
-  | 'last_factor'
-  | 'account_gone'
-  | 'device_code_missing'
-  | 'device_code_wrong'
-  | 'day_invalid'
-  | 'days_reversed'
-  | 'limited'
-  | 'form_expired'
-  | 'consent_changed'
-  | ProfileProblem;
-
-/** The controls a problem can point at; a problem without a field is about the whole form. */
-export type FieldName =
-  | 'value'
-  | 'wish'
-  | 'picture'
-  | 'email'
-  | 'phone'
-  | 'password'
-  | 'code'
-  | 'name'
-  | 'terms'
-  | 'user_code'
-  | 'from'
-  | 'to'
-  | 'thing';
-
-/** One reason why a form came back, in a word of the locales. */
-export interface Problem {
-  readonly word: ProblemWord;
-  readonly field?: FieldName;
-  /** `count` for `code_wrong` (tries left) and `password_too_short`; `minutes` for `limited`. */
-  readonly vars?: Readonly<Record<string, string | number>>;
-}
+export type { FieldName, Problem, ProblemWord } from './problem.js';
 
 /** The application a request came from, as every page may show it. */
 export interface AppBadge {
@@ -204,7 +137,7 @@ export interface PasskeyOfferPage extends Step {
 
 /** The sentences of the account API's scopes: `account:profile:read` is `account_profile_read`. */
 export type AccountAskWord =
-  `account_${'overview_read' | `${'profile' | 'contacts' | 'preferences' | 'security' | 'devices'}_${'read' | 'write'}` | 'disclosures_read' | 'history_read' | 'history_object' | 'messages_read'}`;
+  `account_${'overview_read' | `${'profile' | 'contacts' | 'preferences' | 'security' | 'devices'}_${'read' | 'write'}` | 'consents_read' | 'disclosures_read' | 'history_read' | 'history_object' | 'messages_read'}`;
 
 /** A sentence under `ask.*` in the locales: what a scope lets an application do. */
 export type AskWord =
@@ -355,7 +288,8 @@ export interface PageModels
     MailboxPages,
     MessagePageModels,
     MessagesPages,
-    PreferencesPages {
+    PreferencesPages,
+    ReceiptPages {
   readonly home: HomePage;
   readonly apps: AppsPage;
   readonly 'choose-account': ChooseAccountPage;

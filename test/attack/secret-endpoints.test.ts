@@ -104,6 +104,7 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'POST /objection': SEALED,
   'GET /objection/:token': LINK,
   'POST /objection/:token': LINK,
+  'POST /receipts/verify': { secret: 'a signed receipt', limit: 'receipt' },
   'GET /unsubscribe/:token': SEALED,
   'POST /unsubscribe/:token': SEALED,
   'POST /unsubscribe/:token/undo': SEALED,
@@ -160,6 +161,8 @@ const NO_SECRET = [
     'recovery-codes/kept',
   ].map(path => `POST /interaction/:uid/${path}`),
   'GET /.well-known/webauthn',
+  'GET /receipts/verify',
+  'GET /receipts/jwks.json',
   ...['now/confirm', 'now/refuse', 'now/cancel', 'old'].map(path => `POST /account/move/${path}`),
   ...['', '/back', '/begin', '/file', '/kept', '/stop'].map(path => `POST /interaction/:uid/lost${path}`),
   'POST /account/recovery/stop',
@@ -289,6 +292,15 @@ for (const path of ['/device', '/device/confirm', '/device/deny']) {
     };
   };
 }
+
+KNOCKS['POST /receipts/verify'] = async () => async () =>
+  (
+    await fetch(`${keyhold.origin}/receipts/verify`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/jose' },
+      body: 'a.b.c',
+    })
+  ).status;
 
 KNOCKS['/second-step'] = async () => {
   await keyhold.db('accounts').update({ second_step: true });

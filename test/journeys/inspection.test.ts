@@ -120,12 +120,12 @@ test.each([
   ['a purpose that is none', ['show', ADA, '--purpose', 'curiosity'], 1, '--purpose'],
   ['what its person alone may see', ['show', ADA, '--purpose', 'legal', '--reveal', 'diary'], 1, 'no diary'],
   ['words where a code belongs', ['show', ADA, '--purpose', 'legal', '--reference', 'Ada is ill'], 1, 'code'],
-  ['somebody who is nobody', ['show', 'eve@example.test', '--purpose', 'legal'], 1, 'Nobody here'],
+  ['somebody who is nobody', ['show', 'eve@example.test', '--purpose', 'legal'], 1, 'Nobody has'],
   [
     "an id that is nobody's",
     ['show', '01900000-0000-7000-8000-000000000000', '--purpose', 'legal'],
     1,
-    'Nobody here',
+    'Nobody has',
   ],
   ['no verb', ['shew', ADA], 2, 'keyhold people show'],
 ])('with %s nothing is shown and nothing recorded', async (_what, words, code, said) => {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
+import { giveConsent, listConsentEvents } from '../../src/domain/consents/consents.js';
 import { applyTopics } from '../../src/domain/messages/messages.js';
 import type { Keyring } from '../../src/platform/crypto/keyring.js';
 import type { Db } from '../../src/platform/storage/db.js';
@@ -42,6 +43,16 @@ async function harmlessEvent({ db, accountId }: Owner): Promise<{ readonly id: s
 async function latestEvent({ db, accountId }: Owner): Promise<{ readonly id: string }> {
   const event = await db('events').where({ account_id: accountId }).orderBy('id', 'desc').first('id');
   return { id: String(event?.id) };
+}
+
+async function aConsentEvent({ db, accountId }: Owner): Promise<{ readonly event: string }> {
+  const clientId = 'app_of_the_doors';
+  const nothing = { scopes: [], refusedScopes: [], refusedClaims: [] };
+  await openWork(db, { kind: 'person', id: accountId }, work =>
+    giveConsent(work, { accountId, clientId, ...nothing, claims: ['name'], language: 'en' }),
+  );
+  const [event] = (await listConsentEvents(db, accountId, { clientId })).slice(-1);
+  return { event: event?.id ?? '' };
 }
 
 async function aPasskey({ db, accountId }: Owner): Promise<{ readonly id: string }> {
@@ -362,6 +373,8 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'DELETE /api/me/devices/remembered': { owner: 204 },
   'DELETE /api/me/devices/remembered/:id': { owner: 204, params: aRemembered },
   'DELETE /api/me/devices/:id': { owner: 204, params: aDevice },
+  'GET /account/receipts/:event': { owner: 200, params: aConsentEvent },
+  'GET /api/me/receipts/:event': { owner: 200, params: aConsentEvent },
   'GET /api/me/messages': { owner: 200 },
   'GET /api/me/preferences': { owner: 200 },
   'PATCH /api/me/preferences': { owner: 200, sent: { language: 'fr', time_zone: 'Europe/Paris' } },

@@ -10,6 +10,7 @@ import { unsubscribeRoutes } from '../../src/journeys/messages/unsubscribe.js';
 import { moveRoutes } from '../../src/journeys/move/pages.js';
 import { objectionRoutes } from '../../src/journeys/notices/objection.js';
 import { relatedOriginRoutes } from '../../src/journeys/passkey/related-origins.js';
+import { receiptRoutes } from '../../src/journeys/receipts/verify.js';
 import { recoveryRoutes } from '../../src/journeys/recovery/entry.js';
 
 /** A route as it is registered: `POST /interaction/:uid/password`. */
@@ -30,6 +31,7 @@ export function ownRoutes(): readonly Route[] {
   objectionRoutes(router, {} as Parts);
   moveRoutes(router, {} as Parts);
   unsubscribeRoutes(router, {} as Parts);
+  receiptRoutes(router, {} as Parts);
   mailboxRoutes(router, {} as Parts);
   accountRoutes(router, {} as Parts);
   /* What answers wherever nothing else does is no route of its own. */

@@ -1,11 +1,14 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Keyring } from '../../platform/crypto/keyring.js';
+import { Refusal } from '../../platform/errors.js';
+import type { Db } from '../../platform/storage/db.js';
 import { newSubjectKey } from '../../platform/storage/origin.js';
 import type { Work } from '../../platform/storage/work.js';
-import { type Account, type AccountState, nextSecond } from './account.js';
+import { type Account, type AccountState, nextSecond, normaliseEmail } from './account.js';
 import {
   deleteRole,
   deleteSubjectKey,
+  findByIdentifier,
   insertAccount,
   insertIdentifier,
   insertRole,
@@ -227,4 +230,12 @@ export async function destroySubjectKey(work: Work, id: string): Promise<boolean
   const destroyed = await deleteSubjectKey(work.tx, id);
   if (destroyed) work.record({ type: 'subject_key.destroyed', accountId: id });
   return destroyed;
+}
+
+/** The account that an e-mail address leads to, however it was typed; refuses one that is nobody's. For operators alone. */
+export async function accountByEmail(db: Db, typed: string): Promise<Account> {
+  const email = normaliseEmail(typed);
+  const account = email === undefined ? undefined : await findByIdentifier(db, 'email', email);
+  if (!account) throw new Refusal('missing', 'account_unknown', `Nobody has the address ${typed}.`);
+  return account;
 }

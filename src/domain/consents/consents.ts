@@ -26,6 +26,7 @@ export {
 } from './consent.js';
 export { recordOutdatedConsents } from './jobs.js';
 export { digestOf } from './ledger.js';
+export { type Receipt, type ReceiptFacts, type ReceiptPurpose, receiptOf } from './receipt.js';
 export type { ConsentKey, LedgerStretch } from './store.js';
 export { acceptTerms } from './terms.js';
 
@@ -37,6 +38,7 @@ export const CONSENT_FACTS = [
   'consent.expired',
   'consent.outdated',
   'consent.asked_again',
+  'receipt.issued',
   'terms.accepted',
 ] as const;
 
@@ -160,6 +162,11 @@ export const COUNTED_CONSENTS = 10_000;
 /** How many consents stand under a version of a purpose's notice before this one, counted up to `COUNTED_CONSENTS`. */
 export function countConsentsBefore(db: Db, purpose: string, version: number): Promise<number> {
   return store.countBefore(db, purpose, version, COUNTED_CONSENTS);
+}
+
+/** Whether an event stands in the ledger of a pseudonym, whoever that is or was. */
+export function hasConsentEvent(db: Db, subject: string, id: string): Promise<boolean> {
+  return store.hasEvent(db, subject, id);
 }
 
 /** The exact words with this SHA-256 (hex) that were shown to somebody, as JSON. */

@@ -159,6 +159,12 @@ export async function findEvent(db: Db, accountId: string, id: string): Promise<
   return rows[0] && eventOf(rows[0]);
 }
 
+/** Whether an event stands in the ledger of a pseudonym. */
+export async function hasEvent(db: Db, subject: string, id: string): Promise<boolean> {
+  const row = await db('consent_ledger').where({ subject, id }).first('nr');
+  return row !== undefined;
+}
+
 /** A wording by its SHA-256, as hex. */
 export async function findWording(db: Db, digest: string): Promise<string | undefined> {
   const row = await db('consent_wordings')

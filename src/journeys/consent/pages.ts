@@ -148,6 +148,7 @@ const ACCOUNT_WORDS: Readonly<Record<AccountScope, AccountAskWord>> = {
   'account:devices:write': 'account_devices_write',
   'account:history:read': 'account_history_read',
   'account:history:object': 'account_history_object',
+  'account:consents:read': 'account_consents_read',
   'account:messages:read': 'account_messages_read',
   'account:security:read': 'account_security_read',
   'account:security:write': 'account_security_write',

@@ -21,6 +21,7 @@ const SCOPES: Readonly<Record<AccountScope, string>> = {
   'account:history:read': 'See what happened about the account, with time, device and coarse place.',
   'account:history:object':
     'Say that something was not the person, which freezes the account until it is recovered.',
+  'account:consents:read': 'See what the person allowed which app, and get receipts of it.',
   'account:messages:read': 'See which messages were sent to the person, and why.',
   'account:security:read':
     'See how the person signs in: which ways there are and when each was used, never a secret.',

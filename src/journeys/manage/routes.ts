@@ -24,6 +24,8 @@ import { PROFILE_OPERATIONS } from './profile/api.js';
 import { PROFILE_PAGES } from './profile/pages.js';
 import { PICTURE_PAGES, pictureRoutes } from './profile/picture.js';
 import { PICTURE_OPERATIONS } from './profile/picture-api.js';
+import { RECEIPT_OPERATIONS } from './receipts/api.js';
+import { RECEIPT_PAGES } from './receipts/pages.js';
 import { RECOVERY_PAGES } from './recovery/pages.js';
 import { SIGNING_IN_OPERATIONS } from './signing-in/api.js';
 import { SIGNING_IN_PAGES } from './signing-in/pages.js';
@@ -40,6 +42,7 @@ export const ACCOUNT_PAGES: readonly AccountPage[] = [
   ...CONTACT_PAGES,
   ...DISCLOSURES_PAGES,
   ...HISTORY_PAGES,
+  ...RECEIPT_PAGES,
   ...MESSAGES_PAGES,
   ...PREFERENCES_PAGES,
 ];
@@ -55,6 +58,7 @@ export const API_OPERATIONS: readonly ApiOperation[] = [
   ...CONTACT_OPERATIONS,
   ...DISCLOSURES_OPERATIONS,
   ...HISTORY_OPERATIONS,
+  ...RECEIPT_OPERATIONS,
   ...MESSAGES_OPERATIONS,
   ...PREFERENCES_OPERATIONS,
 ];

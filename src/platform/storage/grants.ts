@@ -1,7 +1,14 @@
 import type pg from 'pg';
 
 /** What is only added to: events, and what proves who agreed to what. */
-const KEPT = ['events', 'consent_ledger', 'consent_wordings', 'purpose_versions', 'purpose_notices'];
+const KEPT = [
+  'events',
+  'consent_ledger',
+  'consent_wordings',
+  'purpose_versions',
+  'purpose_notices',
+  'receipt_keys',
+];
 
 /** A table whose comment holds this word may be emptied whole by the lesser role. */
 const MAY_TRUNCATE = 'keyhold:truncate';

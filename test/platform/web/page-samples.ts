@@ -1173,6 +1173,29 @@ export const pageSamples = {
     off: { token: 'Jx7', topic: 'News', channel: 'email', state: 'off' },
   },
   'unsubscribe/unknown': { usual: {} },
+  'receipts/verify': {
+    usual: { kilobytes: 200 },
+    missing: { kilobytes: 200, problems: [{ word: 'receipt_missing', field: 'receipt' }] },
+    large: { kilobytes: 200, problems: [{ word: 'receipt_too_large', field: 'receipt' }] },
+  },
+  'receipts/result': {
+    usual: {
+      app: 'Rose & Sons',
+      event: 'given',
+      happenedAt: at,
+      issuedAt: at,
+      purposes: ['Calling you by your name'],
+      allowed: ['openid', 'name'],
+      refused: ['birthdate'],
+      subject: 'urn:uuid:5f0c9a52-5b0e-4d3b-9f5e-0d8a6a6f4b11',
+    },
+    altered: { fault: 'altered' },
+    stranger: { fault: 'unknown_signer' },
+    none: { fault: 'unreadable' },
+    elsewhere: { fault: 'other_issuer' },
+    unknown: { fault: 'not_on_record' },
+    other: { fault: 'other_person' },
+  },
   ...moveSamples(frame),
 } satisfies { readonly [Name in keyof PageModels]: Readonly<Record<string, PageModels[Name]>> };
 

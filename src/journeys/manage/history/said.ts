@@ -186,6 +186,7 @@ const WORDS: ReadonlyMap<string, { readonly kind: Kind; readonly harmless: boole
     }),
     ...said('apps', true, {
       'consent.refused': 'consent_refused',
+      'receipt.issued': 'receipt_issued',
       'consent.withdrawn': 'consent_withdrawn',
       'device.denied': 'device_denied',
       'logout.undelivered': 'app_not_told',
