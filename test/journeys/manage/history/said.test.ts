@@ -16,7 +16,7 @@ const documented = [...readFileSync('docs/events.md', 'utf8').matchAll(/^\| `([a
 );
 
 /** What happens to an installation and not to anybody's account. */
-const NOBODYS = /^(client|resource_server|signing_key|blocklist|topic|dispatch|mail|sms|profile_schema)\./;
+const NOBODYS = /^(client|resource_server|signing_key|blocklist|topic|dispatch|mail|sms|profile_schema|notice)\./;
 
 test('every type of event that is about a person has words, or a reason why it is not shown', () => {
   const missing = documented.filter(type => !NOBODYS.test(type) && !isSaid(type) && !NOT_SHOWN.has(type));
@@ -33,6 +33,7 @@ test('every type that there are words for is documented, and belongs to one kind
 
 test('what anybody can try from outside is told as tries, and nothing else is', () => {
   expect([...TRIES].sort()).toEqual([
+    'authenticator_app.refused',
     'email_proof.denied',
     'email_proof.failed',
     'email_proof.sent',
