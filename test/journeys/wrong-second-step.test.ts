@@ -9,7 +9,6 @@ import type { Person } from '../support/person.js';
 import { eventsOf, newMember } from '../support/protocol.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
 import { postStep, toRecoveryCredential } from '../support/steps.js';
-import { GOOD_PASSWORD } from '../support/walk.js';
 
 // Somebody knows the password and does not have the second step: its owner is told, once an hour (ASVS 6.3.5).
 
@@ -58,7 +57,18 @@ test('every proven address is told once, however many come at once and however o
   const people = [];
   for (let one = 0; one < 4; one += 1) people.push(await thief());
   expect(await told()).toHaveLength(0);
-  await Promise.all(people.map(person => postStep(person, '/second-step', { by: 'app', code: '000000' })));
+  /* All of them are there before the first may go on. */
+  const holder = await keyhold.db.transaction();
+  await holder('accounts').where({ id: accountId }).forUpdate();
+  const posts = people.map(person => postStep(person, '/second-step', { by: 'app', code: '000000' }));
+  await until(async () => {
+    const { rows } = await keyhold.db.raw(
+      `SELECT count(*)::int AS waiting FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    return rows[0].waiting >= people.length;
+  });
+  await holder.commit();
+  await Promise.all(posts);
   for (const person of people)
     await postStep(person, '/second-step', { by: 'recovery', code: mine.secret.slice(0, 16) });
   for (const to of [EMAIL, OTHER])
@@ -74,7 +84,7 @@ test('every proven address is told once, however many come at once and however o
 });
 
 test('what is no code at all tells nobody', async () => {
-  await keyhold.db('objections').delete();
+  await keyhold.db('objections').update({ created_at: keyhold.db.raw(`created_at - interval '61 minutes'`) });
   const before = (await told()).length;
   const person = await thief();
   await postStep(person, '/second-step', { by: 'app', code: 'what?' });
@@ -83,14 +93,7 @@ test('what is no code at all tells nobody', async () => {
 });
 
 test('"this wasn\'t me" lets nobody in by that password any more: it is replaced by recovery', async () => {
-  const person = await thief();
-  await postStep(person, '/second-step', { by: 'app', code: '000000' });
-  let mail = await owner.newestMail(EMAIL, SUBJECT);
-  const known = mail?.id;
-  await until(async () => {
-    mail = await owner.newestMail(EMAIL, SUBJECT);
-    return mail !== undefined && mail.id !== known;
-  }).catch(() => undefined);
+  const mail = await owner.newestMail(EMAIL, SUBJECT);
   if (!mail) throw new Error('nobody was told');
   expect(mail.text).toContain('typed the right password');
   const elsewhere = personAt(keyhold);
@@ -105,5 +108,4 @@ test('"this wasn\'t me" lets nobody in by that password any more: it is replaced
   const back = personAt(keyhold);
   await toRecoveryCredential(back, app, EMAIL);
   expect(back.page.heading).toBe('One more step');
-  expect(GOOD_PASSWORD).not.toBe('');
 });
