@@ -44,12 +44,13 @@ export async function stillDemanded(
   const { parts, progress } = turn;
   const { accountId, acr, amr } = authentication;
   const asks = turn.pending.demand !== undefined || parts.secondStepRoles.length > 0;
-  if (!asks || progress.declined) return undefined;
+  if (!asks) return undefined;
   const owner = account ?? (await findAccount(parts.db, accountId));
   const demand = demandOn(turn, owner);
   if (!demand || satisfies(acr, [demand.acr])) return undefined;
   const { email } = progress;
   const wish = demand.because === 'wish';
+  if (wish && progress.declined) return undefined;
   /* Whoever reads somebody's mail must not be able to set up a second factor, nor to do without one. */
   if (!amr.includes('pwd')) {
     const tooWeak = progress.recovering ? 'recovered' : 'code';

@@ -71,10 +71,11 @@ export async function submitSecondStep(turn: Turn): Promise<void> {
   const outcome = byCode
     ? await unlessBusy(turn, counted, () => byRecoveryCode(turn, accountId, code))
     : await byApp(turn, accountId, code);
-  if (outcome && 'suspendedFor' in outcome) return toStopping(turn, accountId, outcome.suspendedFor);
-  if (outcome !== undefined) return goFurther(turn, outcome);
+  if (typeof outcome === 'object' && 'suspendedFor' in outcome)
+    return toStopping(turn, accountId, outcome.suspendedFor);
+  if (typeof outcome === 'object') return goFurther(turn, outcome);
   parts.interactions.record(failedSignIn(turn, 'second_step', accountId), { kind: 'person' });
-  await tellOfWrongSecond(turn, accountId);
+  if (outcome === 'wrong') await tellOfWrongSecond(turn, accountId);
   return showProblems(turn, [{ word: byCode ? 'recovery_wrong' : 'second_wrong', field: 'code' }]);
 }
 
@@ -83,16 +84,19 @@ interface Suspended {
   readonly suspendedFor: string;
 }
 
+/** It was wrong, or right and used before: that may be the same form sent twice. */
+type NotDone = 'wrong' | 'again';
+
 /** How the second step was done; a recovery code brings another one. */
 interface Done {
   readonly second: Second;
   readonly newCode?: string;
 }
 
-async function byApp(turn: Turn, accountId: string, code: string): Promise<Done | Suspended | undefined> {
+async function byApp(turn: Turn, accountId: string, code: string): Promise<Done | Suspended | NotDone> {
   const { db, keyring } = turn.parts;
   const checked = await checkAppCode(db, keyring, accountId, { code, at: new Date() });
-  if (!checked) return undefined;
+  if (!checked) return 'wrong';
   if (checked.suspendedFor !== null) return bySuspended(turn, accountId, checked);
   const used = await openWork(db, { kind: 'person', id: accountId }, async work => {
     const first = await useAppCode(work, accountId, checked);
@@ -101,7 +105,7 @@ async function byApp(turn: Turn, accountId: string, code: string): Promise<Done 
   });
   if (used) return { second: 'app' };
   await noteReplay(turn.ctx, turn.parts, 'app_code', { accountId, clientId: turn.pending.app.clientId });
-  return undefined;
+  return 'again';
 }
 
 /* Right, and of an app that a recovery has suspended: it signs nobody in, and whoever has it may stop that. */
@@ -109,20 +113,20 @@ async function bySuspended(
   turn: Turn,
   accountId: string,
   checked: CheckedAppCode,
-): Promise<Suspended | undefined> {
+): Promise<Suspended | NotDone> {
   const { db } = turn.parts;
   const used = await openWork(db, { kind: 'person', id: accountId }, work =>
     useSuspendedCode(work, accountId, checked),
   );
   if (used && checked.suspendedFor !== null) return { suspendedFor: checked.suspendedFor };
   await noteReplay(turn.ctx, turn.parts, 'app_code', { accountId, clientId: turn.pending.app.clientId });
-  return undefined;
+  return 'again';
 }
 
-async function byRecoveryCode(turn: Turn, accountId: string, code: string): Promise<Done | undefined> {
+async function byRecoveryCode(turn: Turn, accountId: string, code: string): Promise<Done | NotDone> {
   const { db, hasher } = turn.parts;
   const checked = await checkRecoveryCode(db, hasher, accountId, code);
-  if (checked.outcome === 'wrong') return undefined;
+  if (checked.outcome === 'wrong') return 'wrong';
   const used =
     checked.outcome === 'right' &&
     (await openWork(db, { kind: 'person', id: accountId }, async work => {
@@ -133,7 +137,7 @@ async function byRecoveryCode(turn: Turn, accountId: string, code: string): Prom
   if (used) return { second: 'recovery_code', newCode: spelledCode(checked.nextCode) };
   const { clientId } = turn.pending.app;
   await noteReplay(turn.ctx, turn.parts, 'recovery_code', { accountId, clientId });
-  return undefined;
+  return 'again';
 }
 
 /* Only where somebody signs in with a password: what they prove elsewhere is not what they would skip next time. */

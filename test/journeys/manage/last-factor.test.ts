@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { giveRole, takeRole } from '../../../src/domain/accounts/accounts.js';
 import { openWork } from '../../../src/platform/storage/work.js';
+import { accountToken } from '../../support/account-api.js';
 import { openAuthenticator } from '../../support/authenticator.js';
 import { type SetUp, setUpApp } from '../../support/authenticator-app.js';
 import { startKeyhold, type TestKeyhold } from '../../support/keyhold.js';
@@ -90,6 +91,30 @@ test('the apps stay where there is no passkey', async () => {
   const refused = await endSecondStep();
   expect([refused.status, refused.text]).toEqual([400, expect.stringContaining(WHY)]);
   expect(await left()).toEqual([1, 0]);
+});
+
+test('an app that may take ways in away is told why not, by a code of its own', async () => {
+  await asOperator(giveRole);
+  await owner.goto(at('/account/sign-in'));
+  await endSecondStep();
+  await keyhold.db('sessions').where({ account_id: accountId }).update({ acr: 'phr' });
+  const scope = 'account:security:write';
+  const resource = `${keyhold.origin}/api/me`;
+  const scripted = await openRelyingParty(keyhold, {
+    first_party: true,
+    scope: `openid ${scope}`,
+  });
+  const token = await accountToken(keyhold, owner, scripted, scope);
+  const answer = await fetch(`${resource}/sign-in-methods/passkeys/${passkeyId}`, {
+    method: 'DELETE',
+    headers: { authorization: `Bearer ${token}` },
+  });
+  expect([answer.status, await answer.json()]).toEqual([
+    409,
+    expect.objectContaining({ code: 'last_factor' }),
+  ]);
+  expect(await left()).toEqual([0, 1]);
+  await scripted.close();
 });
 
 test('C34: of both taken away at once, one stays', async () => {
