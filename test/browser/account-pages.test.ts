@@ -26,7 +26,8 @@ const shown = ACCOUNT_PAGES.filter(
   ({ method, path }) =>
     method === 'GET' &&
     DOORS[`GET ${path}`]?.owner === 200 &&
-    !/\.\w+$/.test(path) &&
+    /* Files, and what a script asks for. */
+    !/\.\w+$|\/state$/.test(path) &&
     !path.includes('/test/'),
 ).map(({ path }) => path);
 

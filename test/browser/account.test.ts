@@ -73,7 +73,7 @@ test.each([
 ])('the overview is calm and has no barrier at $width pixels', async options => {
   const { person, page, steps } = await account(BOB, options);
   await fits(page);
-  await page.locator('summary').click();
+  await page.locator('header summary').click();
   await fits(page);
   expect(await person.accessibilityProblems()).toEqual([]);
   for (const [language, heading] of [
@@ -132,7 +132,7 @@ test('without scripts the way is the same, the menu included', async () => {
   await page.getByLabel('Password').fill('mild otters juggle nineteen lanterns');
   await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await page.getByRole('heading', { level: 1, name: ACCOUNT }).waitFor();
-  await page.locator('summary').click();
+  await page.locator('header summary').click();
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.getByRole('heading', { level: 1, name: 'You are signed out' }).waitFor();
   await person.close();
@@ -172,7 +172,7 @@ test('the back button and a second press do nothing twice, and show nothing afte
   expect(notes.get(adaId)).toEqual(['once']);
 
   await page.goto(at('/account'));
-  await page.locator('summary').click();
+  await page.locator('header summary').click();
   await page.getByRole('button', { name: 'Sign out' }).click();
   await steps.sees('You are signed out');
   await page.goBack();
