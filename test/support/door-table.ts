@@ -263,7 +263,7 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'GET /account/move': { owner: 200, params: withoutMoves },
   'POST /account/move': { owner: 303 },
   'GET /account/move/now': { owner: 200, params: aMove },
-  'GET /account/move/now/state': { owner: 200, params: aMove },
+  'GET /account/move/now.json': { owner: 200, params: aMove },
   'POST /account/move/now/confirm': { owner: 409, params: aMove, sent: { number: '47' } },
   'POST /account/move/now/refuse': { owner: 303, params: aMove },
   'POST /account/move/now/cancel': { owner: 303, params: aMove },

@@ -22,7 +22,7 @@ export const BEGIN_PAGES: readonly AccountPage[] = [
   { method: 'GET', path: MOVE, sensitive: true, run: showStart },
   { method: 'POST', path: MOVE, sensitive: true, run: begin },
   { method: 'GET', path: NOW, run: call => showNow(call) },
-  { method: 'GET', path: `${NOW}/state`, run: tellState },
+  { method: 'GET', path: `${NOW}.json`, run: tellState },
 ];
 
 /** The move that was begun last for this person, as it stands. */
