@@ -73,8 +73,9 @@ export const LIST_LIVE_SESSIONS = `
       AND (n.login_ts, n.uid) > (s.login_ts, s.uid)) AS replaced,
     (SELECT array_agg(app ORDER BY app) FROM jsonb_object_keys(s.authorizations) app) AS apps,
     greatest(s.login_ts,
-      (SELECT max(greatest(g.issued_at, (SELECT max(t.issued_at) FROM refresh_tokens t WHERE t.grant_id = g.id)))
-       FROM jsonb_each(s.authorizations) app JOIN grants g ON g.id = app.value ->> 'grantId')) AS seen
+      (SELECT max(used.at) FROM jsonb_each(s.authorizations) app CROSS JOIN LATERAL (
+         SELECT greatest(g.issued_at, (SELECT max(t.issued_at) FROM refresh_tokens t WHERE t.grant_id = g.id)) AS at
+         FROM grants g WHERE g.id = app.value ->> 'grantId' LIMIT 1) used)) AS seen
   FROM page s ORDER BY s.uid IS NOT DISTINCT FROM :first DESC, s.login_ts DESC, s.uid DESC LIMIT :limit`;
 
 const MOST = 200;

@@ -98,7 +98,7 @@ test('an expired or ended session is not listed', async () => {
   expect(await uidsOf(ada)).toEqual([]);
 });
 
-test('named sessions end with all their tokens, once, and their apps are told', async () => {
+test('C22: named sessions end with all their tokens, once, and their apps are told', async () => {
   const [here, there] = [await signedIn(ADA), await signedIn(ADA)];
   const end = () =>
     openWork(keyhold.db, as(ada), work => endTheseSessionsOf(work, ada, [there.uid], 'ended-elsewhere'));
@@ -124,7 +124,7 @@ test("somebody else's session is not ended by naming it", async () => {
   expect(await isOver(theirs)).toBe(false);
 });
 
-test('all others end, with what an app holds of a session that is long over', async () => {
+test('C22: all others end, with what an app holds of a session that is long over', async () => {
   const [here, there, past] = [await signedIn(ADA), await signedIn(ADA), await signedIn(ADA)];
   const theirs = await signedIn(BOB);
   await keyhold.db('refresh_tokens').where({ session_uid: past.uid }).update({ expires_with_session: false });

@@ -133,7 +133,7 @@ async function hereSession(): Promise<{ readonly uid: string }> {
   return { uid: String(rows[0]?.uid) };
 }
 
-test('a device is signed out: its tokens are worth nothing, its app is told, and nobody else is touched', async () => {
+test('C22: a device is signed out: its tokens are worth nothing, its app is told, and nobody else is touched', async () => {
   const { person, tokens } = await elsewhere();
   await signInBeside(person, app, BOB);
   const bobs = await app.exchange();
@@ -165,7 +165,7 @@ test('signing a device out twice, or one that is gone, is no mistake', async () 
   expect(here.page.text).toContain('That device is not signed in any more.');
 });
 
-test('everywhere else is signed out, and this one stays', async () => {
+test('C22: everywhere else is signed out, and this one stays', async () => {
   const [one, two] = [await elsewhere(), await elsewhere()];
   await toDevice('Sign out everywhere else');
   await here.press('Sign out everywhere else');

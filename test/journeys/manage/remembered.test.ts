@@ -60,7 +60,7 @@ const asked = async (person: Person) => {
   return person.page.heading !== 'Back in the app';
 };
 
-test('a remembered browser is listed with its name and its days, and asked again once it is forgotten', async () => {
+test('C24: a remembered browser is listed with its name and its days, and asked again once it is forgotten', async () => {
   const phone = await remembered(PHONE);
   const [row] = await keyhold.db('remembered_browsers').where({ account_id: accountId });
   expect(row.sealed.toString('latin1')).not.toContain('Safari');
