@@ -174,7 +174,7 @@ test('an Arabic page begins at its right: brand, words, arrows and what follows 
     .evaluate(arrow => getComputedStyle(arrow).transform);
   expect(turned).toBe('matrix(-1, 0, 0, 1, 0, 0)');
   await open(person, 'page', 'ar', 'account/overview/usual');
-  expect((await box('.account-nav li', 0)).start).toBeLessThan((await box('.account-nav li', 1)).start);
+  expect((await box('.place-here')).start).toBeLessThan((await box('.places .hint')).start);
   await person.page.locator('header summary').click();
   expect((await box('.account-sheet')).end).toBeGreaterThanOrEqual(0);
 
