@@ -9,6 +9,7 @@ import { createPasskey, creationOptions, signInByPasskey, signInOptions } from '
 import { submitRecovery } from './recovery/code.js';
 import { submitBegin } from './recovery/lost/begin.js';
 import { submitStopping } from './recovery/lost/factor.js';
+import { submitGone } from './recovery/lost/gone.js';
 import { giveCodes, leaveCodes, submitNewApp } from './recovery/lost/renew.js';
 import { leaveLost, submitLost, submitLostPassword, submitWaitingWay } from './recovery/lost/way.js';
 import { submitNewPassword } from './recovery/recover.js';
@@ -44,6 +45,7 @@ const FORMS: readonly Post[] = [
   ['/code', ['sign-in-code', 'sign-up-code', 'recovery-code', 'lost-code'], submitCode],
   ['/recovery', ['password', 'sign-in-code'], submitRecovery],
   ['/recovery/password', ['recovery-credential'], submitNewPassword],
+  ['/recovery/gone', ['recovery-credential'], submitGone],
   ['/second-step', ['second-step', 'second-factor-passkey'], submitSecondStep],
   ['/lost', ['second-step'], submitLost],
   ['/lost/back', ['lost', 'lost-password', 'lost-code'], leaveLost],

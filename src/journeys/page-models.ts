@@ -16,6 +16,7 @@ import type { MovePages } from './move/models.js';
 import type { NoticePages } from './notices/models.js';
 import type { Problem } from './problem.js';
 import type { ReceiptPages } from './receipts/models.js';
+import type { Held } from './recovery/lost/gone.js';
 import type { LostPages } from './recovery/lost/models.js';
 import type { SecondStepPages } from './second-step/models.js';
 import type { StepNotice } from './sign-in/models.js';
@@ -128,6 +129,10 @@ export interface CredentialPage extends Step {
 export interface NewCredentialPage extends Step {
   readonly email: string;
   readonly minimumLength: number;
+  /** What may have been on a phone that is gone; posts `gone`, each that is ticked, to `…/recovery/gone`. */
+  readonly held: readonly Held[];
+  /** That was said, and is done with what is chosen here. */
+  readonly said: boolean;
 }
 
 /** Right after a sign-in by password; "Not now" posts to `…/passkey/skip`. */

@@ -21,6 +21,8 @@ const schema = z.object({
       proof: z.uuid(),
       /** Whether the account's second factor was shown; absent where it has none. */
       second: z.enum(['needed', 'done']).optional(),
+      /** What was on a phone that is gone: it signs nobody in once the account is recovered. */
+      gone: z.array(z.uuid()).optional(),
     })
     .optional(),
   /** The first step of signing in was done at that time (milliseconds), and the account asks for a second one. */

@@ -12,13 +12,15 @@ import {
   GONE,
   letPass,
   lookAhead,
+  mailOf,
   showBoth,
   typeMailedCode,
 } from '../support/lost-phone.js';
+import { objectionIn } from '../support/mailbox.js';
 import type { Person } from '../support/person.js';
 import { eventsOf, newMember } from '../support/protocol.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
-import { postAccountScript, postScript, postStep } from '../support/steps.js';
+import { postAccountScript, postScript, postStep, toRecoveryCredential } from '../support/steps.js';
 
 // Passkeys of a lost phone: those that were on it are paused, another one needs no recovery, and a new one takes their place.
 
@@ -158,7 +160,7 @@ test('a new passkey takes the place of what was on the phone, and the second ste
   expect(person.page.heading).toBe('Back in the app');
   expect(await state()).toBe('completed');
   expect((await signInBy(fresh)).page.heading).toBe('Back in the app');
-  expect((await signInBy(onPhone)).page.text).toContain('has set up another one');
+  expect((await signInBy(onPhone)).page.text).toContain('has set up another way to sign in');
 
   const beside = personAt(keyhold);
   await beside.goto(await app.authorizationUrl({ prompt: 'login' }));
@@ -232,4 +234,28 @@ test('a frozen account and an unknown address look the same until something is p
     pages.push([person.page.status, person.page.heading, person.page.text.replaceAll(address, '')]);
   }
   expect(pages[0]).toEqual(pages[1]);
+});
+
+test('somebody without a second step says in recovery which passkeys are gone; "this wasn’t me" brings them back', async () => {
+  const dora = `dora${count}@example.test`;
+  owner = await newMember(keyhold, app, dora);
+  const [theirs, id] = await add();
+  await agedAddresses(keyhold);
+  accountId = await accountOf(keyhold.db, dora);
+  const person = personAt(keyhold);
+  await toRecoveryCredential(person, app, dora);
+  await postStep(person, '/recovery/gone', { gone: id });
+  expect(person.page.heading).toBe('Choose how you sign in');
+  expect(person.page.text).toContain('What is ticked is paused');
+  expect((await signInBy(theirs)).page.heading).toBe('Back in the app');
+  await postStep(person, '/recovery/password', { password: 'eleven gentle walruses hum quietly' });
+  expect(person.page.heading).toBe('Back in the app');
+  expect(await state()).toBe('completed');
+  expect((await signInBy(theirs)).page.heading).toBe('Have you lost your phone?');
+  const someone = personAt(keyhold);
+  await someone.goto(objectionIn(await mailOf(keyhold, dora, /password was changed/)));
+  expect(someone.page.text).toContain('What was on your phone works again');
+  await someone.press("This wasn't me");
+  expect(await state()).toBe('undone');
+  expect(await keyhold.db('passkeys').where({ id }).first('suspended_for')).toEqual({ suspended_for: null });
 });

@@ -203,7 +203,7 @@ test('a recovery code lets them in at once; the overview says what waits, and st
   await person.goto(at('/account/sign-in'));
   expect(person.page.text).toContain('Paused: the phone is said to be lost');
   await person.goto(at('/account/history'));
-  expect(person.page.text).toContain('Somebody said that the phone is lost');
+  expect(person.page.text).toContain('said that the phone is lost');
   await person.goto(at('/account/recovery'));
   await person.press('Stop it');
   expect(person.page.text).toContain('Everything that was paused works again');
@@ -340,7 +340,7 @@ test('the link that stops it, after it was completed, is that objection too', as
   await setUpNew(await showBoth(keyhold, app, email));
   const someone = personAt(keyhold);
   await someone.goto(link);
-  expect(someone.page.text).toContain('has set up another one');
+  expect(someone.page.text).toContain('has set up another way to sign in');
   await someone.press("This wasn't me: freeze the account");
   expect(someone.page.heading).toBe('Your account is frozen');
   expect(await stateOf()).toEqual(['undone']);

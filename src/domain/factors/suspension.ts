@@ -11,12 +11,15 @@ const told = (work: Work, accountId: string, type: Fact, ids: readonly { readonl
 const suspendedFor = (tx: Tx, accountId: string, recovery: string) =>
   tx('authenticator_apps').where({ account_id: accountId, suspended_for: recovery });
 
-/** Lets the apps of an account prove nothing for as long as a recovery says; the account asks for a second step as before. */
-export async function suspendApps(work: Work, accountId: string, recovery: string): Promise<void> {
-  const apps = await work
-    .tx('authenticator_apps')
-    .where({ account_id: accountId })
-    .whereNull('suspended_for')
+/** Lets the apps of an account, or those that are named, prove nothing for as long as a recovery says; it asks for a second step as before. */
+export async function suspendApps(
+  work: Work,
+  accountId: string,
+  recovery: string,
+  ids?: readonly string[],
+): Promise<void> {
+  const counting = work.tx('authenticator_apps').where({ account_id: accountId }).whereNull('suspended_for');
+  const apps = await (ids ? counting.whereIn('id', [...ids]) : counting)
     .update({ suspended_for: recovery })
     .returning<{ id: string }[]>('id');
   told(work, accountId, 'authenticator_app.suspended', apps);

@@ -119,11 +119,10 @@ const OF_KIND: Readonly<Partial<Record<NewsKind, Undoing>>> = {
   recovered_with_passkey: newPasskey,
   recovery_code_used: recoveryCodes,
   recovery_codes_made: recoveryCodes,
-  recovery_completed: recovery,
 };
 
 /** What is undone by every objection, whatever it is to: for what whoever got in may have left behind. */
-const OF_EVERY: readonly Undoing[] = [addresses];
+const OF_EVERY: readonly Undoing[] = [recovery, addresses];
 
 /** What an objection undoes. */
 export function undoingsOf(kind: NewsKind | undefined, objected: Objected): readonly Undoing[] {

@@ -11,6 +11,7 @@ import { BY_CODE, goOn, unavailable } from '../sign-in/going-on.js';
 import { showProblems } from '../sign-in/pages.js';
 import { passwordProblems } from '../sign-up/account.js';
 import { advance, type Turn } from '../turn.js';
+import { askedAbout, pauseGone } from './lost/gone.js';
 
 /** Whose account is recovered in this request, by which proof. */
 export type Recovering = NonNullable<Progress['recovering']>;
@@ -32,21 +33,23 @@ export type NewCredential =
  */
 export async function recover(
   turn: Turn,
-  { accountId, proof, second }: Recovering,
+  { accountId, proof, second, gone = [] }: Recovering,
   credential: NewCredential,
   replace: (work: Work) => Promise<unknown>,
 ): Promise<Authentication | undefined> {
   const { parts } = turn;
+  const askedFrom = await askedAbout(turn);
   const at = await openWork(parts.db, { kind: 'person', id: accountId }, async work => {
     const before = await recoverAccount(work, accountId);
     if (!before) throw unavailable();
     /* A factor that was added meanwhile is asked for as well. */
     if ((await findAccount(work.tx, accountId))?.secondStep && second !== 'done') throw new AlreadySpent();
     if (!(await spendProof(work, { id: proof, purpose: 'recovery', accountId }))) throw new AlreadySpent();
+    const undo = askedFrom ? await pauseGone(work, accountId, gone, askedFrom) : {};
     await replace(work);
     await endSessionsOf(work, accountId, 'account-changed');
     await endProofs(work, accountId);
-    await tellEveryone(work, { ...turn, app: turn.pending.app }, { accountId, ...newsOf(credential) });
+    await tellEveryone(work, { ...turn, app: turn.pending.app }, { accountId, ...newsOf(credential, undo) });
     return before;
   }).catch(over);
   if (at === undefined) {
@@ -57,9 +60,12 @@ export async function recover(
   return { accountId, at, ...BY_CODE };
 }
 
-function newsOf(credential: NewCredential): Pick<News, 'kind' | 'undo'> {
-  if (credential.kind === 'password') return { kind: 'recovered_with_password' };
-  return { kind: 'recovered_with_passkey', undo: { passkeyId: credential.passkeyId } };
+function newsOf(
+  credential: NewCredential,
+  undo: Readonly<Record<string, string>>,
+): Pick<News, 'kind' | 'undo'> {
+  if (credential.kind === 'password') return { kind: 'recovered_with_password', undo };
+  return { kind: 'recovered_with_passkey', undo: { ...undo, passkeyId: credential.passkeyId } };
 }
 
 /* Thrown within the work, so that nothing of it stays. */

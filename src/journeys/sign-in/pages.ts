@@ -4,6 +4,7 @@ import { showChooser } from '../choose-account/pages.js';
 import { showConsent } from '../consent/pages.js';
 import { badgeOf, show } from '../journey.js';
 import type { Problem } from '../page-models.js';
+import { heldOf } from '../recovery/lost/gone.js';
 import { showLost } from '../recovery/lost/show.js';
 import { openNewCode } from '../second-step/new-code.js';
 import { showStepUp } from '../second-step/pages.js';
@@ -104,7 +105,9 @@ async function showStep(turn: Turn, problems: readonly Problem[] = [], typed: Ty
       return show(ctx, parts, 'recovery/code', { ...base, ...codePage(turn, problems), email });
     case 'recovery-credential': {
       const minimumLength = PASSWORD_MINIMUM.alone;
-      return show(ctx, parts, 'recovery/credential', { ...base, email, minimumLength });
+      const held = await heldOf(turn);
+      const said = progress.recovering?.gone !== undefined;
+      return show(ctx, parts, 'recovery/credential', { ...base, email, minimumLength, held, said });
     }
     case 'second-step':
       return show(ctx, parts, 'second-step/code', { ...base, ...secondPage(turn), email });

@@ -993,12 +993,25 @@ export const pageSamples = {
     over: { uid, app, email, minutes: 10, state: 'over' },
   },
   'recovery/credential': {
-    usual: { uid, app, email, minimumLength: 15 },
+    usual: { uid, app, email, minimumLength: 15, held: [], said: false },
+    held: {
+      uid,
+      app,
+      email,
+      minimumLength: 15,
+      said: true,
+      held: [
+        { id: '019ac1d2-6f3c-7c1e-9d8a-2f6b8d7c1e57', name: 'Blue phone', addedAt: at, gone: true },
+        { id: '019ac1d2-6f3c-7c1e-9d8a-2f6b8d7c1e59', name: longApp.name, addedAt: at, gone: false },
+      ],
+    },
     problem: {
       uid,
       app,
       email: longEmail,
       minimumLength: 15,
+      held: [],
+      said: false,
       problems: [{ word: 'password_too_short', field: 'password', vars: { count: 15 } }],
     },
   },
