@@ -212,6 +212,30 @@ test('a page has at most one primary button', () => {
   }
 });
 
+test('no page is an end: each offers something to go on with', () => {
+  const without = pages.filter(([template, , model]) => {
+    const $ = load(renderer.page(template, { ...frame, ...model }));
+    return $('.account-nav a, main a[href], main button').length === 0;
+  });
+  /* What is only read, from a link that stands on every page. */
+  expect(without.map(([template, name]) => `${template} ${name}`)).toEqual(['terms usual']);
+});
+
+test('whatever is wrong is said where it is, and the focus goes there first', () => {
+  const wrong = pages.flatMap(([template, name, model]) => {
+    const $ = load(renderer.page(template, { ...frame, ...model }));
+    const ids = [...attributes($, '[aria-describedby]', 'aria-describedby')].flatMap(list => list.split(' '));
+    const silent = ids.filter(id => $(`[id="${id}"]`).text().trim() === '');
+    const untied = attributes($, '[aria-invalid]', 'aria-describedby').filter(
+      list => !list.split(' ').some(id => $(`[id="${id}"]`).is('.field-problem')),
+    );
+    const stray = $('.field-problem').length > 0 && $('[autofocus]').length !== 1 ? ['focus'] : [];
+    const found = [...silent, ...untied, ...stray];
+    return found.length > 0 ? [`${template} ${name}: ${found}`] : [];
+  });
+  expect(wrong).toEqual([]);
+});
+
 test('optional asks begin unticked', () => {
   const $ = load(renderer.page('consent', { ...frame, ...pageSamples.consent.usual }));
   expect($('input[type=checkbox]')).toHaveLength(3);
