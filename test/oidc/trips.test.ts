@@ -7,6 +7,7 @@ import {
 import { until } from '../support/jobs.js';
 import { personAt, signIn, signUp } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
+import { newMember } from '../support/protocol.js';
 import { openRawClient } from '../support/raw-client.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
 import { GOOD_PASSWORD } from '../support/walk.js';
@@ -52,6 +53,30 @@ test('a sign-in takes twelve round trips at most, a page view one, an identifier
   const token = await keyhold.trips.during(() => app.exchange());
   expect(token).toHaveLength(2);
   expect([...begin.slice(0, 1), ...signedIn, ...token].length).toBeLessThanOrEqual(12);
+});
+
+test('roles that demand a second step cost nobody else a statement', async () => {
+  const demanding = await startKeyhold({ SECOND_STEP_ROLES: 'operator' });
+  const house = await openRelyingParty(demanding, { first_party: true });
+  await newMember(demanding, house, 'bea@example.test');
+  const costs = async (host: TestKeyhold, through: RelyingParty, email: string) => {
+    const person = personAt(host);
+    await person.goto(await through.authorizationUrl());
+    person.fill('Email', email);
+    await person.press('Continue');
+    person.fill('Password', GOOD_PASSWORD);
+    const signedIn = await host.trips.during(() => person.press('Sign in'));
+    const again = await host.trips.during(async () => person.goto(await through.authorizationUrl()));
+    return [signedIn, again].map(statements => statements.length);
+  };
+  const without = await startKeyhold();
+  const other = await openRelyingParty(without, { first_party: true });
+  await newMember(without, other, 'bea@example.test');
+  expect(await costs(demanding, house, 'bea@example.test')).toEqual(
+    await costs(without, other, 'bea@example.test'),
+  );
+  await Promise.all([house.close(), other.close()]);
+  await Promise.all([demanding.close(), without.close()]);
 });
 
 test('an app that is allowed already, tokens, refresh, userinfo and introspection read and write once', async () => {
