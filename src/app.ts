@@ -4,7 +4,7 @@ import Router from '@koa/router';
 import type { Config } from './config.js';
 import { sweepObjections } from './domain/accounts/accounts.js';
 import { fetchLogo, openClientCache } from './domain/clients/clients.js';
-import { recordOutdatedConsents } from './domain/consents/consents.js';
+import { forgetConsents, recordOutdatedConsents } from './domain/consents/consents.js';
 import { sweepContactChanges, sweepProofs } from './domain/contacts/contacts.js';
 import { sweepCorrections } from './domain/corrections/corrections.js';
 import { openPasswordHasher, relyingPartyOf, sweepChallenges } from './domain/credentials/credentials.js';
@@ -330,6 +330,7 @@ function jobsOf(
     sweepContactChanges(db),
     sweepCorrections(db),
     recordOutdatedConsents(db),
+    forgetConsents(db),
     expireConsents(db),
     bringAboutChanges(profiles),
     sweepProfiles(profiles),

@@ -1,9 +1,9 @@
 import type { JobDefinition } from '../../platform/jobs/jobs.js';
 import type { Db } from '../../platform/storage/db.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
-import { OUTDATED_CONSENTS } from '../purposes/purposes.js';
+import { listPurposes, OUTDATED_CONSENTS, secondsOf } from '../purposes/purposes.js';
 import { append, entryOf } from './ledger.js';
-import { type ConsentKey, listOutdated, lockSubjects } from './store.js';
+import { type ConsentKey, forgetBefore, listOutdated, lockSubjects } from './store.js';
 
 const BATCH = 500;
 
@@ -40,4 +40,23 @@ async function record(work: Work, after: ConsentKey, found: readonly ConsentKey[
     const purposes = Object.keys(notices).sort();
     work.record({ type: 'consent.outdated', accountId, clientId, detail: { purposes } });
   }
+}
+
+const YEAR = 365 * 86_400;
+
+/**
+ * Forgets the ledgers of accounts that are gone, once the time is over that the purpose `proof` keeps them for; a year at
+ * the least, so that no slip of a file takes anybody's proof away.
+ */
+export function forgetConsents(db: Db): JobDefinition {
+  return {
+    name: 'forget-consents',
+    every: '23 4 * * *',
+    run: async (_payload, { signal }) => {
+      const { retention = 'account' } = (await listPurposes(db)).find(({ id }) => id === 'proof') ?? {};
+      const kept = retention === 'account' ? YEAR : Math.max(secondsOf(retention), YEAR);
+      const before = new Date(Date.now() - kept * 1_000);
+      while (!signal.aborted && (await forgetBefore(db, before, BATCH)) === BATCH);
+    },
+  };
 }

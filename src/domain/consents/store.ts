@@ -241,3 +241,12 @@ export async function countBefore(db: Db, purpose: string, version: number, most
   );
   return rows[0]?.count ?? 0;
 }
+
+/** Forgets the ledgers of accounts that went before a moment; says how many. */
+export async function forgetBefore(db: Db, before: Date, most: number): Promise<number> {
+  const { rows } = await db.raw<{ rows: { count: number }[] }>(
+    'SELECT keyhold_forget_consents(?, ?) AS count',
+    [before, most],
+  );
+  return rows[0]?.count ?? 0;
+}
