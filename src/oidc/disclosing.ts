@@ -43,17 +43,18 @@ export interface DisclosingParts {
 /** Opens the recording of what leaves, each claim under the purpose that it is declared for. */
 export function openDisclosing({ schema, keyring, claims }: DisclosingParts): Disclosing {
   const purposes = new Map(schema.attributes.map(({ name, purpose }) => [name, purpose]));
-  const leaving = async ({ accountId, clientId, allowedTo, told }: Leaving) => {
+  const leaving = async ({ accountId, clientId, allowedTo = clientId, told }: Leaving) => {
     const scope = requestScope();
     const hash = hashingOf(keyring, accountId, await scope.account(accountId));
     const answers = Object.entries(told).flatMap(([name, all]): Answer[] => {
       const way = name as Way;
-      const personal = personalOf(all);
+      const personal = personalOf(all, way);
       const before = scope.toldLast(accountId, clientId, way);
       return Object.keys(personal).length === 0 ? [] : [{ way, told: personal, before }];
     });
     const purposeOf = (claim: string) => purposes.get(claim);
-    const clause = discloses({ accountId, clientId, allowedTo, hash, purposeOf }, answers);
+    const consentId = scope.consentInHand(accountId, allowedTo)?.id;
+    const clause = discloses({ accountId, clientId, consentId, hash, purposeOf }, answers);
     if (clause) scope.writes.along(clause);
   };
   return {
@@ -109,7 +110,7 @@ function leavingIn(ctx: Koa.Context): Leaving | undefined {
   const accountId = entities?.Account?.accountId ?? token?.accountId;
   if (accountId !== undefined) return { accountId, clientId, allowedTo: token?.clientId, told };
   /* An app that acts for itself is told about itself alone (RFC 9068 §2.2). */
-  const others = Object.values(told).flatMap(each => Object.entries(personalOf(each)));
+  const others = Object.entries(told).flatMap(([way, each]) => Object.entries(personalOf(each, way as Way)));
   if (others.some(([claim, value]) => claim !== 'sub' || value !== clientId)) {
     throw new Error('something is told about nobody');
   }

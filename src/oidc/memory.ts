@@ -40,6 +40,7 @@ export function acting(snapshot: AccountSnapshot | undefined): ActingAccount | u
 
 /** What a consent's snapshot says. */
 export interface ConsentSnapshot {
+  readonly id: string;
   readonly account_id: string;
   readonly client_id: string;
   readonly scopes: readonly string[];

@@ -19,6 +19,7 @@ import {
   artefactKey,
   type BrowserMarks,
   type ConsentSnapshot,
+  consentKey,
   type Memory,
   openMemory,
   toldKey,
@@ -49,6 +50,8 @@ export interface RequestScope {
   sessionByUid(uid: string): Promise<Payload | undefined>;
   account(id: string): Promise<AccountSnapshot | undefined>;
   consent(accountId: string, clientId: string): Promise<ConsentSnapshot | undefined>;
+  /** What somebody allowed an app, as far as the request has read it along. */
+  consentInHand(accountId: string, clientId: string): ConsentSnapshot | undefined;
   /** The hashes of what an app was told last about somebody in one way, as far as the request has read it along. */
   toldLast(accountId: string, clientId: string, way: string): Hashes;
   progress(interactionId: string): Payload;
@@ -97,6 +100,7 @@ export function openScope(pool: StatementPool, keyring: Keyring, hints: Hints): 
     sessionByUid: async uid => copyOf(await reading.sessionByUid(uid)),
     account: reading.account,
     consent: reading.consent,
+    consentInHand: (accountId, clientId) => memory.consents.get(consentKey(accountId, clientId)),
     toldLast: (accountId, clientId, way) => memory.told.get(toldKey(accountId, clientId, way)) ?? {},
     progress: id => memory.progress.get(id) ?? {},
     begunHere: id => {

@@ -228,7 +228,7 @@ async function lost(
     }),
   );
   return told.flatMap(({ accountId, way, claims }) =>
-    Object.entries(personalOf(claims))
+    Object.entries(personalOf(claims, way))
       .filter(
         ([claim, value]) =>
           !known.has(`${accountId} ${way} ${claim} ${hashes.get(accountId)?.(claim, value)}`),

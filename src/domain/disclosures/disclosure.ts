@@ -6,21 +6,26 @@ export type Way = (typeof WAYS)[number];
 
 /**
  * What an answer says about itself, the app or the sign-in, and not about the person (RFC 7519 §4.1, OpenID Connect Core
- * §2 and §3.3, RFC 7662 §2.2, RFC 9068 §2.2, RFC 8693 §4). Everything else that leaves is personal, `sub` too.
+ * §2 and §3.3, RFC 9068 §2.2). No attribute has such a name; everything else that leaves is personal, `sub` too.
  */
 export const PROTOCOL_CLAIMS: ReadonlySet<string> = new Set(
-  `iss aud exp nbf iat jti sid nonce acr amr auth_time azp at_hash c_hash s_hash scope client_id cnf active token_type`.split(
+  `iss aud exp nbf iat jti sid nonce acr amr auth_time azp at_hash c_hash s_hash scope client_id cnf`.split(
     /\s+/,
   ),
 );
+
+/* RFC 7662 §2.2 */
+const OF_INTROSPECTION: ReadonlySet<string> = new Set(['active', 'token_type']);
 
 /** What an app is told about a person in one way, by the name of each claim. */
 export type Told = Readonly<Record<string, unknown>>;
 
 /** What of an answer is about the person. */
-export function personalOf(answer: Told): Told {
+export function personalOf(answer: Told, way: Way): Told {
+  const isProtocol = (name: string) =>
+    PROTOCOL_CLAIMS.has(name) || (way === 'introspection' && OF_INTROSPECTION.has(name));
   return Object.fromEntries(
-    Object.entries(answer).filter(([name, value]) => value !== undefined && !PROTOCOL_CLAIMS.has(name)),
+    Object.entries(answer).filter(([name, value]) => value !== undefined && !isProtocol(name)),
   );
 }
 

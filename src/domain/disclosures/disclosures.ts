@@ -36,8 +36,8 @@ export interface Answer {
 export interface Recipient {
   readonly accountId: string;
   readonly clientId: string;
-  /** The app that the person allowed it to, where an API asks about a token of that app. */
-  readonly allowedTo?: string | undefined;
+  /** What allowed it; undefined where none was needed. */
+  readonly consentId: string | undefined;
   readonly hash: HashValue;
   /** What a claim is held for. */
   readonly purposeOf: (claim: string) => string | undefined;
@@ -45,7 +45,7 @@ export interface Recipient {
 
 /** What puts on record whatever of these answers is new to the app; undefined when nothing is. */
 export function discloses(recipient: Recipient, answers: readonly Answer[]): Clause | undefined {
-  const { accountId, clientId, allowedTo = clientId, hash, purposeOf } = recipient;
+  const { accountId, clientId, consentId, hash, purposeOf } = recipient;
   const at = new Date();
   const news = answers.flatMap(({ way, told, before }) => {
     const hashes = hashesOf(told, hash);
@@ -56,5 +56,5 @@ export function discloses(recipient: Recipient, answers: readonly Answer[]): Cla
   });
   return news.length === 0
     ? undefined
-    : insertDisclosures({ accountId, clientId, allowedTo, at, answers: news });
+    : insertDisclosures({ accountId, clientId, consentId, at, answers: news });
 }

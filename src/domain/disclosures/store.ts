@@ -5,8 +5,8 @@ import type { Disclosure, Hashes, Way } from './disclosure.js';
 export interface Leaving {
   readonly accountId: string;
   readonly clientId: string;
-  /** The app that the person allowed it to: the same, unless an API asks about an app's token. */
-  readonly allowedTo: string;
+  /** What allowed it; undefined where none was needed. */
+  readonly consentId: string | undefined;
   readonly at: Date;
   readonly answers: readonly {
     readonly id: string;
@@ -22,7 +22,7 @@ export interface Leaving {
  * value than it was told last, and otherwise none. Of several at once the database lets one after the other decide; each
  * locks in the order of the ways.
  */
-export function insertDisclosures({ accountId, clientId, allowedTo, at, answers }: Leaving): Clause {
+export function insertDisclosures({ accountId, clientId, consentId, at, answers }: Leaving): Clause {
   const told = answers.map(({ id, way, hashes }) => ({ id, way, claims: hashes }));
   const claims = answers.flatMap(({ id, way, hashes, purposes }) =>
     Object.entries(hashes).map(([claim, hash]) => ({
@@ -50,8 +50,7 @@ export function insertDisclosures({ accountId, clientId, allowedTo, at, answers 
       `disclosures_left AS (INSERT INTO disclosures
           (account_id, id, claim, client_id, way, value_hash, purpose, consent_id, at, replaces)
         SELECT ${account}, t.id, t.claim, ${client}, t.way, t.hash, t.purpose,
-          (SELECT id FROM consent_snapshots WHERE account_id = ${account} AND client_id = ${bind(allowedTo, 'text')}),
-          ${bind(at.toISOString(), 'timestamptz')}, (disclosing.changed ->> t.claim)::uuid
+          ${bind(consentId ?? null, 'uuid')}, ${bind(at.toISOString(), 'timestamptz')}, (disclosing.changed ->> t.claim)::uuid
         FROM jsonb_to_recordset(${bind(JSON.stringify(claims), 'jsonb')})
           AS t(id uuid, way text, claim text, hash bytea, purpose text)
         JOIN disclosing ON disclosing.way = t.way AND disclosing.changed ? t.claim)`,
@@ -86,13 +85,15 @@ const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 /** The statement behind `listDisclosures`, with what it names; the test that looks at its plan takes it from here. */
 export function listStatement({ accountId, clientId, claim, before }: DisclosureFilter, limit: number) {
   const wanted = [
-    ...(clientId === undefined ? [] : ['AND d.client_id = :clientId']),
-    ...(claim === undefined ? [] : ['AND d.claim = :claim']),
+    ...(clientId === undefined ? [] : ['AND client_id = :clientId']),
+    ...(claim === undefined ? [] : ['AND claim = :claim']),
   ];
-  const sql = `SELECT d.id, d.claim, d.client_id, n.name, d.way, d.value_hash, d.purpose, d.consent_id, d.at
-    FROM disclosures d LEFT JOIN client_names n ON n.client_id = d.client_id
-    WHERE d.account_id = :accountId ${wanted.join(' ')} AND d.id < CAST(:before AS uuid)
-    ORDER BY d.id DESC FETCH FIRST :limit ROWS WITH TIES`;
+  /* The page first: joined to names before, all rows would be read and sorted. */
+  const sql = `WITH page AS (SELECT * FROM disclosures
+      WHERE account_id = :accountId ${wanted.join(' ')} AND id < CAST(:before AS uuid)
+      ORDER BY id DESC FETCH FIRST :limit ROWS WITH TIES)
+    SELECT d.id, d.claim, d.client_id, n.name, d.way, d.value_hash, d.purpose, d.consent_id, d.at
+    FROM page d LEFT JOIN client_names n ON n.client_id = d.client_id ORDER BY d.id DESC`;
   const named = { accountId, before: before ?? LAST_ID, limit };
   return {
     sql,
