@@ -143,3 +143,25 @@ test('once the time has come a passkey is made on the new phone, and new codes a
   }
   await bea.close();
 });
+
+test('somebody who recovers says without scripts what was on the phone', async () => {
+  const email = 'dora@example.test';
+  await unlucky(email);
+  await keyhold.db('accounts').update({ second_step: false });
+  const dora = await browser.newPerson({ width: 390, scripts: false });
+  const step = walk(dora, keyhold.mailbox);
+  await step.page.goto((await app.authorizationUrl({ prompt: 'login' })).href);
+  await step.fill('Email', email);
+  await step.press('Continue');
+  await step.press('Forgot password?');
+  await step.page.getByRole('heading', { level: 1, name: 'Check your email' }).waitFor();
+  await step.fill('Code', codeIn(await mailOf(keyhold, email, /^\d{8} .*/)));
+  await step.press('Continue');
+  await step.page.getByLabel('Authenticator app').check();
+  await step.press('Pause what is ticked');
+  await step.page.getByText('What is ticked is paused as soon as').waitFor();
+  await fits(dora);
+  await look(dora, '10-gone');
+  expect(await step.page.getByLabel('Authenticator app').isChecked()).toBe(true);
+  await dora.close();
+});

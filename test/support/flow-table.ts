@@ -340,6 +340,10 @@ export const POSTS: Readonly<Record<string, Post>> = {
     wrong: () => ({ password: 'too short' }),
     legal: { 'recovery-credential': CONSENT },
   },
+  '/recovery/gone': {
+    right: ({ memberId }) => ({ gone: memberId }),
+    legal: { 'recovery-credential': 'Choose how you sign in' },
+  },
   '/second-step': {
     right: secondStep,
     wrong: () => ({ by: 'app', code: '000000' }),
