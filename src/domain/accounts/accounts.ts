@@ -165,10 +165,11 @@ export function outdateProofs(work: Work, accountId: string): Promise<void> {
   return updateProofsFrom(work.tx, accountId, work.at);
 }
 
-/** Whether an account asks for a second step from now on; whoever keeps its factors says so, in the same work. */
-export async function setSecondStep(work: Work, accountId: string, asks: boolean): Promise<void> {
+/** Whether an account asks for a second step from now on; whoever keeps its factors says so, in the same work. Says whether that is new. */
+export async function setSecondStep(work: Work, accountId: string, asks: boolean): Promise<boolean> {
   const changed = await updateSecondStep(work.tx, accountId, asks);
   if (changed) work.record({ type: asks ? 'second_step.begun' : 'second_step.ended', accountId });
+  return changed;
 }
 
 /** Lets somebody do what a role stands for; false when they may already. */

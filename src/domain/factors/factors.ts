@@ -11,11 +11,13 @@ import {
   deleteCodes,
   deleteFactors,
   deleteRemembered,
+  findBegan,
   findCode,
   findFactors,
   INSERT_APP,
   insertCodes,
   listSealedApps,
+  passBeginning,
   type StoredCode,
   updateAppName,
   useCode,
@@ -95,13 +97,13 @@ export async function addApp(
   const row = {
     account_id: accountId,
     id,
+    began: await setSecondStep(work, accountId, true),
     name,
     digest: digest.toString('hex'),
     last_period: period,
     added_at: work.at,
   };
   work.leave({ into: INSERT_APP, row, personal: { keyring, accountId, context: id, plain: secret } });
-  await setSecondStep(work, accountId, true);
   await forgetBrowsers(work, accountId);
   work.record({ type: 'authenticator_app.added', accountId, detail: { app: id } });
   return { outcome: 'added', id };
@@ -118,17 +120,21 @@ export async function dropApp(
   const { apps } = await findFactors(work.tx, accountId);
   if (!apps.some(app => app.id === id)) return 'missing';
   if (apps.length < 2) return 'last';
+  await takeAway(work, accountId, id);
+  return 'dropped';
+}
+
+async function takeAway(work: Work, accountId: string, id: string): Promise<void> {
   await deleteApp(work.tx, accountId, id);
   await forgetBrowsers(work, accountId);
   work.record({ type: 'authenticator_app.removed', accountId, detail: { app: id } });
-  return 'dropped';
 }
 
 /** Its owner wants no second step any more: every app and every code is gone. False when there was none. */
 export async function endSecondStep(work: Work, accountId: string): Promise<boolean> {
-  await lockAccount(work, accountId);
+  const account = await lockAccount(work, accountId);
   const { apps, codes } = await findFactors(work.tx, accountId);
-  if (apps.length === 0 && !codes) return false;
+  if (apps.length === 0 && !codes && !account?.secondStep) return false;
   await deleteFactors(work.tx, accountId);
   for (const app of apps)
     work.record({ type: 'authenticator_app.removed', accountId, detail: { app: app.id } });
@@ -138,9 +144,18 @@ export async function endSecondStep(work: Work, accountId: string): Promise<bool
   return true;
 }
 
-/** Somebody disowned an app: it is gone, and with the last one the second step and the codes that came with it. */
+/**
+ * Somebody disowned an app: it is gone. The second step ends with the last one only where a disowned app began it; what was
+ * there before goes on being asked for, or whoever only reads mail would be rid of it once its owner has changed phones.
+ */
 export async function disownApp(work: Work, accountId: string, id: string): Promise<void> {
-  if ((await dropApp(work, accountId, id)) === 'last') await endSecondStep(work, accountId);
+  await lockAccount(work, accountId);
+  const began = await findBegan(work.tx, accountId, id);
+  const outcome = await dropApp(work, accountId, id);
+  if (outcome === 'dropped' && began) await passBeginning(work.tx, accountId);
+  if (outcome !== 'last') return;
+  if (began) await endSecondStep(work, accountId);
+  else await takeAway(work, accountId, id);
 }
 
 /** Gives an app the name that its owner knows it by; false when it is not there. */

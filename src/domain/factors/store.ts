@@ -67,10 +67,10 @@ export async function countApps(
 
 /** What `Work.leave` writes a new app by: its secret is sealed under the account's key on the way. */
 export const INSERT_APP = `
-    INSERT INTO authenticator_apps (account_id, id, name, sealed, secret_digest, last_period, added_at)
-    SELECT account_id, id, name, sealed, decode(digest, 'hex'), last_period, added_at
+    INSERT INTO authenticator_apps (account_id, id, name, sealed, secret_digest, last_period, added_at, began_second_step)
+    SELECT account_id, id, name, sealed, decode(digest, 'hex'), last_period, added_at, began
     FROM jsonb_to_recordset(?::jsonb) AS f(account_id uuid, id uuid, name text, sealed bytea, digest text,
-      last_period bigint, added_at timestamptz)`;
+      last_period bigint, added_at timestamptz, began boolean)`;
 
 /** Uses the code of a period up, for this and every earlier one; false when it was used before, or is suspended by now. */
 export async function usePeriod(
@@ -95,6 +95,19 @@ export async function usePeriod(
 /** Gives an app another name; says whether it is there. */
 export async function updateAppName(tx: Tx, accountId: string, id: string, name: string): Promise<boolean> {
   return (await tx('authenticator_apps').where({ account_id: accountId, id }).update({ name })) === 1;
+}
+
+/** Whether the second step of an account began with this app. */
+export async function findBegan(db: Db, accountId: string, id: string): Promise<boolean> {
+  const row = await db('authenticator_apps')
+    .where({ account_id: accountId, id })
+    .first<{ began_second_step: boolean } | undefined>('began_second_step');
+  return row?.began_second_step === true;
+}
+
+/** The app that a second step began with is disowned: those that came after it stand for it. */
+export async function passBeginning(tx: Tx, accountId: string): Promise<void> {
+  await tx('authenticator_apps').where({ account_id: accountId }).update({ began_second_step: true });
 }
 
 /** Removes an app; says whether it was there. */

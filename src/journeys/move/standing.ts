@@ -23,7 +23,7 @@ export interface Standing {
 
 /**
  * Where a move stands at this moment. One whose account was frozen, suspended, recovered or given another password since has
- * ended, and one that nobody has confirmed ends with the session that began it.
+ * ended; and until something is bound it ends with the session that began it.
  */
 export async function standingOf(db: Db, move: Move, now = new Date()): Promise<Standing> {
   const account = await findAccount(db, move.accountId);
@@ -36,8 +36,10 @@ export async function standingOf(db: Db, move: Move, now = new Date()): Promise<
   return { move, state, account };
 }
 
+/* A phone that was let in goes on when its owner signs the old one out; when somebody else ended that session, it was no owner. */
 async function isSignedOut(db: Db, { sessionUid, accountId }: Move, state: MoveState): Promise<boolean> {
-  if (sessionUid === undefined || (state !== 'waiting' && state !== 'claimed')) return false;
+  if (sessionUid === undefined || !['waiting', 'claimed', 'confirmed'].includes(state)) return false;
   const session = await findSessionState(db, sessionUid);
-  return session?.accountId !== accountId || session.ended !== undefined;
+  if (session?.accountId !== accountId) return true;
+  return session.ended !== undefined && !(state === 'confirmed' && session.ended === 'signed-out');
 }

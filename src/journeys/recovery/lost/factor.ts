@@ -7,7 +7,7 @@ import { howOf, showStopped, stopRecovery } from './stop.js';
 
 /** Somebody showed what a recovery has suspended: they are not signed in, and may stop it. */
 export function toStopping(turn: Turn, accountId: string, recovery: string): void {
-  const stopping = { accountId, recovery, at: Date.now() };
+  const stopping = { accountId, recovery, at: turn.cameAt.getTime() };
   advance(turn, { way: 'sign-in', email: turn.progress.email, stopping });
 }
 

@@ -1,5 +1,5 @@
 import { findAccount } from '../../../domain/accounts/accounts.js';
-import { listEmails, type ProofOutcome } from '../../../domain/contacts/contacts.js';
+import { listEmails, PROOF_MINUTES, type ProofOutcome } from '../../../domain/contacts/contacts.js';
 import { findPassword, isPasswordTooLong } from '../../../domain/credentials/credentials.js';
 import { findStoppedAt, findWaiting, isReady, mayBegin } from '../../../domain/recoveries/recoveries.js';
 import { mayAct } from '../../../oidc/acting.js';
@@ -23,11 +23,12 @@ export function lostOf({ progress }: Turn): Lost {
 
 /** "I no longer have my phone": from the second step, with what was shown before it. */
 export function submitLost(turn: Turn): void {
-  const { progress } = turn;
+  const { progress, cameAt } = turn;
   const { halfway, recovering } = progress;
   const accountId = halfway?.accountId ?? recovering?.accountId;
   if (!accountId) return toStep(turn);
-  const passwordAt = halfway?.by === 'password' ? halfway.at : undefined;
+  const fresh = halfway?.by === 'password' && cameAt.getTime() - halfway.at <= PROOF_MINUTES * 60_000;
+  const passwordAt = fresh ? halfway.at : undefined;
   const lost: Lost = { accountId, stage: 'choice', proof: recovering?.proof, passwordAt };
   advance(turn, { ...progress, lost });
 }
@@ -75,7 +76,7 @@ export async function submitLostPassword(turn: Turn): Promise<void> {
     if (!stored || isPasswordTooLong(password)) return false;
     return (await parts.hasher.verify(password, stored.hash)).ok;
   });
-  if (right) return arriveOrGo(turn, { ...progress, lost: { ...lost, passwordAt: Date.now() } });
+  if (right) return arriveOrGo(turn, { ...progress, lost: { ...lost, passwordAt: turn.cameAt.getTime() } });
   parts.interactions.record(failedSignIn(turn, 'password', accountId), { kind: 'person' });
   return showProblems(turn, [{ word: 'credentials_wrong', field: 'password' }]);
 }
