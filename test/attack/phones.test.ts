@@ -4,6 +4,7 @@ import { until } from '../support/jobs.js';
 import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { accountOf, peopleOnRecord } from '../support/ledger.js';
+import { agedAddresses, letPass, secondIsOver } from '../support/lost-phone.js';
 import { mailsNow, objectionIn } from '../support/mailbox.js';
 import { beginMove, bindPasskey, confirm, PHONE, scan } from '../support/move.js';
 import { signInBeside } from '../support/people.js';
@@ -11,6 +12,7 @@ import type { Person } from '../support/person.js';
 import { newMember } from '../support/protocol.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
 import { csrfOf, postStep, recoveryCode } from '../support/steps.js';
+import { GOOD_PASSWORD } from '../support/walk.js';
 
 // What somebody who only reads mail, or only holds an old session, makes of a change of phones.
 
@@ -101,6 +103,42 @@ test.each([
     expect(thief.page.heading).toBe('Keep your new recovery code');
   },
 );
+
+test('an owner whose last factor was disowned, with no code left, gets back in by the wait, and by nothing less', async () => {
+  await changePhones();
+  await keyhold.db('recovery_codes').where({ account_id: accountId }).delete();
+  await agedAddresses(keyhold);
+  const back = personAt(keyhold);
+  const notices = async () =>
+    (await mailsNow(keyhold, email)).filter(({ subject }) => /old phone no longer opens/.test(subject));
+  await until(async () => (await notices()).length === 1);
+  const [notice] = await notices();
+  if (!notice) throw new Error('no notice came');
+  await back.goto(objectionIn(notice));
+  await back.press("This wasn't me");
+  const toBoth = async () => {
+    await postStep(back, '/code', { code: await recoveryCode(back, app, email) });
+    expect(back.page.heading).toBe(STEP);
+    await postStep(back, '/lost');
+    await postStep(back, '/lost/continue');
+    await postStep(back, '/lost/password', { password: GOOD_PASSWORD });
+  };
+  await toBoth();
+  expect(back.page.heading).toBe('What was on the phone?');
+  await postStep(back, '/lost/begin');
+  expect(back.page.heading).toBe('Now you wait');
+  expect((await keyhold.db('accounts').where({ id: accountId }).first()).state).toBe('frozen');
+  await letPass(keyhold, accountId, 73);
+  await secondIsOver(keyhold);
+  await toBoth();
+  expect(back.page.heading).toBe('Set up your new phone');
+  const secret = secretOn(back);
+  back.fill('Code from your app', appCode(secret));
+  await back.press('Turn on');
+  expect(back.page.heading).toBe('Keep your recovery codes');
+  expect((await keyhold.db('accounts').where({ id: accountId }).first()).state).toBe('active');
+  expect(await asks()).toBe(true);
+});
 
 test('two apps that a thief added to an account without a second step are both disowned, and so is the step', async () => {
   await setUpApp(keyhold, owner);

@@ -13,6 +13,7 @@ import {
   letPass,
   lookAhead,
   mailOf,
+  secondIsOver,
   showBoth,
   typeMailedCode,
 } from '../support/lost-phone.js';
@@ -159,6 +160,7 @@ test('a new passkey takes the place of what was on the phone, and the second ste
   await person.press('I have kept them');
   expect(person.page.heading).toBe('Back in the app');
   expect(await state()).toBe('completed');
+  await secondIsOver(keyhold);
   expect((await signInBy(fresh)).page.heading).toBe('Back in the app');
   expect((await signInBy(onPhone)).page.text).toContain('has set up another way to sign in');
 

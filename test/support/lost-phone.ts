@@ -54,12 +54,16 @@ export async function beginToWait(
 ): Promise<Person> {
   const person = await showBoth(keyhold, app, email);
   await postStep(person, '/lost/begin', passkey[0] === undefined ? {} : { passkey: passkey[0] });
-  /* Whoever signs in within what is left of the second in which everybody was signed out is asked once more. */
+  await secondIsOver(keyhold);
+  return person;
+}
+
+/** Whoever signs in within what is left of the second in which everybody was signed out is asked once more. */
+export async function secondIsOver({ db }: TestKeyhold): Promise<void> {
   await until(async () => {
-    const { rows } = await keyhold.db.raw('SELECT max(signed_out_before) < now() AS past FROM accounts');
+    const { rows } = await db.raw('SELECT max(signed_out_before) < now() AS past FROM accounts');
     return rows[0].past !== false;
   });
-  return person;
 }
 
 /** As if so many hours had passed for the recoveries of an account. */

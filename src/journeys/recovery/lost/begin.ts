@@ -4,14 +4,13 @@ import { endProofs, spendProof } from '../../../domain/contacts/contacts.js';
 import { suspendPasskeys } from '../../../domain/credentials/credentials.js';
 import { forgetBrowsers, suspendApps } from '../../../domain/factors/factors.js';
 import { beginRecovery, type Recovery } from '../../../domain/recoveries/recoveries.js';
-import { mayAct } from '../../../oidc/acting.js';
 import { endSessionsOf } from '../../../oidc/session.js';
 import { openWork, type Work } from '../../../platform/storage/work.js';
 import { noteReplay } from '../../journey.js';
 import { unavailable } from '../../sign-in/going-on.js';
 import { advance, type Turn } from '../../turn.js';
 import { sealAsked, tellOfBegun } from './tell.js';
-import { type Lost, lostOf } from './way.js';
+import { isOpen, type Lost, lostOf } from './way.js';
 
 const MOST = 200;
 const ids = z.array(z.uuid()).max(MOST);
@@ -47,8 +46,7 @@ async function begin(turn: Turn, work: Work, lost: Lost, askedFrom: Buffer): Pro
   const { accountId, passwordAt, proof = '' } = lost;
   const waitHours = turn.parts.lostPhoneWait;
   const account = await lockAccount(work, accountId);
-  if (!mayAct({ account, way: 'recovery', provedAt: passwordAt }) || account?.state === 'frozen')
-    throw unavailable(account);
+  if (!(await isOpen(work.tx, account, passwordAt))) throw unavailable(account);
   /* Without a wait what was proved is needed once more, to bind what is new: there it is spent. */
   if (waitHours > 0 && !(await spendProof(work, { id: proof, purpose: 'recovery', accountId })))
     return 'spent';

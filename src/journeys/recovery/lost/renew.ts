@@ -10,7 +10,6 @@ import {
   storedCodes,
 } from '../../../domain/factors/factors.js';
 import { findWaiting, stepRecovery } from '../../../domain/recoveries/recoveries.js';
-import { mayAct } from '../../../oidc/acting.js';
 import { endSessionsOf } from '../../../oidc/session.js';
 import { openWork, type Work } from '../../../platform/storage/work.js';
 import { noteReplay } from '../../journey.js';
@@ -20,7 +19,7 @@ import { finish, unavailable } from '../../sign-in/going-on.js';
 import { showProblems } from '../../sign-in/pages.js';
 import { advance, type Turn, textOf, toStep } from '../../turn.js';
 import { openCodes, openSetup, sealCodes } from './sealed.js';
-import { type Lost, lostOf } from './way.js';
+import { isOpen, type Lost, lostOf } from './way.js';
 
 /** What takes the place of what was on the phone. */
 export interface Added {
@@ -66,8 +65,7 @@ async function completed(
 ): Promise<Date> {
   const { accountId, passwordAt, proof = '' }: Lost = lostOf(turn);
   const account = await lockAccount(work, accountId);
-  if (!mayAct({ account, way: 'recovery', provedAt: passwordAt }) || account?.state === 'frozen')
-    throw unavailable(account);
+  if (!(await isOpen(work.tx, account, passwordAt))) throw unavailable(account);
   const waiting = await findWaiting(work.tx, accountId);
   const before = await recoverAccount(work, accountId);
   if (!waiting || !before) throw new Over();

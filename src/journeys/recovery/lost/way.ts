@@ -1,8 +1,10 @@
-import { findAccount } from '../../../domain/accounts/accounts.js';
+import { type Account, findAccount } from '../../../domain/accounts/accounts.js';
 import { listEmails, PROOF_MINUTES, type ProofOutcome } from '../../../domain/contacts/contacts.js';
 import { findPassword, isPasswordTooLong } from '../../../domain/credentials/credentials.js';
+import { findFactors } from '../../../domain/factors/factors.js';
 import { findStoppedAt, findWaiting, isReady, mayBegin } from '../../../domain/recoveries/recoveries.js';
 import { mayAct } from '../../../oidc/acting.js';
+import type { Db } from '../../../platform/storage/db.js';
 import { sendCode } from '../../codes.js';
 import { seeOther } from '../../journey.js';
 import { countTry, PASSWORDS, unlessBusy } from '../../limits.js';
@@ -89,11 +91,22 @@ async function arriveOrGo(turn: Turn, progress: Progress): Promise<void> {
   advance(turn, { ...progress, lost: { ...lost, stage: await stageOf(turn, lost) } });
 }
 
+/**
+ * Whether this way is open: to an account that may act, and to a frozen one whose second step has nothing left that could do it,
+ * since whatever was there was disowned; its own path would shut its owner out for good.
+ */
+export async function isOpen(db: Db, account: Account | undefined, provedAt?: number): Promise<boolean> {
+  if (!account || !mayAct({ account, way: 'recovery', provedAt })) return false;
+  if (account.state !== 'frozen') return true;
+  const { apps, suspended, codes } = await findFactors(db, account.id);
+  return account.secondStep && apps.length + suspended.length === 0 && !codes;
+}
+
 /** Refuses whoever may not go this way: the account is frozen or gone, or the address came lately. */
 async function refuseUnlessOpen(turn: Turn, { accountId, passwordAt }: Lost, address: string): Promise<void> {
   const { db } = turn.parts;
   const account = await findAccount(db, accountId);
-  const open = mayAct({ account, way: 'recovery', provedAt: passwordAt }) && account?.state !== 'frozen';
+  const open = await isOpen(db, account, passwordAt);
   const proven = (await listEmails(db, accountId)).find(each => each.address === address)?.verifiedAt;
   if (!open || !proven) {
     await turnAway(turn, 'code', accountId);
