@@ -37,6 +37,8 @@ export interface AccountPage {
   readonly sensitive?: true;
   /** The navigation leads here. */
   readonly nav?: NavWord;
+  /** The navigation shows this place as the one that the page belongs to, where its address does not say so. */
+  readonly within?: NavWord;
   /** POST: where its form is shown, if not at its own path; a form that came too late is shown there again. */
   readonly form?: `/account${string}`;
   /** POST: the fields that are shown again then. Never a password or a code. */
@@ -68,7 +70,10 @@ export interface AccountFrame {
   readonly zone?: string;
 }
 
-const navigations = new WeakMap<object, readonly AccountPage[]>();
+const navigations = new WeakMap<
+  object,
+  { readonly linked: readonly AccountPage[]; readonly within: NavWord | undefined }
+>();
 
 /** Mounts the pages of the account, each behind the one door, and the way back through it. */
 export function mountPages(router: Router, parts: Parts, pages: readonly AccountPage[]): void {
@@ -78,7 +83,7 @@ export function mountPages(router: Router, parts: Parts, pages: readonly Account
   for (const page of pages) {
     const serve = page.method === 'GET' ? look : act;
     router.register(page.path, [page.method], async (ctx: Koa.Context) => {
-      navigations.set(ctx, linked);
+      navigations.set(ctx, { linked, within: page.within });
       await serve(ctx, parts, page);
     });
   }
@@ -152,10 +157,11 @@ function showOther(ctx: Koa.Context, parts: Parts, me: MeHere, form: string): vo
 }
 
 function frameOf(ctx: Koa.Context, me: MeHere): AccountFrame {
-  const nav = (navigations.get(ctx) ?? []).map(({ nav: word = 'overview', path }) => ({
+  const { linked = [], within } = navigations.get(ctx) ?? {};
+  const nav = linked.map(({ nav: word = 'overview', path }) => ({
     word,
     url: path,
-    current: path === ctx.path || (path !== ACCOUNT && ctx.path.startsWith(`${path}/`)),
+    current: word === within || path === ctx.path || (path !== ACCOUNT && ctx.path.startsWith(`${path}/`)),
   }));
   const zone = me.person.account.profile?.['zoneinfo'];
   return { me: me.shown, nav, here: hereOf(ctx), ...(typeof zone === 'string' && { zone }) };

@@ -1,4 +1,4 @@
-import { type Account, findAccount } from '../../domain/accounts/accounts.js';
+import { findAccount } from '../../domain/accounts/accounts.js';
 import { type Move, type MoveState, stateAt } from '../../domain/moves/moves.js';
 import { mayAct } from '../../oidc/acting.js';
 import { findSessionState } from '../../oidc/session.js';
@@ -18,7 +18,6 @@ export interface Standing {
   readonly move: Move;
   readonly state: MoveState;
   readonly why?: MoveVoid;
-  readonly account: Account | undefined;
 }
 
 /**
@@ -26,14 +25,14 @@ export interface Standing {
  * ended; and until something is bound it ends with the session that began it.
  */
 export async function standingOf(db: Db, move: Move, now = new Date()): Promise<Standing> {
-  const account = await findAccount(db, move.accountId);
   const state = stateAt(move, now);
-  if (move.endedAt || state === 'expired' || state === 'finished') return { move, state, account };
+  if (move.endedAt || state === 'expired' || state === 'finished') return { move, state };
+  const account = await findAccount(db, move.accountId);
   /* What is left of a tested one is done by whoever has just signed in, on either phone. */
   const proof = state === 'tested' ? {} : { provedAt: move.provedAt.getTime() };
-  if (!mayAct({ account, ...proof })) return { move, state: 'cancelled', why: 'account', account };
-  if (await isSignedOut(db, move, state)) return { move, state: 'cancelled', why: 'signed_out', account };
-  return { move, state, account };
+  if (!mayAct({ account, ...proof })) return { move, state: 'cancelled', why: 'account' };
+  if (await isSignedOut(db, move, state)) return { move, state: 'cancelled', why: 'signed_out' };
+  return { move, state };
 }
 
 /* A phone that was let in goes on when its owner signs the old one out; when somebody else ended that session, it was no owner. */

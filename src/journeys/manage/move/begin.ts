@@ -1,5 +1,5 @@
 import { drawQr } from '../../../domain/factors/factors.js';
-import { findLatestMove, startMove } from '../../../domain/moves/moves.js';
+import { findLatestMove, startMove, stateAt } from '../../../domain/moves/moves.js';
 import { countTry, MOVES } from '../../limits.js';
 import { LOOK_AGAIN, NEW_PHONE, type Standing, standingOf } from '../../move/standing.js';
 import { openWhence, sealWhence } from '../../move/whence.js';
@@ -17,6 +17,9 @@ export const NOW = `${MOVE}/now` as const;
 /** What only the old phone holds. */
 export const OLD = `${MOVE}/old` as const;
 
+/** What now is where. */
+export const DONE = `${MOVE}/done` as const;
+
 /** Beginning a move, and looking at how it stands. */
 export const BEGIN_PAGES: readonly AccountPage[] = [
   { method: 'GET', path: MOVE, sensitive: true, run: showStart },
@@ -26,9 +29,15 @@ export const BEGIN_PAGES: readonly AccountPage[] = [
 ];
 
 /** The move that was begun last for this person, as it stands. */
-export async function latestOf({ parts, me }: Pick<AccountCall, 'parts'> & { me: { accountId: string } }) {
+export async function latestOf({
+  parts,
+  me,
+}: Pick<AccountCall, 'parts'> & { me: { accountId: string } }): Promise<Standing | undefined> {
   const move = await findLatestMove(parts.db, me.accountId);
-  return move && standingOf(parts.db, move);
+  if (!move) return undefined;
+  /* Whoever came through the door may act, and what is left of a tested one is theirs to do. */
+  const state = stateAt(move, new Date());
+  return state === 'tested' ? { move, state } : standingOf(parts.db, move);
 }
 
 const UNDER_WAY = ['waiting', 'claimed', 'confirmed', 'bound'];
@@ -37,7 +46,7 @@ async function showStart(call: AccountCall): Promise<void> {
   const standing = await latestOf(call);
   if (standing && UNDER_WAY.includes(standing.state)) return leadTo(call, NOW);
   if (standing?.state === 'tested') return leadTo(call, OLD);
-  const { password, passkeys, apps, events } = await waysOf(call);
+  const { password, passkeys, apps, events } = await waysOf(call, { factors: call.me.secondStep });
   showAccount(call, 'account/move/start', {
     synced: passkeys.filter(({ backedUp }) => backedUp).map(each => shownPasskey(each, events)),
     local: passkeys.filter(({ backedUp }) => !backedUp).map(each => shownPasskey(each, events)),
@@ -72,6 +81,7 @@ export async function showNow(call: AccountCall, problems: readonly Problem[] = 
   if (!standing) return leadTo(call, MOVE);
   const state = wordOf(call, standing);
   if (state === 'tested' && problems.length === 0) return leadTo(call, OLD);
+  if (state === 'finished' && problems.length === 0) return leadTo(call, DONE);
   if (problems.length > 0) call.ctx.status = 409;
   const { move } = standing;
   const waits = ['waiting', 'confirmed', 'bound'].includes(state);

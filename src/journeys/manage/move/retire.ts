@@ -1,6 +1,11 @@
 import { z } from 'zod';
-import { lockAccount } from '../../../domain/accounts/accounts.js';
-import { dropPasskey, passkeyUserId } from '../../../domain/credentials/credentials.js';
+import { findAccount, lockAccount } from '../../../domain/accounts/accounts.js';
+import {
+  dropPasskey,
+  listPasskeys,
+  type Passkey,
+  passkeyUserId,
+} from '../../../domain/credentials/credentials.js';
 import { dropApp, forgetBrowser, isRemembered } from '../../../domain/factors/factors.js';
 import { findMove, finishMove, type Move, type Retired } from '../../../domain/moves/moves.js';
 import { listLiveSessions } from '../../../oidc/live-sessions.js';
@@ -13,10 +18,8 @@ import type { Problem } from '../../page-models.js';
 import { isLastFactor } from '../../second-step/demand.js';
 import { type AccountCall, type AccountPage, leadTo, showAccount } from '../door.js';
 import { changing, shownApp, shownPasskey, waysOf } from '../signing-in/ways.js';
-import { latestOf, MOVE, NOW, OLD } from './begin.js';
+import { DONE, latestOf, MOVE, NOW, OLD } from './begin.js';
 import type { MoveDonePage, OldThing } from './models.js';
-
-const DONE = `${MOVE}/done` as const;
 
 /** What only the old phone holds is taken away from it, or left; and what now is where. */
 export const RETIRE_PAGES: readonly AccountPage[] = [
@@ -31,14 +34,13 @@ async function testedOf(call: AccountCall): Promise<Standing | undefined> {
 }
 
 /** All that the old phone holds and the new one does not, as far as anybody can know; what has to stay says why. */
-async function thingsOf(call: AccountCall, { move, account }: Standing): Promise<readonly OldThing[]> {
+async function thingsOf(call: AccountCall, { move }: Standing): Promise<readonly OldThing[]> {
   const { db } = call.parts;
-  const { password, passkeys, apps, events } = await waysOf(call);
+  const { password, passkeys, apps, events } = await waysOf(call, { factors: call.me.secondStep });
   const local = passkeys.filter(({ id, backedUp }) => !backedUp && id !== move.bound);
   const others = apps.filter(({ id }) => id !== move.bound);
   const lastWay = password === undefined && passkeys.length < 2;
-  const sessions = await sessionsOfOld(db, move);
-  const remembered = move.remembered && account && (await isRemembered(db, account, move.remembered));
+  const signedIn = isHere(call, move) || (await sessionsOfOld(db, move)).length > 0;
   return [
     ...local.map((passkey): OldThing => {
       const { url: _, synced: __, ...seen } = shownPasskey(passkey, events);
@@ -50,8 +52,8 @@ async function thingsOf(call: AccountCall, { move, account }: Standing): Promise
       const stays = apps.length < 2 ? ({ stays: 'last_second_step' } as const) : {};
       return { value: `app ${app.id}`, kind: 'app', ...seen, ...stays };
     }),
-    ...(sessions.length > 0 ? [{ value: 'session', kind: 'session' } as const] : []),
-    ...(remembered ? [{ value: 'browser', kind: 'browser' } as const] : []),
+    ...(signedIn ? [{ value: 'session', kind: 'session' } as const] : []),
+    ...((await isRememberedStill(call, move)) ? [{ value: 'browser', kind: 'browser' } as const] : []),
   ];
 }
 
@@ -63,6 +65,14 @@ async function sessionsOfOld(db: Db, { accountId, sessionUid }: Move): Promise<r
   return (await listLiveSessions(db, accountId, { device: begun.device })).map(({ uid }) => uid);
 }
 
+const isHere = ({ me }: AccountCall, { sessionUid }: Move) => sessionUid === me.sessionUid;
+
+async function isRememberedStill({ parts }: AccountCall, { accountId, remembered }: Move): Promise<boolean> {
+  if (remembered === undefined) return false;
+  const account = await findAccount(parts.db, accountId);
+  return account !== undefined && isRemembered(parts.db, account, remembered);
+}
+
 async function showOld(call: AccountCall, problems: readonly Problem[] = []): Promise<void> {
   const standing = await testedOf(call);
   if (!standing) return leadTo(call, MOVE);
@@ -70,7 +80,7 @@ async function showOld(call: AccountCall, problems: readonly Problem[] = []): Pr
   showAccount(call, 'account/move/old', {
     problems,
     things: await thingsOf(call, standing),
-    isOld: (await sessionsOfOld(call.parts.db, standing.move)).includes(call.me.sessionUid),
+    isOld: isHere(call, standing.move),
   });
 }
 
@@ -139,8 +149,7 @@ async function dropsPasskey(
   return (await dropPasskey(work, accountId, passkeyId)) === 'dropped';
 }
 
-async function signalOf(call: AccountCall): Promise<MoveDonePage['signal']> {
-  const { passkeys } = await waysOf(call);
+function signalOf(call: AccountCall, passkeys: readonly Passkey[]): MoveDonePage['signal'] {
   return {
     rpId: call.parts.rp.id,
     userId: passkeyUserId(call.me.accountId),
@@ -152,19 +161,22 @@ async function signalOf(call: AccountCall): Promise<MoveDonePage['signal']> {
 /* Whoever asked is signed out by it: nothing of the account can be shown here any more, and the browser still has to hear
    which passkeys are none. */
 async function sayGoodbye(call: AccountCall): Promise<void> {
-  show(call.ctx, call.parts, 'move/over', { signal: await signalOf(call), here: '/' });
+  const passkeys = await listPasskeys(call.parts.db, call.me.accountId);
+  show(call.ctx, call.parts, 'move/over', { signal: signalOf(call, passkeys), here: '/' });
   call.ctx.status = 200;
 }
 
 async function showDone(call: AccountCall): Promise<void> {
   const standing = await latestOf(call);
   if (standing?.state !== 'finished') return leadTo(call, MOVE);
-  const { password, passkeys, apps, codes, events } = await waysOf(call);
+  const { password, passkeys, apps, codes, events } = await waysOf(call, {
+    factors: call.me.secondStep,
+  });
   showAccount(call, 'account/move/done', {
     passkeys: passkeys.map(each => shownPasskey(each, events)),
     apps: apps.map(app => shownApp(app, events)),
     hasPassword: password !== undefined,
     ...(apps.length > 0 && { codesLeft: codes?.left ?? 0 }),
-    signal: await signalOf(call),
+    signal: signalOf(call, passkeys),
   });
 }

@@ -7,7 +7,7 @@ import {
   passkeyName,
   passkeyUserId,
 } from '../../../domain/credentials/credentials.js';
-import { type AuthenticatorApp, findFactors } from '../../../domain/factors/factors.js';
+import { type AuthenticatorApp, type Factors, findFactors } from '../../../domain/factors/factors.js';
 import { mayAct } from '../../../oidc/acting.js';
 import { Refusal } from '../../../platform/errors.js';
 import { type PastEvent, readEvents } from '../../../platform/storage/events.js';
@@ -36,13 +36,18 @@ const PLACES = [
 const MOST_EVENTS = 200;
 const HARMLESS: readonly string[] = ['passkey_renamed', 'app_renamed'];
 
+const NO_FACTORS: Factors = { apps: [], codes: undefined, suspended: [] };
+
 /** How an account is signed in to, and from where each of its ways was added and last used, as far as that is on record. */
-export async function waysOf({ parts, me }: Pick<AccountCall, 'parts'> & { me: { accountId: string } }) {
+export async function waysOf(
+  { parts, me }: Pick<AccountCall, 'parts'> & { me: { accountId: string } },
+  { factors: asks = true } = {},
+) {
   const { accountId } = me;
   const [ways, events, factors] = await Promise.all([
     listWaysIn(parts.db, accountId),
     readEvents(parts.db, parts.keyring, { accountId, only: PLACES, limit: MOST_EVENTS }),
-    findFactors(parts.db, accountId),
+    asks ? findFactors(parts.db, accountId) : NO_FACTORS,
   ]);
   return { ...ways, ...factors, events };
 }
