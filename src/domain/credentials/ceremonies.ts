@@ -94,6 +94,8 @@ export interface PasskeyAnswer {
   readonly binding: string;
   /** The JSON that the browser sent, unread. */
   readonly response: unknown;
+  /** A new passkey that was made without the person's gesture is taken as well. */
+  readonly upgrade?: boolean;
 }
 
 /** A new passkey that was verified and is not kept yet. */
@@ -110,7 +112,7 @@ export async function checkRegistration(db: Db, answered: PasskeyAnswer): Promis
   if (!read) return { outcome: 'refused', reason: 'malformed' };
   const taken = await takeChallenge(db, {
     id: digest(read.challenge),
-    purposes: ['registration', 'upgrade'],
+    purposes: answered.upgrade ? ['registration', 'upgrade'] : ['registration'],
     binding: answered.binding,
     credentialId: read.answer.id,
   });

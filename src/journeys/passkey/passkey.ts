@@ -159,7 +159,9 @@ export async function creationOptions(turn: Turn): Promise<void> {
 export async function createPasskey(turn: Turn): Promise<void> {
   const { ctx, parts, pending, sent } = turn;
   const owner = ownerOf(turn);
-  const answered = { rp: parts.rp, binding: pending.uid, response: sent['credential'] };
+  /* Elsewhere it is what they are signed in by, and then somebody was verified. */
+  const upgrade = turn.step === 'passkey-offer';
+  const answered = { rp: parts.rp, binding: pending.uid, response: sent['credential'], upgrade };
   const checked = await checkRegistration(parts.db, answered);
   await noteUsedChallenge(turn, checked);
   if (checked.outcome === 'refused' || checked.passkey.accountId !== owner.accountId) {

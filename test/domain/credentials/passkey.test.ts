@@ -160,7 +160,10 @@ describe('a good passkey', () => {
     const response = authenticator.create(await begin(accountId, { upgrade: true }), {
       flags: FLAGS.BE | FLAGS.BS,
     });
-    const passkey = await keep(await checkRegistration(database.db, { rp, binding: 'flow-1', response }));
+    const answered = { rp, binding: 'flow-1', response };
+    const refused = { outcome: 'refused', reason: 'challenge' };
+    expect(await checkRegistration(database.db, answered)).toEqual(refused);
+    const passkey = await keep(await checkRegistration(database.db, { ...answered, upgrade: true }));
     expect(passkey.userVerified).toBe(false);
     expect(await signIn(authenticator, { flags: FLAGS.UP | FLAGS.BE | FLAGS.BS })).toMatchObject({
       reason: 'not_verified',
