@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { fetch } from 'undici';
+import { dropPasskey } from '../../src/domain/credentials/credentials.js';
+import { openWork } from '../../src/platform/storage/work.js';
 import { accountToken } from '../support/account-api.js';
 import { type Authenticator, openAuthenticator } from '../support/authenticator.js';
 import { appCode, codesOn, secretOn, setUpApp } from '../support/authenticator-app.js';
@@ -21,7 +23,13 @@ import { objectionIn } from '../support/mailbox.js';
 import type { Person } from '../support/person.js';
 import { eventsOf, newMember } from '../support/protocol.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
-import { postAccountScript, postScript, postStep, toRecoveryCredential } from '../support/steps.js';
+import {
+  postAccountScript,
+  postScript,
+  postStep,
+  requestPath,
+  toRecoveryCredential,
+} from '../support/steps.js';
 
 // Passkeys of a lost phone: those that were on it are paused, another one needs no recovery, and a new one takes their place.
 
@@ -188,6 +196,14 @@ test('a passkey of the phone that comes after it was completed freezes, and brin
   const stolen = openAuthenticator(keyhold.origin);
   const options = await postScript(thief, '/passkey/new/options');
   await postScript(thief, '/passkey/new', { credential: stolen.create(options.body as never) });
+  await thief.goto(requestUrl(thief));
+  await thief.press('I have kept them');
+  await thief.goto(new URL('/account/sign-in', keyhold.origin));
+  expect(thief.page.html).not.toContain(phoneId);
+  const dropped = await openWork(keyhold.db, { kind: 'person', id: accountId }, work =>
+    dropPasskey(work, accountId, phoneId),
+  );
+  expect(dropped).toBe('missing');
   const person = await signInBy(onPhone);
   await person.press("This wasn't me: freeze the account");
   expect(person.page.heading).toBe('Your account is frozen');
@@ -199,6 +215,8 @@ test('a passkey of the phone that comes after it was completed freezes, and brin
     [],
   );
 });
+
+const requestUrl = (person: Person) => new URL(requestPath(person), keyhold.origin);
 
 test('without a wait it is done in one go, and support is named where nothing is left', async () => {
   const cleo = await newMember(atOnce, shop, 'cleo@example.test');

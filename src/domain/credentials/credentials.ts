@@ -118,8 +118,9 @@ export async function dropPasskey(work: Work, accountId: string, passkeyId: stri
   await lockAccount(work, accountId);
   const ways = await findWaysIn(work.tx, accountId);
   const passkey = await findPasskey(work.tx, accountId, passkeyId);
-  if (!passkey) return 'missing';
-  if (passkey.suspendedFor === null && !ways.password && ways.passkeys < 2) return 'last';
+  /* A suspended one may come back to its owner: whoever is signed in meanwhile cannot take it away. */
+  if (!passkey || passkey.suspendedFor !== null) return 'missing';
+  if (!ways.password && ways.passkeys < 2) return 'last';
   if (!(await deletePasskey(work.tx, accountId, passkeyId))) return 'missing';
   work.record({ type: 'passkey.removed', accountId, detail: { passkeyId } });
   await outdateProofs(work, accountId);
