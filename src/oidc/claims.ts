@@ -1,4 +1,5 @@
 import type { Account } from 'oidc-provider';
+import { maySell, whereaboutsOf } from '../domain/opt-outs/opt-outs.js';
 import {
   addressLines,
   claimsToApps,
@@ -30,9 +31,11 @@ export function openClaims(schema: ProfileSchema, issuer: URL): Claims {
   );
   const alone = claims.filter(({ scope }) => scope === undefined);
   const pictures = pictureAttributes(schema);
+  /* Every app has to keep to it, so every app is told, unless the operator declares otherwise. */
+  const tellsSale = claims.some(({ name }) => name === 'sale_opt_out');
   return {
     engine: {
-      openid: ['sub', 'acr', 'amr', 'auth_time'],
+      openid: ['sub', 'acr', 'amr', 'auth_time', ...(tellsSale ? ['sale_opt_out'] : [])],
       iss: null,
       sid: null,
       ...Object.fromEntries([...byScope].map(([scope, of]) => [scope, of.map(({ name }) => name)])),
@@ -63,6 +66,7 @@ function claimsOf(snapshot: AccountSnapshot, pictures: readonly string[], issuer
     updated_at: snapshot.updated_at,
     ...(snapshot.email && { email: snapshot.email.address, email_verified: snapshot.email.verified }),
     ...(snapshot.phone && { phone_number: snapshot.phone, phone_number_verified: true }),
+    sale_opt_out: !maySell(snapshot.sale_choice ?? undefined, whereaboutsOf(snapshot.profile, new Date())),
     sub: snapshot.account_id,
   };
 }

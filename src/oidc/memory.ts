@@ -25,6 +25,11 @@ export interface AccountSnapshot {
   readonly second_step: boolean;
   /** What they may do here, by name. */
   readonly roles: readonly string[];
+  /** What they said about selling their data. */
+  readonly sale_choice: 'opted_out' | 'opted_in' | null;
+  readonly sale_chosen_by: 'signal' | 'person' | null;
+  /** Milliseconds. */
+  readonly sale_chosen_at: number | null;
 }
 
 /** A snapshot, as the guard asks for it. */

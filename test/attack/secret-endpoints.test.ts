@@ -161,6 +161,7 @@ const NO_SECRET = [
     'recovery-codes/kept',
   ].map(path => `POST /interaction/:uid/${path}`),
   'GET /.well-known/webauthn',
+  'GET /.well-known/gpc.json',
   'GET /receipts/verify',
   'GET /receipts/jwks.json',
   ...['now/confirm', 'now/refuse', 'now/cancel', 'old'].map(path => `POST /account/move/${path}`),

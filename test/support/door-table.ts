@@ -30,6 +30,8 @@ export interface DoorEntry {
   readonly stranger?: number;
   /** Fields of a form, or members of a body, that would be taken from the owner. */
   readonly sent?: Readonly<Record<string, unknown>>;
+  /** A file is made and put on record, and no page shown. */
+  readonly file?: true;
   /** The form carries a file. */
   readonly upload?: true;
 }
@@ -335,6 +337,7 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
     sent: { read: 'news email 1 en', want: 'news email 1 en' },
   },
   'POST /account/preferences/language': { owner: 303, sent: { language: 'de', zone: 'Europe/Berlin' } },
+  'POST /account/preferences/sale': { owner: 303, sent: { sale: 'opted_in' } },
   'GET /api/me': { owner: 200 },
   'GET /api/me/profile': { owner: 200 },
   'PATCH /api/me/profile': { owner: 200, sent: { nickname: 'Nicky' } },
@@ -373,7 +376,7 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'DELETE /api/me/devices/remembered': { owner: 204 },
   'DELETE /api/me/devices/remembered/:id': { owner: 204, params: aRemembered },
   'DELETE /api/me/devices/:id': { owner: 204, params: aDevice },
-  'GET /account/receipts/:event': { owner: 200, params: aConsentEvent },
+  'GET /account/receipts/:event': { owner: 200, params: aConsentEvent, file: true },
   'GET /api/me/receipts/:event': { owner: 200, params: aConsentEvent },
   'GET /api/me/messages': { owner: 200 },
   'GET /api/me/preferences': { owner: 200 },

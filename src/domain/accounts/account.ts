@@ -3,6 +3,9 @@ import { Refusal } from '../../platform/errors.js';
 /** active: may act · archived: not used for long, and put away until its owner brings it back · suspended: kept, may not act · frozen: its owner said "this wasn't me" and must recover it · closed: on its way out. */
 export type AccountState = 'active' | 'archived' | 'suspended' | 'frozen' | 'closed';
 
+/** What somebody says about selling their data, or sharing it for advertising across contexts. */
+export type SaleChoice = 'opted_out' | 'opted_in';
+
 /** Somebody Keyhold knows. What is known about them is the profile's, how they sign in the credentials'. */
 export interface Account {
   readonly id: string;
@@ -15,6 +18,8 @@ export interface Account {
   readonly signedOutBefore?: Date | undefined;
   /** How many notices went out since it was last used. */
   readonly dormancyNotices: number;
+  /** What its owner said about selling and sharing their data; undefined when they said nothing. */
+  readonly saleChoice: SaleChoice | undefined;
   /** Its owner has a second factor: a password alone opens nothing. */
   readonly secondStep: boolean;
   /** What they may do here, by name. */

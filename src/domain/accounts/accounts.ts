@@ -4,7 +4,7 @@ import { Refusal } from '../../platform/errors.js';
 import type { Db } from '../../platform/storage/db.js';
 import { newSubjectKey } from '../../platform/storage/origin.js';
 import type { Work } from '../../platform/storage/work.js';
-import { type Account, type AccountState, nextSecond, normaliseEmail } from './account.js';
+import { type Account, type AccountState, nextSecond, normaliseEmail, type SaleChoice } from './account.js';
 import {
   deleteRole,
   deleteSubjectKey,
@@ -18,12 +18,13 @@ import {
   turnState,
   updateLanguage,
   updateProofsFrom,
+  updateSaleChoice,
   updateSecondStep,
   updateSignedOut,
   updateState,
 } from './store.js';
 
-export type { Account, AccountState } from './account.js';
+export type { Account, AccountState, SaleChoice } from './account.js';
 export { mayChange, mustHaveSecondFactor, normaliseEmail, ROLE_NAME } from './account.js';
 export {
   countDormant,
@@ -57,7 +58,9 @@ export {
   type AccountRow,
   findAccount,
   findByIdentifier,
+  findSaleChoice,
   presentAccount,
+  type SaleChoiceMade,
   touchAccount,
 } from './store.js';
 
@@ -74,6 +77,8 @@ export const ACCOUNT_FACTS = [
   'account.recovered',
   'account.language_changed',
   'account.inspected',
+  'sale.opted_out',
+  'sale.opted_in',
   'second_step.begun',
   'second_step.ended',
   'objection.begun',
@@ -111,6 +116,7 @@ export async function openAccount(
     dormancyNotices: 0,
     secondStep: false,
     roles: [],
+    saleChoice: undefined,
   };
   await insertAccount(work.tx, account, 'email', email);
   await insertSubjectKey(work.tx, id, newSubjectKey(keyring, id));
@@ -239,4 +245,21 @@ export async function accountByEmail(db: Db, typed: string): Promise<Account> {
   const account = email === undefined ? undefined : await findByIdentifier(db, 'email', email);
   if (!account) throw new Refusal('missing', 'account_unknown', `Nobody has the address ${typed}.`);
   return account;
+}
+
+const FACT_OF_SALE = { opted_out: 'sale.opted_out', opted_in: 'sale.opted_in' } as const;
+
+/**
+ * Puts down that data about somebody must not be sold or shared for advertising, or that it may; false when that stood
+ * already. A signal of their browser never takes back what they said themselves.
+ */
+export async function chooseSale(
+  work: Work,
+  accountId: string,
+  choice: SaleChoice,
+  by: 'signal' | 'person',
+): Promise<boolean> {
+  const changed = await updateSaleChoice(work.tx, accountId, { choice, by, at: work.at });
+  if (changed) work.record({ type: FACT_OF_SALE[choice], accountId, detail: { by } });
+  return changed;
 }

@@ -1,6 +1,6 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
 import { learnSubjectKey } from '../../platform/storage/origin.js';
-import type { Account, AccountState } from './account.js';
+import type { Account, AccountState, SaleChoice } from './account.js';
 import { identifierTaken } from './account.js';
 
 /** A row of the view `identified_accounts`, or of the same columns. */
@@ -15,6 +15,7 @@ export interface AccountRow {
   readonly subject_key: Buffer | null;
   readonly second_step: boolean;
   readonly roles: readonly string[];
+  readonly sale_choice: SaleChoice | null;
 }
 
 const COLUMNS = [
@@ -28,6 +29,7 @@ const COLUMNS = [
   'subject_keys.sealed as subject_key',
   'accounts.second_step',
   'accounts.roles',
+  'accounts.sale_choice',
 ] as const;
 
 /** The account of a row; its key is known from then on. */
@@ -43,6 +45,7 @@ export function presentAccount(row: AccountRow): Account {
     dormancyNotices: row.dormancy_notices,
     secondStep: row.second_step,
     roles: row.roles,
+    saleChoice: row.sale_choice ?? undefined,
   };
 }
 
@@ -194,6 +197,35 @@ export async function turnState(
     { ...turn, from: [...turn.from] },
   );
   return rows[0]?.was;
+}
+
+/** Who said what about selling, and since when. */
+export interface SaleChoiceMade {
+  readonly choice: SaleChoice;
+  readonly by: 'signal' | 'person';
+  readonly at: Date;
+}
+
+/** What an account's owner said about selling; undefined when nothing. */
+export async function findSaleChoice(db: Db, id: string): Promise<SaleChoiceMade | undefined> {
+  return db('accounts').where({ id }).whereNotNull('sale_choice').first<SaleChoiceMade | undefined>({
+    choice: 'sale_choice',
+    by: 'sale_chosen_by',
+    at: 'sale_chosen_at',
+  });
+}
+
+/** Puts down what was said about selling; a signal says it only where nobody has said anything. False when it was so already. */
+export async function updateSaleChoice(
+  tx: Tx,
+  id: string,
+  { choice, by, at }: SaleChoiceMade,
+): Promise<boolean> {
+  const query = tx('accounts').where({ id });
+  if (by === 'signal') query.whereNull('sale_choice');
+  else query.whereRaw('sale_choice IS DISTINCT FROM ?', [choice]);
+  const made = { sale_choice: choice, sale_chosen_by: by, sale_chosen_at: at, updated_at: at };
+  return (await query.update(made)) === 1;
 }
 
 /** What apps are told about an account changed at this moment. */

@@ -4,7 +4,7 @@ import { spanSchema, wordsSchema } from '../purposes/purposes.js';
 /** Whose values of an attribute are kept in another room, and which attributes those are. */
 export const ELSEWHERE = {
   contacts: ['email', 'email_verified', 'phone_number', 'phone_number_verified'],
-  account: ['locale', 'updated_at'],
+  account: ['locale', 'updated_at', 'sale_opt_out'],
 } as const;
 
 /* What a token says about itself or the sign-in (RFC 7519 §4.1, OpenID Connect Core §2 and §3.3), the scopes of §5.4, and

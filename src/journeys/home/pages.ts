@@ -19,6 +19,7 @@ export function homeRoutes(router: Router, parts: Parts, tryUrl: string | undefi
   router.get('/end-session', (ctx, next) => (isUnclear(ctx) ? showWho(ctx, parts) : next()));
   router.post('/sign-out', ctx => signOut(ctx, parts));
   router.get('/terms', ctx => show(ctx, parts, 'terms', { version: TERMS_VERSION, here: '/terms' }));
+  router.get('/.well-known/gpc.json', ctx => showGpc(ctx));
   router.get('/clients/:id/logo', ctx => showLogo(ctx, parts));
 }
 
@@ -54,6 +55,13 @@ async function signOut(ctx: Koa.Context, parts: Parts): Promise<void> {
   if (people.length > leaving.length) return seeOther(ctx, '/');
   show(ctx, parts, 'sign-out/done', { here: '/sign-out' });
   ctx.status = 200;
+}
+
+/* That the signal of a browser is heeded (Global Privacy Control §4.1), and since when it is done so. */
+function showGpc(ctx: Koa.Context): void {
+  ctx.set('Cache-Control', 'public, max-age=86400');
+  ctx.type = 'application/json';
+  ctx.body = JSON.stringify({ gpc: true, lastUpdate: '2026-11-22' });
 }
 
 async function showLogo(ctx: Koa.Context, parts: Parts): Promise<void> {

@@ -31,6 +31,8 @@ export const NEWS = [
   'recovered_with_passkey',
   'recovered_with_password',
   'time_zone_changed',
+  'sale_opted_in',
+  'sale_opted_out',
   'topics_changed',
   'topics_started',
   'topics_stopped',

@@ -10,6 +10,7 @@ import { newDeviceJob } from '../notices/new-device.js';
 import { keep, type Progress } from '../progress.js';
 import { stillDemanded } from '../second-step/demand.js';
 import { stepUrl, type Turn } from '../turn.js';
+import { heedSignal } from './signal.js';
 
 /** How a password counts. */
 export const BY_PASSWORD = { acr: 'aal1', amr: ['pwd'] } as const;
@@ -98,6 +99,7 @@ export async function goOn(turn: Turn, authentication: Authentication, account?:
   const demanded = await stillDemanded(turn, authentication, account);
   if (demanded) return leadTo(turn, demanded);
   await wake(turn, account);
+  await heedSignal(turn, authentication.accountId, account);
   const { ctx, parts, pending, step } = turn;
   const { accountId, acr } = authentication;
   const { name } = pending.prompt;

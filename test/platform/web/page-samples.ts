@@ -20,6 +20,8 @@ const ada = { id: '019ac1d2-6f3c-7c1e-9d8a-2f6b8d7c1e55', name: 'Ada Lovelace', 
 const grace = { ...ada, name: 'Grace Brewster Murray-Hopper de la Fontaine-Aux-Roses', initial: 'G' };
 const nameless = { id: '019ac1d2-6f3c-7c1e-9d8a-2f6b8d7c1e56', email: longEmail, initial: 'A' };
 
+const undecided = { allowed: true, signal: false, regime: 'opt_out' } as const;
+
 const frame = {
   me: ada,
   nav: [
@@ -189,6 +191,7 @@ export const pageSamples = {
   'account/preferences': {
     usual: {
       ...frame,
+      sale: { allowed: false, choice: 'opted_out', by: 'signal', since: at, signal: true, regime: 'opt_in' },
       topics: [
         {
           topic: 'news',
@@ -226,9 +229,10 @@ export const pageSamples = {
       ],
       done: 'topics',
     },
-    none: { ...frame, topics: [], languages: [], zones: [], problem: 'reworded' },
+    none: { ...frame, sale: undecided, topics: [], languages: [], zones: [], problem: 'reworded' },
     zone: {
       ...frame,
+      sale: { ...undecided, choice: 'opted_in', by: 'person', since: at, allowed: true, signal: true },
       topics: [],
       languages: [{ code: 'en', name: 'English', chosen: true }],
       zones: [{ zones: [{ zone: 'UTC', place: 'UTC', chosen: false }] }],

@@ -153,6 +153,8 @@ const WORDS: ReadonlyMap<string, { readonly kind: Kind; readonly harmless: boole
       'authenticator_app.renamed': 'app_renamed',
       'authenticator_app.restored': 'app_restored',
       'passkey.restored': 'passkey_restored',
+      'sale.opted_out': chosen('by', { signal: 'sale_opted_out_signal' }, 'sale_opted_out'),
+      'sale.opted_in': 'sale_opted_in',
       'opt_in.given': 'opted_in',
       'opt_in.withdrawn': 'opted_out',
       'opt_in.restored': 'opted_in_again',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { findAccount, setLanguage } from '../../../domain/accounts/accounts.js';
+import { findAccount, findSaleChoice, setLanguage } from '../../../domain/accounts/accounts.js';
 import type { Told } from '../../../domain/disclosures/disclosures.js';
 import { CHANNELS } from '../../../domain/messages/messages.js';
 import { listAttributes } from '../../../domain/profiles/profiles.js';
@@ -9,6 +9,7 @@ import { openWork } from '../../../platform/storage/work.js';
 import { tellEveryone } from '../../notices/tell.js';
 import { type ApiCall, type ApiOperation, operation } from '../api.js';
 import { checkAnswers, offeredTopics, takeAnswers } from './preferences.js';
+import { keepSale } from './sale.js';
 import { changeZone, zoneOf } from './zone.js';
 
 const channelSchema = z.strictObject({
@@ -23,6 +24,14 @@ const channelSchema = z.strictObject({
 const preferencesSchema = z.strictObject({
   language: z.string(),
   time_zone: z.string().nullable(),
+  /** What the person, or a signal of their browser, said about selling and sharing their data. */
+  sale: z
+    .strictObject({
+      choice: z.enum(['opted_out', 'opted_in']),
+      by: z.enum(['signal', 'person']),
+      since: z.iso.datetime(),
+    })
+    .nullable(),
   topics: z.array(
     z.strictObject({
       topic: z.string(),
@@ -39,6 +48,7 @@ const preferencesSchema = z.strictObject({
 const changesSchema = z.strictObject({
   language: z.string().max(20).optional(),
   time_zone: z.string().max(64).nullable().optional(),
+  sale: z.enum(['opted_out', 'opted_in']).optional(),
   topics: z
     .array(
       z.strictObject({
@@ -87,18 +97,24 @@ export const PREFERENCES_OPERATIONS: readonly ApiOperation[] = [
     tells: told,
     run: async call => {
       await change(call);
+      if (call.input.sale) await keepSale(call, call.input.sale);
       return read(call.parts.db, call.me.accountId);
     },
   }),
 ];
 
 async function read(db: Db, accountId: string): Promise<z.input<typeof preferencesSchema>> {
-  const [account, profile] = await Promise.all([findAccount(db, accountId), listAttributes(db, accountId)]);
+  const [account, profile, sale] = await Promise.all([
+    findAccount(db, accountId),
+    listAttributes(db, accountId),
+    findSaleChoice(db, accountId),
+  ]);
   const language = account?.language ?? 'en';
   const topics = await offeredTopics(db, accountId, language);
   return {
     language,
     time_zone: zoneOf(profile) || null,
+    sale: sale ? { choice: sale.choice, by: sale.by, since: sale.at.toISOString() } : null,
     topics: topics.map(({ topic, name, description, wording, language: spoken, channels }) => ({
       topic: topic.topic,
       version: topic.version,

@@ -1,4 +1,6 @@
+import type { SaleChoice } from '../../../domain/accounts/accounts.js';
 import type { Channel } from '../../../domain/messages/messages.js';
+import type { Regime } from '../../../domain/opt-outs/opt-outs.js';
 import type { AccountFrame } from '../door.js';
 import type { NamedZone, ZoneRegion } from '../time-zones.js';
 
@@ -34,7 +36,18 @@ export interface PreferencesPage extends AccountFrame {
   readonly topics: readonly OfferedTopicModel[];
   readonly languages: readonly { readonly code: string; readonly name: string; readonly chosen: boolean }[];
   readonly zones: readonly { readonly region?: ZoneRegion; readonly zones: readonly ZoneChoice[] }[];
-  readonly done?: 'topics' | 'language';
+  readonly sale: {
+    /** What holds now, whoever said it. */
+    readonly allowed: boolean;
+    readonly choice?: SaleChoice;
+    readonly by?: 'signal' | 'person';
+    readonly since?: Date;
+    /** This browser sends the signal now. */
+    readonly signal: boolean;
+    /** Without a yes nothing may be sold of them: because of where they live, or how old they are. */
+    readonly regime: Regime;
+  };
+  readonly done?: 'topics' | 'language' | 'sale';
   readonly problem?: PreferencesProblem;
 }
 

@@ -8,6 +8,7 @@ import { tellEveryone } from '../../notices/tell.js';
 import { type AccountCall, type AccountPage, doneHere, leadTo, showAccount } from '../door.js';
 import type { OfferedTopicModel, PreferencesProblem } from './models.js';
 import { type Answer, type OfferedTopic, offeredTopics, takeAnswers } from './preferences.js';
+import { keepSale, saleOf } from './sale.js';
 import { changeZone, zoneOf, zonesByRegion } from './zone.js';
 
 const PATH = '/account/preferences';
@@ -16,6 +17,7 @@ const PATH = '/account/preferences';
 export const PREFERENCES_PAGES: readonly AccountPage[] = [
   { method: 'GET', path: PATH, nav: 'preferences', run: call => showPreferences(call) },
   { method: 'POST', path: PATH, run: keepTopics },
+  { method: 'POST', path: `${PATH}/sale`, form: PATH, run: chooseAboutSale },
   { method: 'POST', path: `${PATH}/language`, form: PATH, keeps: ['language', 'zone'], run: keepLanguage },
 ];
 
@@ -36,12 +38,13 @@ async function showPreferences(call: AccountCall, { problem, ticked, ...typed }:
   const phone = contacts.some(({ kind, verifiedAt }) => kind === 'phone' && verifiedAt);
   const language = typed.language ?? draft['language'] ?? me.person.account.language;
   const zone = typed.zone ?? draft['zone'] ?? zoneOf(me.person.account.profile);
-  const done = doneHere(call, ['topics', 'language'] as const);
+  const done = doneHere(call, ['topics', 'language', 'sale'] as const);
   if (problem) ctx.status = problem === 'reworded' ? 409 : 400;
   showAccount(call, 'account/preferences', {
     topics: topics.map(topic => modelOf(topic, phone, ticked)),
     languages: parts.pages.languages.map(each => ({ ...each, chosen: each.code === language })),
     zones: zonesByRegion(parts.profile, zone, parts.pages.language(ctx)),
+    sale: saleOf(call),
     ...(done && !problem && { done }),
     ...(problem && { problem }),
   });
@@ -118,4 +121,10 @@ async function keepLanguage(call: AccountCall): Promise<void> {
   });
   if (refused) return showPreferences(call, { problem: 'zone', language, zone: zone ?? '' });
   seeOther(ctx, `${PATH}?done=language&ui_locales=${encodeURIComponent(language)}`);
+}
+
+async function chooseAboutSale(call: AccountCall): Promise<void> {
+  const { sale } = call.sent;
+  if (sale === 'opted_out' || sale === 'opted_in') await keepSale(call, sale);
+  leadTo(call, PATH, 'sale');
 }
