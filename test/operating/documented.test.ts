@@ -21,3 +21,16 @@ test('the operating guide names no setting that is not there', () => {
     [],
   );
 });
+
+test('each test and decision that the table of demands names is there, and holds the class that it is named for', () => {
+  const table = read('docs/security.md');
+  const named = [...table.matchAll(/`(test\/[\w/.-]+\.test\.ts)`(?: \(([C\d, ]+)\))?/g)];
+  expect(named.length).toBeGreaterThan(50);
+  for (const [, path = '', classes = ''] of named) {
+    const text = read(path);
+    for (const name of classes.match(/C\d\d/g) ?? [])
+      expect([path, text]).toEqual([path, expect.stringContaining(name)]);
+  }
+  for (const [, path = ''] of table.matchAll(/`(decisions\/[\w.-]+\.md)`/g))
+    expect(read(`docs/${path}`)).not.toBe('');
+});
