@@ -166,6 +166,7 @@ test('an answer to other words than those that would stand there now is none', a
   const before = (await ledger()).length;
   for (const wording of ['', '0'.repeat(64)]) {
     await postStep(ada, '/consent', { wording });
+    expect(ada.page.status).toBe(400);
     expect(ada.page.text).toContain('What is asked has changed since this page was shown.');
   }
   expect(await ledger()).toHaveLength(before);

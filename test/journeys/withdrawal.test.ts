@@ -106,6 +106,33 @@ test('the app is told, the next request asks anew, and nobody is told or asked b
   expect(other.logoutTokens).toEqual([]);
 });
 
+test('no session knows the app any more, in whichever browser, and each sign-in to it is told to it as over', async () => {
+  const elsewhere = await memberAgain(keyhold, house, ADA);
+  await elsewhere.goto(await shop.authorizationUrl());
+  const known = async () =>
+    (
+      await keyhold
+        .db('sessions')
+        .where({ account_id: accountId })
+        .whereNull('ended_at')
+        .pluck('authorizations')
+    ).filter(apps => shop.clientId in (apps ?? {})).length;
+  expect(await known()).toBe(2);
+  await withdraw();
+  expect(await known()).toBe(0);
+  await until(async () => shop.logoutTokens.length === 2);
+});
+
+test('of tokens that are asked for while it is taken back none lives on', async () => {
+  const [refreshed, withdrawn] = await Promise.allSettled([
+    shop.refresh(tokens.refresh_token ?? ''),
+    withdraw(),
+  ]);
+  expect(withdrawn).toMatchObject({ value: true });
+  await expectNothingLeft(tokens);
+  if (refreshed.status === 'fulfilled') await expectNothingLeft(refreshed.value);
+});
+
 test('withdrawn by an operator it says so; twice there is nothing to withdraw, and nobody is nobody', async () => {
   const said = { out: '', err: '' };
   const run = (...words: string[]) =>

@@ -185,7 +185,10 @@ export async function submitConsent(turn: Turn): Promise<void> {
   const { accountId } = pending;
   if (!accountId) throw new Error('nobody is there to consent');
   const now = await asked(turn);
-  if (sent['wording'] !== digestOf(now.wording)) return showConsent(turn, [{ word: 'consent_changed' }]);
+  if (sent['wording'] !== digestOf(now.wording)) {
+    ctx.status = 400;
+    return showConsent(turn, [{ word: 'consent_changed' }]);
+  }
   const ticked = new Set([sent['allow']].flat());
   const record = recordOf(turn, accountId, now);
   const { optional, required } = now.wanted;
