@@ -5,6 +5,7 @@ import { appCode, type SetUp, setUpApp } from '../support/authenticator-app.js';
 import { signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { accountOf } from '../support/ledger.js';
+import { beginMove } from '../support/move.js';
 import { personVia } from '../support/people.js';
 import type { Person } from '../support/person.js';
 import { eventsOf, newMember } from '../support/protocol.js';
@@ -199,4 +200,18 @@ test('C34: of six who send the first code of one app at once, all are told of th
   expect(await rowsOf('recovery_codes')).toHaveLength(10);
   expect(tabs.filter(({ page }) => page.url.pathname.endsWith('/recovery-codes'))).toHaveLength(1);
   expect(await own('authenticator_app.added')).toHaveLength(1);
+});
+
+test('C18, C34: of six phones that scanned one picture and go on at once, one is let in, and each other is on record', async () => {
+  const link = await beginMove(first, owner);
+  const phones = browsers(6);
+  for (const phone of phones) await phone.goto(link);
+  await Promise.all(phones.map(phone => phone.press('Go on with this phone')));
+  const headings = phones.map(({ page }) => page.heading);
+  expect(headings.filter(heading => heading === 'Look at the old phone')).toHaveLength(1);
+  expect(phones.filter(({ page }) => page.status === 410)).toHaveLength(5);
+  expect(await own('move.claimed')).toHaveLength(1);
+  expect((await own('replay.refused')).map(({ detail }) => detail)).toEqual(
+    Array.from({ length: 5 }, () => ({ kind: 'move_link' })),
+  );
 });
