@@ -1,7 +1,7 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import type { Payload } from './artefacts.js';
-import { boundedBy } from './bounded.js';
+import { boundedBy, scopesWithin } from './bounded.js';
 import { userCodeDigest } from './device-codes.js';
 import { requestScope } from './request-scope.js';
 import { maybeOfKind } from './token-ids.js';
@@ -19,6 +19,7 @@ export function openAdapter(findClient: FindClient, keyring: Keyring): (model: s
     if (model === 'Session') return sessionAdapter();
     if (model === 'DeviceCode') return deviceAdapter(keyring);
     if (model === 'Grant') return grantAdapter(findClient);
+    if (model === 'AccessToken') return accessTokenAdapter(findClient);
     return artefactAdapter(model);
   };
 }
@@ -53,6 +54,23 @@ function grantAdapter(findClient: FindClient): Adapter {
       const bounded = boundedBy(grant, await scope.consent(accountId, clientId));
       if (bounded?.narrowed) scope.narrowed.add(id);
       return bounded?.grant as AdapterPayload | undefined;
+    },
+  };
+}
+
+/* Whoever asks about a token is told what it is good for now. */
+function accessTokenAdapter(findClient: FindClient): Adapter {
+  const adapter = artefactAdapter('AccessToken');
+  return {
+    ...adapter,
+    find: async id => {
+      const token = (await adapter.find(id)) as Payload | undefined;
+      if (!token || token['scope'] === undefined || token['accountId'] === undefined)
+        return token as AdapterPayload | undefined;
+      const [accountId, clientId] = [String(token['accountId']), String(token['clientId'])];
+      if ((await findClient(clientId))?.['first_party'] === true) return token as AdapterPayload;
+      const scope = scopesWithin(token, await requestScope().consent(accountId, clientId));
+      return { ...token, scope } as AdapterPayload;
     },
   };
 }

@@ -53,4 +53,17 @@ export function boundedBy(grant: Payload, consent: ConsentSnapshot | undefined):
   };
 }
 
+/** The scopes of a token that its person still allows: those of its API where it is for one. */
+export function scopesWithin(token: Payload, consent: ConsentSnapshot | undefined): string {
+  const { scope, aud } = token as { readonly scope?: string; readonly aud?: unknown };
+  const everywhere = Object.values(consent?.resources ?? {}).flatMap(words);
+  const allowed =
+    typeof aud === 'string'
+      ? words(consent?.resources[aud])
+      : ['openid', ...(consent?.scopes ?? []), ...everywhere];
+  return words(scope)
+    .filter(each => allowed.includes(each))
+    .join(' ');
+}
+
 const words = (text: string | undefined): readonly string[] => text?.split(' ').filter(Boolean) ?? [];

@@ -48,3 +48,20 @@ test('where less is allowed than before, what the app held ends', async () => {
   await tokensFor(shop, 'openid email');
   expect((await shop.introspect(before.access_token)).active).toBe(false);
 });
+
+test('what was narrowed since is narrowed in tokens that were given before, and what was not goes on', async () => {
+  const club = await openRelyingParty(keyhold);
+  const before = await tokensFor(club, 'openid email phone');
+  expect((await club.introspect(before.access_token)).scope).toBe('openid email phone');
+  await keyhold
+    .db('consents')
+    .where({ client_id: club.clientId })
+    .update({ scopes: ['openid', 'phone'] });
+  expect(await club.introspect(before.access_token)).toMatchObject({ active: true, scope: 'openid phone' });
+  expect((await club.userInfo(before)).email).toBeUndefined();
+  const refreshed = await club.refresh(before.refresh_token ?? '');
+  expect(refreshed.scope).toBe('openid phone');
+  await keyhold.db('consents').where({ client_id: club.clientId }).delete();
+  expect((await club.introspect(refreshed.access_token)).active).toBe(false);
+  await club.close();
+});
