@@ -94,7 +94,7 @@ export async function liveADay(keyhold: TestKeyhold): Promise<void> {
 
 /** Tables that hold as many rows as there are apps, keys, APIs and languages, and not people. */
 const FEW =
-  /^(keyhold_migrations.*|signing_keys|clients|resource_servers|mailbox|blocked_passwords|purposes.*|profile_declarations|battery_.*)$/;
+  /^(keyhold_migrations.*|signing_keys|clients|resource_servers|mailbox|blocked_passwords|purposes.*|purpose_.*|consent_wordings|profile_declarations|battery_.*)$/;
 
 interface Column {
   readonly table: string;

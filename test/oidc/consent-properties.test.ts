@@ -261,7 +261,9 @@ function told(grant: Record<string, unknown>, consent: ConsentSnapshot | undefin
     rejected?: { openid?: { claims?: string[] } };
   };
   const { engine } = openClaims(schema, ISSUER);
-  const named = [...openid.scope.split(' ').flatMap(scope => engine[scope] ?? []), ...openid.claims];
+  /* What the sign-in itself tells, every app gets that somebody signs in to. */
+  const scopes = openid.scope.split(' ').filter(scope => scope !== 'openid');
+  const named = [...scopes.flatMap(scope => engine[scope] ?? []), ...openid.claims];
   const not = [...(rejected?.openid?.claims ?? []), ...(consent?.withheld ?? [])];
   return named.filter(name => !not.includes(name));
 }
