@@ -316,13 +316,16 @@ test('what cannot be put on record does not leave', async () => {
 
   await change({ middle_name: 'Byron' });
   const holder = openDatabase(keyhold.config.migrationDatabaseUrl);
-  await holder.transaction(async tx => {
-    await tx.raw('LOCK TABLE disclosures IN ACCESS EXCLUSIVE MODE');
-    const answer = await fetch(`${keyhold.origin}/userinfo`, { headers });
-    expect(answer.status).toBe(503);
-    expect(await answer.text()).not.toMatch(/Ada|Byron|example\.test/);
-  });
-  await holder.destroy();
+  try {
+    await holder.transaction(async tx => {
+      await tx.raw('LOCK TABLE disclosures IN ACCESS EXCLUSIVE MODE');
+      const answer = await fetch(`${keyhold.origin}/userinfo`, { headers });
+      expect(answer.status).toBe(503);
+      expect(await answer.text()).not.toMatch(/Ada|Byron|example\.test/);
+    });
+  } finally {
+    await holder.destroy();
+  }
   await until(async () => (await app.userInfo(tokens)).middle_name === 'Byron');
 }, 30_000);
 
