@@ -488,7 +488,7 @@ export const pageSamples = {
           reason: 'agreed',
           claims: [
             { label: 'Email address', purpose: 'Running your account', changed: true },
-            { label: 'A number by which it knows you again', changed: false },
+            { label: 'Your number at the app', changed: false },
           ],
         },
         {
@@ -496,7 +496,7 @@ export const pageSamples = {
           at,
           way: 'id_token',
           reason: 'signed_in',
-          claims: [{ label: 'A number by which it knows you again', changed: false }],
+          claims: [{ label: 'Your number at the app', changed: false }],
         },
       ],
       apps: [{ value: 'shop', label: 'Buchladen am Eck', chosen: false }],

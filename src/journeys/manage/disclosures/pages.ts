@@ -68,7 +68,8 @@ function shownLeft(call: AccountCall, left: Left): ShownLeft {
     way: left.way,
     reason: reasonOf(parts, left),
     claims: inOrder(parts)(left.claims).map(({ claim, purpose, changed }) => {
-      const held = purposeNamed(parts, purpose, speaking.language);
+      const own = claim === 'sub' ? speaking.say('disclosures.sub_for') : undefined;
+      const held = purposeNamed(parts, purpose, speaking.language) ?? own;
       return { label: label(claim), changed: changed === true, ...(held !== undefined && { purpose: held }) };
     }),
   };
