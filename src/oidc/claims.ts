@@ -31,11 +31,10 @@ export function openClaims(schema: ProfileSchema, issuer: URL): Claims {
   );
   const alone = claims.filter(({ scope }) => scope === undefined);
   const pictures = pictureAttributes(schema);
-  /* Every app has to keep to it, so every app is told, unless the operator declares otherwise. */
-  const tellsSale = claims.some(({ name }) => name === 'sale_opt_out');
   return {
     engine: {
-      openid: ['sub', 'acr', 'amr', 'auth_time', ...(tellsSale ? ['sale_opt_out'] : [])],
+      /* What may not be sold every app has to know, so every app is told. */
+      openid: ['sub', 'acr', 'amr', 'auth_time', 'sale_opt_out'],
       iss: null,
       sid: null,
       ...Object.fromEntries([...byScope].map(([scope, of]) => [scope, of.map(({ name }) => name)])),

@@ -6,7 +6,7 @@ import { accountOf } from './ledger.js';
 
 /** What is not about a person, as the standards have it; written out here so that nothing can be left out there. */
 const PROTOCOL = new Set(
-  'iss aud exp nbf iat jti sid nonce acr amr auth_time azp at_hash c_hash s_hash scope client_id cnf active token_type'.split(
+  'iss aud exp nbf iat jti sid nonce acr amr auth_time azp at_hash c_hash s_hash scope client_id cnf sale_opt_out active token_type'.split(
     ' ',
   ),
 );

@@ -6,10 +6,11 @@ export type Way = (typeof WAYS)[number];
 
 /**
  * What an answer says about itself, the app or the sign-in, and not about the person (RFC 7519 §4.1, OpenID Connect Core
- * §2 and §3.3, RFC 9068 §2.2). No attribute has such a name; everything else that leaves is personal, `sub` too.
+ * §2 and §3.3, RFC 9068 §2.2), and what an app has to keep to, whoever it is about. No attribute has such a name; everything
+ * else that leaves is personal, `sub` too.
  */
 export const PROTOCOL_CLAIMS: ReadonlySet<string> = new Set(
-  `iss aud exp nbf iat jti sid nonce acr amr auth_time azp at_hash c_hash s_hash scope client_id cnf`.split(
+  `iss aud exp nbf iat jti sid nonce acr amr auth_time azp at_hash c_hash s_hash scope client_id cnf sale_opt_out`.split(
     /\s+/,
   ),
 );
