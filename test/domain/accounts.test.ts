@@ -2,6 +2,8 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import {
   ACCOUNT_FACTS,
+  type Account,
+  authenticatedFrom,
   findAccount,
   findByIdentifier,
   newAccountId,
@@ -72,6 +74,23 @@ test.each([
   [`${'a'.repeat(250)}@example.test`],
 ])('%j is no address', typed => {
   expect(normaliseEmail(typed)).toBeUndefined();
+});
+
+test.each([
+  [
+    'after everybody was signed out, in that very second',
+    '2026-11-22T10:00:00.400Z',
+    '2026-11-22T10:00:01.000Z',
+  ],
+  ['just before', '2026-11-22T10:00:00.199Z', '2026-11-22T10:00:00.199Z'],
+  ['a second later', '2026-11-22T10:00:01.200Z', '2026-11-22T10:00:01.200Z'],
+])('who proves who they are %s (%s) counts from %s', (_when, at, from) => {
+  const account = {
+    proofsFrom: new Date('2026-11-22T10:00:00.200Z'),
+    signedOutBefore: new Date('2026-11-22T10:00:01.000Z'),
+  } as Account;
+  expect(authenticatedFrom(new Date(at), account)).toEqual(new Date(from));
+  expect(authenticatedFrom(new Date(at), undefined)).toEqual(new Date(at));
 });
 
 test('what was normalised once stays as it is', () => {

@@ -50,6 +50,16 @@ export function nextSecond(at: Date): Date {
   return new Date(Math.ceil(at.getTime() / 1000) * 1000);
 }
 
+/**
+ * When an authentication counts from. Sessions know seconds only: one that was proved after everybody was signed out, and
+ * still in that second, would be signed out with them; it counts from the next.
+ */
+export function authenticatedFrom(at: Date, account: Account | undefined): Date {
+  const { proofsFrom, signedOutBefore } = account ?? {};
+  const isLater = proofsFrom !== undefined && at >= proofsFrom;
+  return isLater && signedOutBefore && at < signedOutBefore ? signedOutBefore : at;
+}
+
 const LONGEST_ADDRESS = 254;
 const SHAPE = /^[^\s\p{C}@"(),:;<>[\\\]]+@[\p{L}\p{M}\p{N}-]+(\.[\p{L}\p{M}\p{N}-]+)+$/u;
 

@@ -25,7 +25,7 @@ import {
 } from './store.js';
 
 export type { Account, AccountState, SaleChoice } from './account.js';
-export { mayChange, mustHaveSecondFactor, normaliseEmail, ROLE_NAME } from './account.js';
+export { authenticatedFrom, mayChange, mustHaveSecondFactor, normaliseEmail, ROLE_NAME } from './account.js';
 export {
   countDormant,
   type DormancyCounts,

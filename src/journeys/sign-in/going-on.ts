@@ -1,4 +1,4 @@
-import { type Account, findAccount } from '../../domain/accounts/accounts.js';
+import { type Account, authenticatedFrom, findAccount } from '../../domain/accounts/accounts.js';
 import { mayAct } from '../../oidc/acting.js';
 import type { Authentication } from '../../oidc/interaction.js';
 import { Refusal } from '../../platform/errors.js';
@@ -107,5 +107,6 @@ export async function goOn(turn: Turn, authentication: Authentication, account?:
   /* Whoever has just signed up has no other device, and of a recovery every address was told. */
   const isTold = step === 'sign-up-credential' || step === 'recovery-credential';
   const known = welcome(turn, accountId, PROVED[acr], isTold ? undefined : newDeviceJob(turn, accountId));
-  return parts.interactions.signIn(ctx, { at: turn.cameAt, ...authentication, known }, answered);
+  const at = authenticatedFrom(authentication.at ?? turn.cameAt, account);
+  return parts.interactions.signIn(ctx, { ...authentication, at, known }, answered);
 }
