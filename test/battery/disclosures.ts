@@ -66,6 +66,7 @@ export async function runDisclosures(
   const keyring = openKeyring(secret);
   const app = await rig.registerClient({
     client_name: 'Teller',
+    first_party: true,
     redirect_uris: ['https://teller.example/callback'],
     grant_types: ['authorization_code', 'refresh_token'],
     id_token_signed_response_alg: 'ES256',
