@@ -71,8 +71,9 @@ test('what a code and a refresh token bring in an ID token is on record, each cl
   expect(claimsOf(tokens.id_token)).toMatchObject({ name: 'Ada Lovelace', email: EMAIL });
   expect(await missingOf(claimsOf(tokens.id_token), 'id_token', between())).toEqual([]);
   const after = await rows();
-  expect([...new Set(await told('id_token'))].sort()).toEqual(['address', 'email', 'name', 'sub']);
-  expect(await told('id_token')).toHaveLength(4);
+  const first = await told('id_token');
+  expect(first).toEqual(expect.arrayContaining(['address', 'email', 'name', 'sub']));
+  expect(new Set(first).size).toBe(first.length);
 
   const again = await app.refresh(tokens.refresh_token ?? '');
   expect(await missingOf(claimsOf(again.id_token), 'id_token', between())).toEqual([]);
@@ -82,7 +83,7 @@ test('what a code and a refresh token bring in an ID token is on record, each cl
   const changed = await app.refresh(again.refresh_token ?? '');
   expect(claimsOf(changed.id_token)['name']).toBe('Ada King');
   expect(await missingOf(claimsOf(changed.id_token), 'id_token', between())).toEqual([]);
-  expect(await told('id_token')).toHaveLength(5);
+  expect((await told('id_token')).slice(first.length)).toEqual(['name']);
   await change({ name: 'Ada Lovelace' });
 });
 
@@ -209,7 +210,8 @@ test('a device’s ID token is on record', async () => {
   const tokens = await openid.pollDeviceAuthorizationGrant(tv.configuration, device);
   expect(await missingOf(claimsOf(tokens.id_token), 'id_token', between(tv.clientId))).toEqual([]);
   const found = await rows(tv.clientId);
-  expect(found.map(({ claim, consent_id }) => [claim, consent_id])).toEqual([['sub', null]]);
+  expect(found.map(({ claim }) => claim)).toContain('sub');
+  expect(new Set(found.map(({ consent_id }) => consent_id))).toEqual(new Set([null]));
   await tv.close();
 }, 30_000);
 
