@@ -6,6 +6,7 @@ import { runDoctor } from './doctor.js';
 import { CLIENTS_USAGE, runClients } from './domain/clients/cli.js';
 import { STANDARD_SCOPES } from './domain/clients/clients.js';
 import { runPasswords } from './domain/credentials/credentials.js';
+import { declarableOf } from './domain/profiles/profiles.js';
 import { RESOURCES_USAGE, runResourceServers } from './domain/resources/cli.js';
 import { listResourceScopes } from './domain/resources/resources.js';
 import { DORMANCY_USAGE, runDormancy } from './dormancy-commands.js';
@@ -17,7 +18,7 @@ import { type Db, openDatabase } from './platform/storage/db.js';
 import { StorageTrouble } from './platform/storage/trouble.js';
 import { openRenderer } from './platform/web/render.js';
 import { openWords } from './platform/web/words.js';
-import { PROFILE_USAGE, runProfile } from './profile-commands.js';
+import { PROFILE_USAGE, runProfile, standingIn } from './profile-commands.js';
 import { PURPOSES_USAGE, runPurposes } from './purpose-commands.js';
 import { RECEIPTS_USAGE, runReceipts } from './receipt-commands.js';
 import { ROLES_USAGE, runRoles } from './role-commands.js';
@@ -51,7 +52,8 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
   clients: async ({ db, config, words }) => {
     const scopes = [...STANDARD_SCOPES, ...(await listResourceScopes(db))];
-    return runClients(words, { db, config: { ...config, scopes }, print, fail });
+    const declarable = declarableOf(await standingIn({ db }));
+    return runClients(words, { db, config: { ...config, scopes, declarable }, print, fail });
   },
   'resource-servers': ({ db, words }) => runResourceServers(words, { db, print, fail }),
   topics: ({ words, ...command }) => runTopics(words, messaging(command)),

@@ -107,6 +107,7 @@ async function loadExample(db: Db, config: Config, name: string): Promise<void> 
   const registration = {
     rules: { issuer: config.issuer, allowPrivateNetwork: config.allowPrivateNetwork },
     operator: true,
+    verified: true,
   };
   const moved = await onFreePort(metadata, config.port);
   const answer = await openWork(db, { kind: 'system' }, work => registerClient(work, moved, registration));

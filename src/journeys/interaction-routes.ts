@@ -4,6 +4,7 @@ import { Refusal } from '../platform/errors.js';
 import { readForm, readJson } from '../platform/web/input.js';
 import { submitChoice } from './choose-account/pages.js';
 import { submitConsent, submitDenial } from './consent/pages.js';
+import { acceptWarning } from './consent/warning.js';
 import type { Parts } from './journey.js';
 import { createPasskey, creationOptions, signInByPasskey, signInOptions } from './passkey/passkey.js';
 import { submitRecovery } from './recovery/code.js';
@@ -18,7 +19,7 @@ import { giveFirstCodes, leaveFirstCodes, leaveNewCode } from './second-step/new
 import { submitSecondStep } from './second-step/second-step.js';
 import { submitCode, submitCodeRequest } from './sign-in/code.js';
 import { goBack, submitIdentifier } from './sign-in/identifier.js';
-import { STEPS, type Step } from './sign-in/next-step.js';
+import { CONSENT_STEPS, STEPS, type Step } from './sign-in/next-step.js';
 import { showPending } from './sign-in/pages.js';
 import { skipPasskey, submitPassword } from './sign-in/password.js';
 import { submitAccount } from './sign-up/account.js';
@@ -28,7 +29,7 @@ import { openTurn, type Turn, toStep } from './turn.js';
 
 type Post = readonly [path: string, from: readonly Step[], act: (turn: Turn) => Promise<void> | void];
 
-const BEFORE_CONSENT = STEPS.filter(step => step !== 'consent');
+const BEFORE_CONSENT = STEPS.filter(step => !CONSENT_STEPS.includes(step));
 
 /** Every form, and the steps it is taken at; at any other it leads to the page of the step that is due. */
 const FORMS: readonly Post[] = [
@@ -66,6 +67,7 @@ const FORMS: readonly Post[] = [
   ['/link/:token', ['sign-up-code'], useLink],
   ['/account', ['sign-up-credential'], submitAccount],
   ['/passkey/skip', ['passkey-offer'], skipPasskey],
+  ['/consent/known', ['app-warning'], acceptWarning],
   ['/consent', ['consent'], submitConsent],
   ['/deny', STEPS, submitDenial],
 ];

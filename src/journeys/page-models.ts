@@ -165,6 +165,12 @@ export interface Ask {
   readonly now?: string;
 }
 
+/** "Go back" posts to `…/deny`; "I know this app" posts to `…/consent/known`. */
+export interface AppWarningPage extends Step {
+  /** The host of the redirect URI. */
+  readonly destination: string;
+}
+
 /** "Allow" posts `allow` (each ticked value) to `…/consent`; "Don't allow" posts to `…/deny`. */
 export interface ConsentPage extends Step {
   readonly email: string;
@@ -307,6 +313,7 @@ export interface PageModels
   readonly 'recovery/code': CodePage;
   readonly 'recovery/credential': NewCredentialPage;
   readonly 'passkey/offer': PasskeyOfferPage;
+  readonly 'app-warning': AppWarningPage;
   readonly consent: ConsentPage;
   readonly 'link/same-browser': LinkHerePage;
   readonly 'link/other-browser': LinkElsewherePage;

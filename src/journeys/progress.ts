@@ -81,6 +81,8 @@ const schema = z.object({
   accountExists: z.boolean().optional(),
   /** They proved that an account is theirs which was put away; recovery brings it back. */
   archived: z.boolean().optional(),
+  /** They were told that nobody has checked the app, and want to go on. */
+  warned: z.boolean().optional(),
 });
 
 /** The notes of a request on its way; nothing of them outlives it. */

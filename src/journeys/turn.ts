@@ -39,6 +39,8 @@ function at(turn: Omit<Turn, 'progress' | 'step'>, progress: Progress): Turn {
     lost: lostStageOf(progress),
     codesMade: progress.firstCodes !== undefined,
     stepUp: progress.stepUp && (progress.stepUp.has ? 'passkey' : progress.stepUp.app ? 'app' : 'choice'),
+    unreviewed: !turn.pending.app.verified && !turn.pending.app.firstParty,
+    warned: progress.warned,
     secondFactor: progress.recovering?.second ?? 'none',
   });
   return { ...turn, progress, step };

@@ -3,8 +3,32 @@ import { type ClaimsParameter, errors, type KoaContextWithOIDC } from 'oidc-prov
 /* What OpenID Connect Core §5.5 has is four deep; whatever walks through a value that is thousands deep runs out of stack. */
 const DEEPEST = 32;
 
-/** Refuses a `claims` parameter whose members are no requests for a claim, or that is nested deeper than any is. */
-export async function mustAskForClaims(ctx: KoaContextWithOIDC, claims: ClaimsParameter): Promise<void> {
+/* About the sign-in and not the person, and nobody's to declare. */
+const OF_THE_SIGN_IN: readonly string[] = ['sub', 'iss', 'sid', 'acr', 'amr', 'auth_time'];
+
+/**
+ * Takes a `claims` parameter for what the app may ask: one whose members are no requests for a claim, or that is nested
+ * deeper than any is, is refused; a claim that an app asks beyond what it declared is as if it had not been asked.
+ */
+export async function takeClaims(ctx: KoaContextWithOIDC, claims: ClaimsParameter): Promise<void> {
+  await mustAskForClaims(ctx, claims);
+  const { client, params } = ctx.oidc;
+  if (!client?.['purposes'] || !params) return;
+  const declared = ['required_claims', 'optional_claims'].flatMap(member => namesIn(client[member]));
+  const asked = (container: 'userinfo' | 'id_token') =>
+    Object.entries(claims[container] ?? {}).filter(
+      ([name]) => OF_THE_SIGN_IN.includes(name) || declared.includes(name),
+    );
+  params['claims'] = JSON.stringify({
+    ...claims,
+    ...(claims.userinfo && { userinfo: Object.fromEntries(asked('userinfo')) }),
+    ...(claims.id_token && { id_token: Object.fromEntries(asked('id_token')) }),
+  });
+}
+
+const namesIn = (member: unknown) => (Array.isArray(member) ? member.map(String) : []);
+
+async function mustAskForClaims(ctx: KoaContextWithOIDC, claims: ClaimsParameter): Promise<void> {
   if (depthOf(String(ctx.oidc.params?.['claims'])) > DEEPEST) {
     throw new errors.InvalidRequest('claims parameter is nested too deeply');
   }

@@ -22,6 +22,9 @@ export const CLIENT_PROPERTIES = [
   'minimum_acr',
   'resource_scopes',
   'consent_lasts',
+  'purposes',
+  'required_claims',
+  'optional_claims',
 ] as const;
 
 interface ClientModel {

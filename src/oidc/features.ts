@@ -1,6 +1,6 @@
 import type { Configuration } from 'oidc-provider';
 import { visitOf } from '../platform/web/surface.js';
-import { mustAskForClaims } from './claims-parameter.js';
+import { takeClaims } from './claims-parameter.js';
 import { type DeviceStop, type EnginePages, protocolProblem } from './error-page.js';
 import { LIFETIMES } from './lifetimes.js';
 import { mayIntrospect, mayRevoke } from './token-policy.js';
@@ -64,7 +64,7 @@ export function features(
     /* OpenID Connect Back-Channel Logout 1.0 */
     backchannelLogout: { enabled: true },
     /* OpenID Connect Core §5.5 */
-    claimsParameter: { enabled: true, assertClaimsParameter: mustAskForClaims },
+    claimsParameter: { enabled: true, assertClaimsParameter: takeClaims },
     /* RFC 8707 and RFC 9068 */
     resourceIndicators: {
       enabled: true,

@@ -17,6 +17,8 @@ export interface AskingApp {
   readonly firstParty: boolean;
   /** How long what it is allowed lasts, such as "365 days"; undefined until it is taken back. */
   readonly consentLasts: string | undefined;
+  /** The claims that it declared it cannot do without; undefined where it declared nothing. */
+  readonly requires: readonly string[] | undefined;
   readonly site: string | undefined;
   readonly policy: string | undefined;
   readonly terms: string | undefined;
@@ -163,6 +165,9 @@ async function pendingOf(provider: Provider, interaction: Interaction): Promise<
       verified: client['verified'] === true,
       firstParty: client['first_party'] === true,
       consentLasts: client['consent_lasts'] as string | undefined,
+      requires: client['purposes']
+        ? ((client['required_claims'] as readonly string[] | undefined) ?? [])
+        : undefined,
       site: client.clientUri,
       policy: client.policyUri,
       terms: client.tosUri,

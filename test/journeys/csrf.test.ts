@@ -72,6 +72,7 @@ test('C20: every post of the pages is known here', () => {
     '/interaction/:uid/code',
     '/interaction/:uid/code/send',
     '/interaction/:uid/consent',
+    '/interaction/:uid/consent/known',
     '/interaction/:uid/deny',
     '/interaction/:uid/identifier',
     '/interaction/:uid/link/:token',

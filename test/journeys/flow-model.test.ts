@@ -3,7 +3,7 @@ import { STEPS } from '../../src/journeys/sign-in/next-step.js';
 import { setUpApp } from '../support/authenticator-app.js';
 import { type Flow, mailedCode, POSTS, type Post, reach, STATES } from '../support/flow-table.js';
 import { personAt } from '../support/journeys.js';
-import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
+import { startKeyhold, type TestKeyhold, unchecked } from '../support/keyhold.js';
 import { accountOf, peopleOnRecord } from '../support/ledger.js';
 import { linkIn } from '../support/mailbox.js';
 import type { Person } from '../support/person.js';
@@ -24,12 +24,14 @@ import {
 
 let keyhold: TestKeyhold;
 let app: RelyingParty;
+let stranger: RelyingParty;
 let flow: Flow;
 let count = 0;
 
 /* Nothing more is proved by these: what was proved before signs somebody in, or does what it was proved for. */
 const ACTS: readonly string[] = [
   '/consent',
+  '/consent/known',
   '/passkey/skip',
   '/second-step/kept',
   '/second-factor/skip',
@@ -45,6 +47,7 @@ const PLACES = Object.entries(STATES);
 beforeAll(async () => {
   keyhold = await startKeyhold();
   app = await openRelyingParty(keyhold);
+  stranger = await openRelyingParty(unchecked(keyhold));
   const names = ['member', 'careful', 'keyed', 'losing'];
   const [member = '', careful = '', keyed = '', email = ''] = names.map(name => `${name}@example.test`);
   await memberOf(keyhold, app, member);
@@ -62,13 +65,14 @@ beforeAll(async () => {
   const memberId = await accountOf(keyhold.db, member);
   const people = { member, careful, mine, losing, passkey, memberId };
   const code = (person: Person) => mailedCode({ keyhold }, person);
-  flow = { keyhold, app, ...people, link, mailedCode: code, next: () => ++count };
+  flow = { keyhold, app, stranger, ...people, link, mailedCode: code, next: () => ++count };
 });
 
 beforeEach(() => keyhold.db('attempts').delete());
 
 afterAll(async () => {
   await app?.close();
+  await stranger?.close();
   await keyhold?.close();
 });
 
@@ -209,7 +213,8 @@ describe.each(PLACES)('at %s', (name, { heading }) => {
       '/recovery-codes/kept',
     ]) {
       const post = POSTS[path] as Post;
-      if (name !== 'consent') await send(person, path, post, await post.right(flow, person));
+      if (!['consent', 'app-warning'].includes(name))
+        await send(person, path, post, await post.right(flow, person));
     }
     await person.goto(due);
     expect([person.page.heading, await peopleOnRecord(keyhold.db), await requestOf(uid)]).toEqual(now);

@@ -58,6 +58,9 @@ test.each([
   [{ ...login, email, proved: true }, 'password'],
   [{ ...login, email, offering: true }, 'passkey-offer'],
   [{ ...login, prompt: 'consent', offering: true }, 'consent'],
+  [{ ...login, prompt: 'consent', unreviewed: true }, 'app-warning'],
+  [{ ...login, prompt: 'consent', unreviewed: true, warned: true }, 'consent'],
+  [{ ...login, unreviewed: true }, 'identifier'],
   [{ ...login, way: 'recovery' }, 'identifier'],
   [{ ...login, email, way: 'recovery' }, 'recovery-code'],
   [{ ...login, email, way: 'recovery', codeSent: true }, 'recovery-code'],
@@ -97,6 +100,7 @@ test(`in all ${every.length} situations a step stands only where what it needs i
     const recovery = facts.way === 'recovery' && Boolean(facts.email);
     const signingIn = !signingUp && !recovery;
     const needs: Readonly<Record<typeof step, boolean>> = {
+      'app-warning': false,
       consent: facts.prompt === 'consent',
       'choose-account': facts.prompt === 'select_account' && facts.way === undefined && !facts.offering,
       'passkey-offer': facts.offering === true && facts.prompt !== 'consent',

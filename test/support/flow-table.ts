@@ -28,6 +28,8 @@ export interface Flow {
   readonly keyhold: TestKeyhold;
   /** Asks for consent. */
   readonly app: RelyingParty;
+  /** Asks for consent as well, and nobody has checked it. */
+  readonly stranger: RelyingParty;
   /** Has a password and nothing else. */
   readonly member: string;
   /** Has a second step as well. */
@@ -192,6 +194,16 @@ export const STATES: Readonly<Record<string, State>> = {
   },
   ...STEP_UP_STATES,
   ...LOST_STATES,
+  'app-warning': {
+    step: 'app-warning',
+    heading: 'Do you know this app?',
+    reach: async (flow, person) => {
+      const email = newAddress(flow);
+      await memberOf(flow.keyhold, flow.app, email);
+      await person.goto(await flow.stranger.authorizationUrl());
+      await signIn(person, email);
+    },
+  },
   consent: {
     step: 'consent',
     heading: 'Allow access?',
@@ -265,7 +277,7 @@ async function attestation({ keyhold }: Flow, person: Person): Promise<Fields> {
 }
 
 const EVERYWHERE = Object.keys(STATES);
-const BEFORE_CONSENT = EVERYWHERE.filter(name => STATES[name]?.step !== 'consent');
+const BEFORE_CONSENT = EVERYWHERE.filter(name => !['consent', 'app-warning'].includes(name));
 const to = (names: readonly string[], heading: string) =>
   Object.fromEntries(names.map(name => [name, heading]));
 
@@ -409,6 +421,7 @@ export const POSTS: Readonly<Record<string, Post>> = {
     legal: { 'sign-up-credential': CONSENT },
   },
   '/passkey/skip': { right: nothing, legal: { 'passkey-offer': CONSENT } },
+  '/consent/known': { right: nothing, legal: { 'app-warning': CONSENT } },
   '/consent': { right: () => ({ allow: 'scope:email' }), legal: { consent: IN_THE_APP } },
   '/deny': { right: nothing, legal: to(EVERYWHERE, 'Refused: access_denied') },
   '/passkey/options': { script: true, right: nothing, legal: to(BEFORE_CONSENT, '') },

@@ -5,6 +5,7 @@ import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { type App, openApp } from '../../src/app.js';
 import { type Config, type Environment, readConfig } from '../../src/config.js';
 import { registerClient, STANDARD_SCOPES, toRegistrationAnswer } from '../../src/domain/clients/clients.js';
+import { declarableOf, findSchema, standardSchema } from '../../src/domain/profiles/profiles.js';
 import { listResourceScopes } from '../../src/domain/resources/resources.js';
 import type { Db } from '../../src/platform/storage/db.js';
 import { openWork } from '../../src/platform/storage/work.js';
@@ -125,16 +126,25 @@ function environment(port: number, settings: TestSettings): Environment {
 const LOOPBACK = (settings: TestSettings): TestSettings =>
   settings.ISSUER ? {} : { ALLOW_PRIVATE_NETWORK: 'on', RATE_LIMITS: 'off' };
 
+/** The same provider, whose operator has looked at no app that is registered this way. */
+export const unchecked = ({ issuer, db, config }: TestKeyhold) => ({
+  issuer,
+  registerClient: (metadata: Readonly<Record<string, unknown>>) => register(db, config, metadata, false),
+});
+
 /** Registers an app as an operator would. */
 export async function register(
   db: Db,
   config: Pick<Config, 'issuer' | 'allowPrivateNetwork'>,
   metadata: Readonly<Record<string, unknown>>,
+  verified = true,
 ): Promise<RegisteredClient> {
   const scopes = [...STANDARD_SCOPES, ...(await listResourceScopes(db))];
-  const rules = { issuer: config.issuer, allowPrivateNetwork: config.allowPrivateNetwork, scopes };
+  const declarable = declarableOf((await findSchema(db)) ?? standardSchema().schema);
+  const { issuer, allowPrivateNetwork } = config;
+  const rules = { issuer, allowPrivateNetwork, scopes, declarable };
   const issued = await openWork(db, { kind: 'operator' }, work =>
-    registerClient(work, metadata, { operator: true, rules, verified: true }),
+    registerClient(work, metadata, { operator: true, rules, verified }),
   );
   return toRegistrationAnswer(issued) as unknown as RegisteredClient;
 }

@@ -12,6 +12,7 @@ import {
   listClients,
   registerClient,
   removeClient,
+  reviewClient,
   rotateSecret,
   toRegistrationAnswer,
 } from './clients.js';
@@ -24,6 +25,7 @@ export interface CommandContext extends Shell {
 export const CLIENTS_USAGE = `keyhold clients add FILE.json [--first-party] [--verified]   register a client (- reads standard input)
 keyhold clients list                                         all clients
 keyhold clients show ID                                      one client
+keyhold clients review ID [--take-back]                      you looked at who it is and what it asks for; or no longer
 keyhold clients rotate-secret ID [--keep-old MINUTES]        a new secret, the old one good for a while
 keyhold clients disable ID | enable ID | remove ID`;
 
@@ -36,6 +38,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     return listAll(db);
   },
   show: async (words, { db }) => present(await getClient(db, idOf(words))),
+  review,
   'rotate-secret': rotate,
   disable: (words, context) => change(words, context, disableClient),
   enable: (words, context) => change(words, context, enableClient),
@@ -79,6 +82,12 @@ async function add(words: readonly string[], { db, config }: CommandContext): Pr
     }),
   );
   return toRegistrationAnswer(issued);
+}
+
+async function review(words: readonly string[], { db, config }: CommandContext): Promise<unknown> {
+  const verified = !words.includes('--take-back');
+  const id = idOf(words.filter(word => word !== '--take-back'));
+  return present(await asOperator(db, work => reviewClient(work, id, { rules: config, verified })));
 }
 
 async function rotate(words: readonly string[], { db }: CommandContext): Promise<unknown> {

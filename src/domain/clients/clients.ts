@@ -5,6 +5,7 @@ import type { Db, Tx } from '../../platform/storage/db.js';
 import type { Work } from '../../platform/storage/work.js';
 import { type Client, checkMetadata, hasSecret, type MetadataSource, metadataRefusal } from './client.js';
 import type { ClientMetadata, ClientRules } from './metadata.js';
+import { declarationRules } from './rules.js';
 import * as store from './store.js';
 
 export { type ClientCache, openClientCache } from './cache.js';
@@ -23,6 +24,7 @@ export {
   ASSERTION_ALGORITHMS,
   type ClientMetadata,
   type ClientRules,
+  type Declarable,
   type GivenMetadata,
   type MetadataIssue,
   metadataSchema,
@@ -38,6 +40,7 @@ export const CLIENT_FACTS = [
   'client.disabled',
   'client.enabled',
   'client.removed',
+  'client.reviewed',
 ] as const;
 
 export interface Registration extends MetadataSource {
@@ -154,6 +157,24 @@ export function disableClient(work: Work, id: string): Promise<Client> {
 /** Turns a client on again. */
 export function enableClient(work: Work, id: string): Promise<Client> {
   return changeState(work, id, 'active');
+}
+
+/**
+ * Puts on record whether the operator has looked at who stands behind a client and what it declares. What it declares must
+ * still be there: nobody reviews what an app asks for under a purpose that is gone.
+ */
+export async function reviewClient(
+  work: Work,
+  id: string,
+  { rules, verified }: { readonly rules: ClientRules; readonly verified: boolean },
+): Promise<Client> {
+  const before = (await store.lock(work.tx, id)) ?? refuseMissing(id);
+  const issues = verified ? [...declarationRules(before.metadata, rules)] : [];
+  if (issues.length > 0) throw metadataRefusal(issues);
+  if (before.verified === verified) return before;
+  const client = (await store.update(work.tx, id, { verified }, work.at)) ?? refuseMissing(id);
+  work.record({ type: 'client.reviewed', clientId: id, detail: { verified } });
+  return client;
 }
 
 /** Forgets a client; its id is never given again. */

@@ -17,6 +17,11 @@ const GRANT_TYPES = ['authorization_code', 'refresh_token', 'client_credentials'
 const uri = z.string().min(1, 'must not be empty').max(2048, 'is longer than 2048 characters');
 const uris = z.array(uri).max(64, 'has more than 64 members').transform(once);
 const flag = z.boolean();
+const id = z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'must be lower-case letters, digits and _, 40 at most');
+const claims = z
+  .array(z.string().regex(/^[A-Za-z0-9_:./#-]{1,100}$/, 'is no name of a claim'))
+  .max(64, 'has more than 64 members')
+  .transform(once);
 
 // Line breaks, marks that turn the direction of writing, and invisible spaces let one name pass for another.
 const DECEIVING = /[\p{Cc}\p{Cs}\p{Co}\u2028\u2029\u200b\u200e\u200f\u061c\u202a-\u202e\u2060-\u2069\ufeff]/u;
@@ -120,6 +125,12 @@ export const METADATA_FIELDS = {
     .string()
     .regex(/^[1-9]\d{0,3} days?$/, 'is no number of days, such as "365 days"')
     .exactOptional(),
+  /** What it asks for, by the ids of the purposes here: it is offered nothing that is held for another one. */
+  purposes: z.array(id).max(64, 'has more than 64 members').transform(once).exactOptional(),
+  /** The claims that it cannot do without, and may call essential. */
+  required_claims: claims.exactOptional(),
+  /** The claims that it would like, and does without. */
+  optional_claims: claims.exactOptional(),
   /** The operator's own word for where this client runs. */
   environment: z
     .string()
@@ -158,6 +169,18 @@ export interface ClientRules {
   readonly allowPrivateNetwork: boolean;
   /** The scopes that may be registered; the standard ones when absent. */
   readonly scopes?: readonly string[];
+  /** What an app can declare that it asks for; nothing when absent. */
+  readonly declarable?: Declarable;
+}
+
+/** The purposes there are, and the claims that apps may have. */
+export interface Declarable {
+  readonly purposes: readonly string[];
+  readonly claims: readonly {
+    readonly name: string;
+    readonly scope: string | undefined;
+    readonly purpose: string;
+  }[];
 }
 
 /** One thing that is wrong with one member, worded to follow the member's name. */

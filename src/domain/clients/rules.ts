@@ -26,6 +26,7 @@ export function ruleIssues(
     subjectRules,
     scopeRules,
     developmentRules,
+    declarationRules,
   ];
   const issues = all.flatMap((rule: Rule) => [...rule(metadata, rules)]);
   return issues.filter(({ field }) => judged(field.split('[')[0] ?? field));
@@ -170,6 +171,50 @@ function* scopeRules(metadata: ClientMetadata, rules: ClientRules): Iterable<Met
       field: 'scope',
       message: `has what is no scope here: ${unknown.join(' ')} (known: ${known.join(' ')})`,
     };
+  }
+}
+
+/** What is wrong with the purposes and claims that an app declares, by what there is now. */
+export function* declarationRules(metadata: ClientMetadata, rules: ClientRules): Iterable<MetadataIssue> {
+  const { purposes } = metadata;
+  if (purposes) {
+    const known = rules.declarable?.purposes ?? [];
+    const unknown = purposes.filter(purpose => !known.includes(purpose));
+    const message = `has what is no purpose here: ${unknown.join(' ')} (known: ${known.join(' ')})`;
+    if (unknown.length > 0) yield { field: 'purposes', message };
+    yield* undeclaredScopes(metadata, purposes, rules);
+  }
+  for (const member of ['required_claims', 'optional_claims'] as const) {
+    if (metadata[member] && !purposes) yield { field: member, message: 'needs purposes, which say what for' };
+    for (const [at, name] of metadata[member]?.entries() ?? []) {
+      const message = claimProblem(name, purposes ?? [], rules);
+      if (message !== undefined) yield { field: `${member}[${at}]`, message };
+    }
+  }
+  const both = metadata.optional_claims?.filter(name => metadata.required_claims?.includes(name)) ?? [];
+  if (both.length > 0)
+    yield { field: 'optional_claims', message: `has what is required already: ${both.join(' ')}` };
+}
+
+function claimProblem(name: string, purposes: readonly string[], { declarable }: ClientRules) {
+  const claim = declarable?.claims.find(each => each.name === name);
+  if (!claim) return 'is no claim that apps may have here';
+  return purposes.includes(claim.purpose)
+    ? undefined
+    : `is held for "${claim.purpose}", which purposes does not name`;
+}
+
+/* What comes along with a scope is asked for as well. */
+function* undeclaredScopes(
+  { scope }: ClientMetadata,
+  purposes: readonly string[],
+  { declarable }: ClientRules,
+): Iterable<MetadataIssue> {
+  for (const one of scope.split(' ')) {
+    const held = declarable?.claims.filter(claim => claim.scope === one).map(({ purpose }) => purpose) ?? [];
+    const left = [...new Set(held)].filter(purpose => !purposes.includes(purpose));
+    const message = `has ${one}, which is held for what purposes does not name: ${left.join(' ')}`;
+    if (left.length > 0) yield { field: 'scope', message };
   }
 }
 

@@ -44,6 +44,7 @@ export interface ClientChange {
   readonly previousSecretDigest?: Buffer | null;
   readonly previousSecretUntil?: Date | null;
   readonly state?: Client['state'];
+  readonly verified?: boolean;
 }
 
 /** The client with this id. */
@@ -132,6 +133,7 @@ export async function update(
     previous_secret_digest: change.previousSecretDigest,
     previous_secret_until: change.previousSecretUntil,
     state: change.state,
+    verified: change.verified,
     updated_at: at,
     version: tx.raw('version + 1'),
   };

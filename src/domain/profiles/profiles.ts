@@ -45,6 +45,7 @@ export { type Blocked, type BlockedWhy, judgeChange } from './limits.js';
 export { findPicture, keepPicture, newPicturePath } from './pictures.js';
 export {
   claimsToApps,
+  declarableOf,
   type FileProblem,
   keptAttributes,
   type ProfileSchema,

@@ -11,16 +11,18 @@ export interface Wanted {
   readonly resources: Readonly<Record<string, readonly string[]>>;
 }
 
+type Asking = Pick<PendingRequest, 'prompt' | 'params'> & {
+  readonly app?: Pick<PendingRequest['app'], 'requires'>;
+};
+
 type ClaimRequest = { readonly essential?: boolean } | null;
 
 /**
  * What the consent page has to ask (OpenID Connect Core §5.5: only an essential claim is needed for the task at hand).
+ * An app that declared what it asks for may call essential only what it declared as required.
  * `sub`, `acr` and the like are about the sign-in, and not for anybody to refuse.
  */
-export function asksOf(
-  { prompt, params }: Pick<PendingRequest, 'prompt' | 'params'>,
-  schema: ProfileSchema,
-): Wanted {
+export function asksOf({ prompt, params, app }: Asking, schema: ProfileSchema): Wanted {
   const { missingOIDCScope, missingOIDCClaims, missingResourceScopes } = prompt.details as {
     missingOIDCScope?: string[];
     missingOIDCClaims?: string[];
@@ -30,7 +32,8 @@ export function asksOf(
   const again = ['consent_prompt', 'native_client_prompt'].some(reason => prompt.reasons.includes(reason));
   const scopes = again ? String(params['scope'] ?? '').split(' ') : (missingOIDCScope ?? []);
   const claims = again ? [...asked.keys()] : (missingOIDCClaims ?? []);
-  const essential = (claim: string) => asked.get(claim)?.essential === true;
+  const essential = (claim: string) =>
+    asked.get(claim)?.essential === true && (app?.requires?.includes(claim) ?? true);
   const told = new Set(claimsToApps(schema).map(({ name }) => name));
   const known = claims.filter(claim => told.has(claim));
   return {

@@ -24,8 +24,12 @@ export const STEPS = [
   'lost-new',
   'lost-codes',
   'stop-recovery',
+  'app-warning',
   'consent',
 ] as const;
+
+/** The steps of somebody who is signed in and asked by an app. */
+export const CONSENT_STEPS: readonly Step[] = ['app-warning', 'consent'];
 
 /** Where somebody is on the way through a request. */
 export type Step = (typeof STEPS)[number];
@@ -64,6 +68,10 @@ export interface StepFacts {
   readonly recovering?: boolean | undefined;
   /** Their phone is lost, and this is due about it. */
   readonly lost?: LostStage | undefined;
+  /** Nobody has looked at who stands behind the app. */
+  readonly unreviewed?: boolean | undefined;
+  /** They were told so, and want to go on. */
+  readonly warned?: boolean | undefined;
   /** Whether the account has a second factor that recovery must not skip. */
   readonly secondFactor: 'none' | 'needed' | 'done';
 }
@@ -90,7 +98,7 @@ const STEP_UP = {
 
 /** The next step, from the facts alone: every page and every post asks here what is due. */
 export function nextStep(facts: StepFacts): Step {
-  if (facts.prompt === 'consent') return 'consent';
+  if (facts.prompt === 'consent') return facts.unreviewed && !facts.warned ? 'app-warning' : 'consent';
   if (facts.lost) return LOST[facts.lost];
   if (facts.renewed) return 'new-recovery-code';
   if (facts.codesMade) return 'recovery-codes';

@@ -2,6 +2,7 @@ import { PROOF_MINUTES } from '../../domain/contacts/contacts.js';
 import { PASSWORD_MINIMUM } from '../../domain/credentials/credentials.js';
 import { showChooser } from '../choose-account/pages.js';
 import { showConsent } from '../consent/pages.js';
+import { showWarning } from '../consent/warning.js';
 import { badgeOf, show } from '../journey.js';
 import type { Problem } from '../page-models.js';
 import { heldOf } from '../recovery/lost/gone.js';
@@ -11,7 +12,7 @@ import { showStepUp } from '../second-step/pages.js';
 import { nameAsked } from '../sign-up/name.js';
 import { TERMS_VERSION } from '../terms.js';
 import { atStartOf, stepUrl, type Turn } from '../turn.js';
-import { LOST_STEPS, type Way } from './next-step.js';
+import { CONSENT_STEPS, LOST_STEPS, type Way } from './next-step.js';
 import { noticeOf } from './notices.js';
 
 const LONGEST_HINT = 254;
@@ -37,7 +38,7 @@ export function showPending(turn: Turn): Promise<void> {
 function wayOf({ step }: Turn): Way | undefined {
   if (
     [
-      'consent',
+      ...CONSENT_STEPS,
       'passkey-offer',
       'choose-account',
       'recovery-credential',
@@ -120,6 +121,8 @@ async function showStep(turn: Turn, problems: readonly Problem[] = [], typed: Ty
       return showStepUp(turn, base, typed.secret);
     case 'passkey-offer':
       return show(ctx, parts, 'passkey/offer', { ...base, email });
+    case 'app-warning':
+      return showWarning(turn);
     case 'consent':
       return showConsent(turn, problems);
   }

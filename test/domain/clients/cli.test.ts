@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { runClients } from '../../../src/domain/clients/cli.js';
+import type { Declarable } from '../../../src/domain/clients/clients.js';
 import { openTestDatabase, type TestDatabase } from '../../support/database.js';
 
 let database: TestDatabase;
@@ -16,12 +17,18 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-async function run(...argv: readonly string[]) {
+const run = (...argv: readonly string[]) => runWith(undefined, ...argv);
+
+async function runWith(declarable: Declarable | undefined, ...argv: readonly string[]) {
   const printed: string[] = [];
   const failed: string[] = [];
   const code = await runClients(argv, {
     db: database.db,
-    config: { issuer: new URL('http://localhost:3000'), allowPrivateNetwork: false },
+    config: {
+      issuer: new URL('http://localhost:3000'),
+      allowPrivateNetwork: false,
+      ...(declarable && { declarable }),
+    },
     print: text => void printed.push(text),
     fail: text => void failed.push(text),
   });
@@ -111,4 +118,55 @@ test.each([
   const { code, output, failed } = await run(...argv);
   expect({ code, output }).toEqual({ code: 2, output: '' });
   expect(failed.join('')).toContain('keyhold clients add FILE.json');
+});
+
+const DECLARABLE = {
+  purposes: ['account', 'age'],
+  claims: [
+    { name: 'email', scope: 'email', purpose: 'account' },
+    { name: 'birthdate', scope: undefined, purpose: 'age' },
+  ],
+};
+
+const HONEST = {
+  redirect_uris: ['https://a.example.com/'],
+  scope: 'openid email',
+  purposes: ['account', 'age'],
+  required_claims: ['email'],
+  optional_claims: ['birthdate'],
+};
+
+test('an app declares what it asks for, and what it could not ask for is refused with the reason', async () => {
+  const added = await runWith(DECLARABLE, 'add', await file(HONEST));
+  expect(added.answer).toMatchObject({ purposes: ['account', 'age'], required_claims: ['email'] });
+  const wrong = await runWith(
+    DECLARABLE,
+    'add',
+    await file({ ...HONEST, purposes: ['age', 'fun'], required_claims: ['email', 'shoe_size', 'birthdate'] }),
+  );
+  expect(wrong.code).toBe(1);
+  const said = wrong.failed.join('\n');
+  for (const line of [
+    'purposes has what is no purpose here: fun (known: account age)',
+    'scope has email, which is held for what purposes does not name: account',
+    'required_claims[0] is held for "account", which purposes does not name',
+    'required_claims[1] is no claim that apps may have here',
+    'optional_claims has what is required already: birthdate',
+  ])
+    expect(said).toContain(line);
+  const silent = await file({ redirect_uris: HONEST.redirect_uris, optional_claims: ['email'] });
+  expect((await runWith(DECLARABLE, 'add', silent)).failed[0]).toContain('optional_claims needs purposes');
+});
+
+test('the operator reviews an app and takes that back; a purpose that is gone is not reviewed', async () => {
+  const { answer } = await runWith(DECLARABLE, 'add', await file(HONEST));
+  const id: string = answer.client_id;
+  const reviews = () =>
+    database.db('events').where({ type: 'client.reviewed', client_id: id }).orderBy('id').pluck('detail');
+  expect((await runWith(DECLARABLE, 'show', id)).answer.verified).toBe(false);
+  const gone = await runWith({ ...DECLARABLE, purposes: ['account'] }, 'review', id);
+  expect([gone.code, (await run('show', id)).answer.verified, await reviews()]).toEqual([1, false, []]);
+  expect((await runWith(DECLARABLE, 'review', id)).answer.verified).toBe(true);
+  expect((await runWith(DECLARABLE, 'review', id, '--take-back')).answer.verified).toBe(false);
+  expect(await reviews()).toEqual([{ verified: true }, { verified: false }]);
 });

@@ -953,6 +953,10 @@ export const pageSamples = {
   'passkey/offer': {
     usual: { uid, app, email },
   },
+  'app-warning': {
+    usual: { uid, app, destination: 'photos.example' },
+    long: { uid, app: longApp, destination: 'a-rather-long-host-name.of-a-rather-long-domain.example' },
+  },
   consent: {
     usual: {
       uid,

@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { personAt, signIn } from '../support/journeys.js';
+import { startKeyhold, type TestKeyhold, unchecked } from '../support/keyhold.js';
+import { accountOf, recordedDuring } from '../support/ledger.js';
+import type { Person } from '../support/person.js';
+import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
+import { memberOf, postStep, sendStep } from '../support/steps.js';
+
+// How apps ask: what they declared, and who looked at it.
+
+const ADA = 'ada@example.test';
+const DECLARED = {
+  client_name: 'Cinema',
+  scope: 'openid email',
+  purposes: ['account', 'age', 'comfort'],
+  required_claims: ['birthdate'],
+  optional_claims: ['zoneinfo'],
+};
+const ASKED = JSON.stringify({
+  userinfo: {
+    birthdate: { essential: true },
+    zoneinfo: { essential: true },
+    gender: { essential: true },
+    nickname: null,
+  },
+  id_token: { auth_time: { essential: true }, gender: null },
+});
+
+let keyhold: TestKeyhold;
+let house: RelyingParty;
+let cinema: RelyingParty;
+let stranger: RelyingParty;
+let ada: Person;
+
+beforeAll(async () => {
+  keyhold = await startKeyhold();
+  house = await openRelyingParty(keyhold, { first_party: true });
+  await memberOf(keyhold, house, ADA);
+});
+
+beforeEach(async () => {
+  await Promise.all([cinema?.close(), stranger?.close()]);
+  cinema = await openRelyingParty(keyhold, DECLARED);
+  stranger = await openRelyingParty(unchecked(keyhold), { client_name: 'Prize draw' });
+  ada = personAt(keyhold);
+  await ada.goto(await house.authorizationUrl());
+  await signIn(ada, ADA);
+});
+
+afterAll(async () => {
+  await Promise.all([cinema?.close(), stranger?.close(), house?.close()]);
+  await keyhold?.close();
+});
+
+async function consentTo({ clientId }: RelyingParty) {
+  const account_id = await accountOf(keyhold.db, ADA);
+  return keyhold.db('consents').where({ account_id, client_id: clientId }).first('claims', 'refused_claims');
+}
+
+const rowsOf = async ({ clientId }: RelyingParty) =>
+  Number((await keyhold.db('consent_ledger').where({ client_id: clientId }).count())[0]?.['count']);
+
+test('what an app asks beyond what it declared is not offered, not on record and does not leave', async () => {
+  await ada.goto(await cinema.authorizationUrl({ scope: 'openid email', claims: ASKED }));
+  expect(ada.page.labels).toEqual(['See your time zone']);
+  expect(ada.page.text).toContain('See your date of birth');
+  expect(ada.page.text).not.toMatch(/gender|nickname/);
+  ada.tick('See your time zone');
+  await ada.press('Allow');
+  expect(ada.page.heading).toBe('Back in the app');
+  expect(await consentTo(cinema)).toEqual({ claims: ['birthdate', 'zoneinfo'], refused_claims: [] });
+  const tokens = await cinema.exchange();
+  const granted = await keyhold.db('grants').where({ client_id: cinema.clientId }).select();
+  expect(JSON.stringify(granted)).not.toMatch(/gender|nickname/);
+  expect(tokens.claims()).toHaveProperty('auth_time');
+});
+
+test('what an app declared as optional cannot be called essential: refusing it blocks nothing', async () => {
+  await ada.goto(await cinema.authorizationUrl({ scope: 'openid email', claims: ASKED }));
+  await ada.press('Allow');
+  expect(ada.page.heading).toBe('Back in the app');
+  expect(await consentTo(cinema)).toEqual({ claims: ['birthdate'], refused_claims: ['zoneinfo'] });
+  await ada.goto(await cinema.authorizationUrl({ scope: 'openid email', claims: ASKED }));
+  expect(ada.page.heading).toBe('Back in the app');
+});
+
+test('an app that nobody has checked is warned of before it asks, and "Go back" comes first', async () => {
+  const before = await rowsOf(stranger);
+  await ada.goto(await stranger.authorizationUrl());
+  expect(ada.page.heading).toBe('Do you know this app?');
+  expect(ada.page.text).toContain('Prize draw');
+  expect(ada.page.text).toContain(new URL(stranger.redirectUri).host);
+  expect(ada.page.html.indexOf('Go back')).toBeLessThan(ada.page.html.indexOf('I know this app'));
+  await ada.press('Go back');
+  expect(ada.page.heading).toBe('Refused: access_denied');
+  expect([await rowsOf(stranger), await consentTo(stranger)]).toEqual([before, undefined]);
+});
+
+test('nothing is allowed before the warning was read, and then the app may ask', async () => {
+  await ada.goto(await stranger.authorizationUrl());
+  const { status } = await sendStep(ada, '/consent', { wording: 'x' });
+  expect([status, await rowsOf(stranger)]).toEqual([303, 0]);
+  await ada.press('I know this app, go on');
+  expect(ada.page.heading).toBe('Allow access?');
+  expect(ada.page.text).toContain('Not checked');
+  await ada.press('Allow');
+  expect(ada.page.heading).toBe('Back in the app');
+  await ada.goto(await stranger.authorizationUrl());
+  expect(ada.page.heading).toBe('Back in the app');
+});
+
+test('the refusal of an app that was warned of goes on record once it has asked', async () => {
+  await ada.goto(await stranger.authorizationUrl());
+  await postStep(ada, '/consent/known', {});
+  const events = await recordedDuring(keyhold.db, () => ada.press("Don't allow"));
+  expect(events.map(({ type }) => type)).toContain('consent.refused');
+  expect(await rowsOf(stranger)).toBe(1);
+});
