@@ -1,6 +1,7 @@
 import type { PageFrame } from '../platform/web/render.js';
 import type { DeviceGrantPages } from './device-grant/models.js';
 import type { MailboxPages } from './home/mailbox-models.js';
+import type { ConnectedPages } from './manage/apps/models.js';
 import type { ContactsPages } from './manage/contacts/models.js';
 import type { DevicesPages } from './manage/devices/models.js';
 import type { DisclosuresPages } from './manage/disclosures/models.js';
@@ -142,7 +143,7 @@ export interface PasskeyOfferPage extends Step {
 
 /** The sentences of the account API's scopes: `account:profile:read` is `account_profile_read`. */
 export type AccountAskWord =
-  `account_${'overview_read' | `${'profile' | 'contacts' | 'preferences' | 'security' | 'devices'}_${'read' | 'write'}` | 'consents_read' | 'disclosures_read' | 'history_read' | 'history_object' | 'messages_read'}`;
+  `account_${'overview_read' | `${'profile' | 'contacts' | 'preferences' | 'security' | 'devices' | 'consents'}_${'read' | 'write'}` | 'disclosures_read' | 'history_read' | 'history_object' | 'messages_read'}`;
 
 /** A sentence under `ask.*` in the locales: what a scope lets an application do. */
 export type AskWord =
@@ -287,6 +288,7 @@ export interface PageModels
     OldPhonePages,
     OverviewPages,
     ContactsPages,
+    ConnectedPages,
     DisclosuresPages,
     DevicesPages,
     HistoryPages,

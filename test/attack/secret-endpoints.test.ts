@@ -53,6 +53,8 @@ const CHANGES_BY_TOKEN = [
   'POST /api/me/move',
   'POST /api/me/move/confirm',
   'DELETE /api/me/move',
+  'PATCH /api/me/apps/:client',
+  'DELETE /api/me/apps/:client',
   ...['passkeys', 'apps'].flatMap(kind =>
     ['PATCH', 'DELETE'].map(method => `${method} /api/me/sign-in-methods/${kind}/:id`),
   ),
@@ -167,6 +169,7 @@ const NO_SECRET = [
   ...['now/confirm', 'now/refuse', 'now/cancel', 'old'].map(path => `POST /account/move/${path}`),
   ...['', '/back', '/begin', '/file', '/kept', '/stop'].map(path => `POST /interaction/:uid/lost${path}`),
   'POST /account/recovery/stop',
+  ...['', '/remove'].map(path => `POST /account/apps/:client${path}`),
   'GET /account/switch',
   'GET /api/me/openapi.json',
   'GET /.well-known/oauth-protected-resource/api/me',

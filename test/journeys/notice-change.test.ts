@@ -138,7 +138,7 @@ test('the words that stood on the page are on record, by their hash and without 
     recipients: [{ name: 'Shop', client_id: shop.clientId }],
     retention: { account: 'account', naming: 'account', comfort: 'account' },
     jurisdiction: ['EU'],
-    withdrawal: `${keyhold.issuer}/account`,
+    withdrawal: `${keyhold.issuer}/account/apps/${shop.clientId}`,
     method: 'consent_page',
   });
 });

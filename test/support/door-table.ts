@@ -57,6 +57,26 @@ async function aConsentEvent({ db, accountId }: Owner): Promise<{ readonly event
   return { event: event?.id ?? '' };
 }
 
+/** An app that its owner lets have something, and said so anew. */
+async function anAllowedApp({ db, accountId }: Owner): Promise<{ readonly client: string }> {
+  const client = 'app_of_this_owner';
+  const [created_at, metadata] = [new Date(), { client_name: 'Shop' }];
+  const row = { client_id: client, metadata, created_at, updated_at: created_at };
+  await db('clients').insert(row).onConflict('client_id').ignore();
+  const nothing = { refusedScopes: [], refusedClaims: [] };
+  await openWork(db, { kind: 'person', id: accountId }, work =>
+    giveConsent(work, {
+      accountId,
+      clientId: client,
+      ...nothing,
+      scopes: ['openid', 'profile', 'email'],
+      claims: ['name'],
+      language: 'en',
+    }),
+  );
+  return { client };
+}
+
 async function aPasskey({ db, accountId }: Owner): Promise<{ readonly id: string }> {
   const passkey = { id: uuidv7(), credential_id: randomBytes(16).toString('base64url') };
   await db('passkeys').insert({
@@ -276,6 +296,14 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'POST /api/me/move': { owner: 403, sent: {} },
   'POST /api/me/move/confirm': { owner: 403, params: aMove, sent: { number: 47 } },
   'DELETE /api/me/move': { owner: 204, params: aMove },
+  'GET /account/apps': { owner: 200 },
+  'GET /account/apps/:client': { owner: 200, params: anAllowedApp },
+  'POST /account/apps/:client': { owner: 303, params: anAllowedApp, sent: { until: '30' } },
+  'GET /account/apps/:client/remove': { owner: 200, params: anAllowedApp },
+  'POST /account/apps/:client/remove': { owner: 303, params: anAllowedApp },
+  'GET /api/me/apps': { owner: 200 },
+  'GET /api/me/apps/:client': { owner: 200, params: anAllowedApp },
+  'PATCH /api/me/apps/:client': { owner: 200, params: anAllowedApp, sent: { refuse: ['name'] } },
   'GET /account/disclosures': { owner: 200 },
   'GET /account/disclosures.csv': { owner: 200 },
   'GET /account/disclosures.json': { owner: 200 },
@@ -376,6 +404,7 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'DELETE /api/me/devices/remembered': { owner: 204 },
   'DELETE /api/me/devices/remembered/:id': { owner: 204, params: aRemembered },
   'DELETE /api/me/devices/:id': { owner: 204, params: aDevice },
+  'DELETE /api/me/apps/:client': { owner: 204, params: anAllowedApp },
   'GET /account/receipts/:event': { owner: 200, params: aConsentEvent, file: true },
   'GET /api/me/receipts/:event': { owner: 200, params: aConsentEvent },
   'GET /api/me/messages': { owner: 200 },

@@ -33,6 +33,7 @@ export { acceptTerms } from './terms.js';
 /** The facts this room records. */
 export const CONSENT_FACTS = [
   'consent.given',
+  'consent.changed',
   'consent.refused',
   'consent.withdrawn',
   'consent.expired',
@@ -174,22 +175,66 @@ export function findWording(db: Db, digest: string): Promise<string | undefined>
   return store.findWording(db, digest);
 }
 
-/** An app that somebody lets have something, and what. */
-export interface LiveConsent {
+/** What somebody changes of what they allow an app; all that is not named stays as it is. */
+export interface ConsentChange extends Partial<Omit<ConsentTerms, 'notices' | 'renews' | 'validUntil'>> {
+  readonly accountId: string;
   readonly clientId: string;
-  readonly name: string;
-  readonly scopes: readonly string[];
-  readonly claims: readonly string[];
-  readonly givenAt: Date;
+  /** The id of the consent that they saw: another one by now is not what they meant. */
+  readonly seen: string;
+  /** Claims that it may have from now on. */
+  readonly allow: readonly string[];
+  /** Claims that it may have no more. */
+  readonly refuse: readonly string[];
+  /** Until when it may; null for as long as nobody takes it back. */
+  readonly until?: Date | null;
+  readonly language: string;
+  readonly method: string;
 }
 
-/** The apps that somebody lets have something, by name. */
-export async function listLiveConsents(db: Db, accountId: string): Promise<readonly LiveConsent[]> {
-  const { rows } = await db.raw<{ rows: LiveConsent[] }>(
-    `SELECT c.client_id AS "clientId", n.name, c.scopes, c.claims, c.given_at AS "givenAt"
-     FROM consents c JOIN client_names n ON n.client_id = c.client_id
-     WHERE c.account_id = ? AND (c.valid_until IS NULL OR c.valid_until > now()) ORDER BY n.name, c.client_id LIMIT 500`,
-    [accountId],
-  );
-  return rows;
+/**
+ * Changes single claims and the end of what an app is allowed, under the words that the rest was allowed under. Never begins
+ * anew: what is over, taken back or answered otherwise meanwhile stays so, and nothing is on record.
+ */
+export async function changeConsent(
+  work: Work,
+  { accountId, clientId, seen, allow, refuse, until, ...said }: ConsentChange,
+): Promise<boolean> {
+  await store.lockSubjects(work.tx, [accountId]);
+  const was = await findConsent(work.tx, accountId, clientId, work.at);
+  if (was?.id !== seen) return false;
+  const { scopes, refusedScopes, resources, notices } = was;
+  const claims = [...was.claims, ...allow].filter(claim => !refuse.includes(claim));
+  const refusedClaims = [...was.refusedClaims, ...refuse].filter(claim => !allow.includes(claim));
+  const validUntil = until === undefined ? was.validUntil : (until ?? undefined);
+  const answers = { scopes, refusedScopes, resources, notices, claims, refusedClaims, validUntil };
+  await ledger.insertAnswer(work.tx, ledger.entryOf(work, { accountId, clientId, ...said, ...answers }));
+  work.record({ type: 'consent.changed', accountId, clientId, detail: { allow, refuse } });
+  return true;
+}
+
+/** An app that somebody lets have something, and what. */
+export interface LiveConsent extends ConsentState {
+  readonly clientId: string;
+  readonly name: string;
+  readonly hasLogo: boolean;
+  /** How long an answer about this app lasts, where it ends by itself. */
+  readonly lasts: string | undefined;
+}
+
+/** The apps that somebody lets have something, by name; or one of them. */
+export function listLiveConsents(
+  db: Db,
+  accountId: string,
+  clientId?: string,
+): Promise<readonly LiveConsent[]> {
+  return store.listLive(db, accountId, clientId);
+}
+
+/** What happened about one app, newest first; `before` is the `nr` of the last one read. */
+export function listLatestConsentEvents(
+  db: Db,
+  accountId: string,
+  stretch: store.LatestStretch,
+): Promise<readonly ConsentEvent[]> {
+  return store.listLatest(db, accountId, stretch);
 }

@@ -149,6 +149,54 @@ export async function list(
   return rows.map(eventOf);
 }
 
+/** A stretch of what happened about one app, newest first. */
+export interface LatestStretch {
+  readonly clientId: string;
+  readonly before?: number | undefined;
+  readonly limit: number;
+}
+
+/** The statement behind `listLatest`. */
+export const LATEST = `SELECT ${EVENT} FROM consent_subjects s JOIN consent_ledger l ON l.subject = s.subject
+  WHERE s.account_id = :accountId AND l.client_id = :clientId AND l.nr < :before ORDER BY l.nr DESC LIMIT :limit`;
+
+/** What happened about one app, newest first. */
+export async function listLatest(
+  db: Db,
+  accountId: string,
+  { clientId, before = 2 ** 31 - 1, limit }: LatestStretch,
+): Promise<readonly ConsentEvent[]> {
+  const named = { accountId, clientId, before, limit: Math.min(limit, MOST) };
+  const { rows } = await db.raw<{ rows: LedgerRow[] }>(LATEST, named);
+  return rows.map(eventOf);
+}
+
+interface LiveRow extends StateRow {
+  readonly client_id: string;
+  readonly name: string;
+  readonly has_logo: boolean;
+  readonly consent_lasts: string | null;
+}
+
+/** The statement behind `listLive`. */
+export const LIVE = `SELECT ${STATE.map(column => `c.${column}`).join(', ')},
+    c.client_id, n.name, n.has_logo, n.consent_lasts
+  FROM consents c JOIN client_names n ON n.client_id = c.client_id
+  WHERE c.account_id = :accountId AND (CAST(:clientId AS text) IS NULL OR c.client_id = CAST(:clientId AS text))
+    AND (c.valid_until IS NULL OR c.valid_until > now()) ORDER BY n.name, c.client_id LIMIT ${MOST}`;
+
+/** What somebody allows whom now, by the apps' names: of all apps, or of one. */
+export async function listLive(db: Db, accountId: string, clientId?: string) {
+  const { rows } = await db.raw<{ rows: LiveRow[] }>(LIVE, { accountId, clientId: clientId ?? null });
+  return rows.map(row => ({
+    ...stateOf(row),
+    clientId: row.client_id,
+    name: row.name,
+    hasLogo: row.has_logo,
+    lasts: row.consent_lasts ?? undefined,
+  }));
+}
+
 /** One event of somebody's ledger; another person's is none. */
 export async function findEvent(db: Db, accountId: string, id: string): Promise<ConsentEvent | undefined> {
   const { rows } = await db.raw<{ rows: LedgerRow[] }>(

@@ -3,6 +3,7 @@ import type { ResourceServer } from './resources.js';
 /** The scopes of the API by which apps see and change what somebody keeps here; an app gets one only by name. */
 export const ACCOUNT_SCOPES = [
   'account:consents:read',
+  'account:consents:write',
   'account:contacts:read',
   'account:contacts:write',
   'account:devices:read',

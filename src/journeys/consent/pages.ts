@@ -121,7 +121,8 @@ interface Telling {
   readonly language: string;
 }
 
-const resourceLines = (wanted: Wanted, ours: string): Ask[] =>
+/** How scopes of APIs are put to a person; `ours` is the account API. */
+export const resourceLines = (wanted: Pick<Wanted, 'resources'>, ours: string): Ask[] =>
   Object.entries(wanted.resources).flatMap(([indicator, scopes]) =>
     scopes.map(scope => ({
       value: `resource:${indicator}:${scope}`,
@@ -149,6 +150,7 @@ const ACCOUNT_WORDS: Readonly<Record<AccountScope, AccountAskWord>> = {
   'account:history:read': 'account_history_read',
   'account:history:object': 'account_history_object',
   'account:consents:read': 'account_consents_read',
+  'account:consents:write': 'account_consents_write',
   'account:messages:read': 'account_messages_read',
   'account:security:read': 'account_security_read',
   'account:security:write': 'account_security_write',
@@ -165,7 +167,8 @@ const SCOPES: readonly string[] = [
   'offline_access',
 ] satisfies readonly AskWord[];
 
-function scopeWords(scope: string): Pick<Ask, 'word' | 'text'> {
+/** How a scope of the protocol is put to a person. */
+export function scopeWords(scope: string): Pick<Ask, 'word' | 'text'> {
   return SCOPES.includes(scope) ? { word: scope as AskWord } : { text: scope.replaceAll('_', ' ') };
 }
 

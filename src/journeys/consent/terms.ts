@@ -31,7 +31,7 @@ export function termsOf(wanted: Wanted, { app, schema, issuer, house }: Asking):
     recipients: [{ name: app.name, client_id: app.clientId }, ...recipients],
     retention: Object.fromEntries(purposes.map(({ id, retention }) => [id, retention])),
     jurisdiction: [...new Set(purposes.flatMap(({ jurisdiction = [] }) => jurisdiction))].sort(),
-    withdrawal: new URL('/account', issuer).href,
+    withdrawal: new URL(`/account/apps/${encodeURIComponent(app.clientId)}`, issuer).href,
     lasts: shortest([app.consentLasts, ...purposes.map(({ consent_lasts }) => consent_lasts)]),
   };
 }

@@ -1,5 +1,5 @@
 import type { Renderer } from '../../platform/web/render.js';
-import type { ConsentPage } from '../page-models.js';
+import type { ConsentPage, PageModels } from '../page-models.js';
 
 /** A consent page as it stood there, line for line, without anything about the person. */
 export interface Shown {
@@ -26,6 +26,17 @@ export function wordingOf(renderer: Renderer, { language, page, house }: Shown):
     issuerName: house,
     csrf: '',
   });
+  return JSON.stringify({ language, lines: linesOf(html) });
+}
+
+/** The same of another page, whose model says nothing about the person. */
+export function wordsOn<Name extends keyof PageModels>(
+  renderer: Renderer,
+  name: Name,
+  model: PageModels[Name],
+  { language, house }: Pick<Shown, 'language' | 'house'>,
+): string {
+  const html = renderer.page(name, { ...model, language, issuerName: house, csrf: '' });
   return JSON.stringify({ language, lines: linesOf(html) });
 }
 

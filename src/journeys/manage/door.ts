@@ -17,6 +17,7 @@ export type NavWord =
   | 'devices'
   | 'profile'
   | 'contacts'
+  | 'apps'
   | 'disclosures'
   | 'history'
   | 'messages'

@@ -22,6 +22,7 @@ const SCOPES: Readonly<Record<AccountScope, string>> = {
   'account:history:object':
     'Say that something was not the person, which freezes the account until it is recovered.',
   'account:consents:read': 'See what the person allowed which app, and get receipts of it.',
+  'account:consents:write': 'Take back what the person allowed apps, whole or in part; never allow more.',
   'account:messages:read': 'See which messages were sent to the person, and why.',
   'account:security:read':
     'See how the person signs in: which ways there are and when each was used, never a secret.',

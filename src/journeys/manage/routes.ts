@@ -1,6 +1,8 @@
 import type Router from '@koa/router';
 import type { Parts } from '../journey.js';
 import { type ApiOperation, mountApi } from './api.js';
+import { APPS_OPERATIONS } from './apps/api.js';
+import { APPS_PAGES } from './apps/pages.js';
 import { CONTACT_OPERATIONS } from './contacts/api.js';
 import { CONTACT_PAGES } from './contacts/pages.js';
 import { undoRoutes } from './contacts/undo.js';
@@ -40,6 +42,7 @@ export const ACCOUNT_PAGES: readonly AccountPage[] = [
   ...MOVE_PAGES,
   ...DEVICES_PAGES,
   ...CONTACT_PAGES,
+  ...APPS_PAGES,
   ...DISCLOSURES_PAGES,
   ...HISTORY_PAGES,
   ...RECEIPT_PAGES,
@@ -56,6 +59,7 @@ export const API_OPERATIONS: readonly ApiOperation[] = [
   ...PROFILE_OPERATIONS,
   ...PICTURE_OPERATIONS,
   ...CONTACT_OPERATIONS,
+  ...APPS_OPERATIONS,
   ...DISCLOSURES_OPERATIONS,
   ...HISTORY_OPERATIONS,
   ...RECEIPT_OPERATIONS,

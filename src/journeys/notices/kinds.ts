@@ -5,6 +5,8 @@
 export const NEWS = [
   'account_frozen',
   'account_frozen_here',
+  'consent_changed',
+  'consent_withdrawn',
   'contacts_undone',
   'email_added',
   'email_made_primary',

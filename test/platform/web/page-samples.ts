@@ -37,6 +37,20 @@ const frame = {
   here: '/account',
 } as const;
 const at = new Date('2026-03-09T17:04:00Z');
+const connectedApp = {
+  name: 'Buchladen am Eck',
+  url: '/account/apps/shop',
+  removeUrl: '/account/apps/shop/remove',
+  labels: ['See your email address', 'Nickname'],
+  at,
+};
+const aChoice = {
+  claim: 'nickname',
+  label: 'Nickname',
+  purpose: 'Calling you by your name',
+  why: 'So that you are called as you like.',
+  allowed: true,
+};
 const action = { ...asked, word: 'signed_in_password', by: 'person', country: 'CH' } as const;
 
 const device = {
@@ -467,6 +481,62 @@ export const pageSamples = {
       limits: { stepUp: false, approval: false },
       megabytes: 8,
       blocked: { why: 'too_soon', from: at },
+    },
+  },
+  'account/apps': {
+    usual: {
+      ...frame,
+      done: 'withdrawn',
+      apps: [connectedApp, { ...connectedApp, used: at, got: at, until: at, logo: '/clients/shop/logo' }],
+      unused: [connectedApp],
+      unusedDays: 180,
+      house: [{ name: 'Photo Album', used: at }],
+    },
+    empty: { ...frame, apps: [], unused: [], unusedDays: 180, house: [] },
+  },
+  'account/app': {
+    usual: {
+      ...frame,
+      done: 'changed',
+      app: { name: connectedApp.name, logo: '/clients/shop/logo' },
+      url: connectedApp.url,
+      used: at,
+      allowed: {
+        at,
+        until: at,
+        seen: '0198',
+        groups: [
+          { ask: { value: 'scope:profile', word: 'profile' }, choices: [aChoice], folded: true },
+          { choices: [{ ...aChoice, allowed: false }], folded: false },
+        ],
+        others: [{ value: 'scope:openid', word: 'openid' }],
+        days: [30, 90, 365],
+        never: true,
+        removeUrl: connectedApp.removeUrl,
+      },
+      history: [
+        { at, event: 'changed', receiptUrl: '/account/receipts/0198' },
+        { at, event: 'given', receiptUrl: '/account/receipts/0197' },
+      ],
+      olderUrl: '/account/apps/shop?before=7',
+      newestUrl: '/account/apps/shop',
+      toldUrl: '/account/disclosures?app=shop',
+    },
+    none: {
+      ...frame,
+      done: 'gone',
+      app: { name: connectedApp.name },
+      url: connectedApp.url,
+      history: [{ at, event: 'withdrawn', receiptUrl: '/account/receipts/0199' }],
+      toldUrl: '/account/disclosures?app=shop',
+    },
+  },
+  'account/app-remove': {
+    usual: {
+      ...frame,
+      app: { name: connectedApp.name },
+      url: connectedApp.removeUrl,
+      backUrl: connectedApp.url,
     },
   },
   'account/disclosures': {

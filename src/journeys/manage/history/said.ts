@@ -189,6 +189,7 @@ const WORDS: ReadonlyMap<string, { readonly kind: Kind; readonly harmless: boole
     ...said('apps', true, {
       'consent.refused': 'consent_refused',
       'receipt.issued': 'receipt_issued',
+      'consent.changed': 'consent_changed',
       'consent.withdrawn': 'consent_withdrawn',
       'consent.expired': 'consent_expired',
       'consent.outdated': 'consent_outdated',
