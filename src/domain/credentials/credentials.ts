@@ -178,13 +178,19 @@ export async function notePasswordUse(
   if (replaced) work.record({ type: 'password.rehashed', accountId, detail: { scheme } });
 }
 
+/** So many passkeys fit into one account. */
+export const MOST_PASSKEYS = 50;
+
 /** Keeps a passkey that was verified for the account that its challenge was made for. */
 export async function addPasskey(
   work: Work,
   checked: Extract<CheckedRegistration, { outcome: 'verified' }>,
 ): Promise<Passkey> {
   const passkey: Passkey = { ...checked.passkey, addedAt: work.at, lastUsedAt: null, suspendedFor: null };
-  await insertPasskey(work.tx, passkey).catch(refuseTaken);
+  if (!(await insertPasskey(work.tx, passkey, MOST_PASSKEYS).catch(refuseTaken))) {
+    const message = `An account has room for ${MOST_PASSKEYS} passkeys. Remove one that you do not use first.`;
+    throw new Refusal('conflict', 'passkeys_full', message);
+  }
   const { id, aaguid, backupEligible, backedUp, userVerified } = passkey;
   const detail = { passkeyId: id, aaguid, backupEligible, backedUp, userVerified };
   work.record({ type: 'passkey.added', accountId: passkey.accountId, detail });

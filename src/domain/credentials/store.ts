@@ -229,13 +229,17 @@ export async function listPasskeys(db: Db, accountId: string): Promise<readonly 
   return rows.map(passkeyOf);
 }
 
-/** Keeps a passkey and who it belongs to; a credential id that somebody has breaks `passkey_owners__credential_id`. */
-export async function insertPasskey(tx: Tx, passkey: Passkey): Promise<void> {
-  await tx.raw(
+/**
+ * Keeps a passkey and who it belongs to; a credential id that somebody has breaks `passkey_owners__credential_id`. False when
+ * the account has `most` of them.
+ */
+export async function insertPasskey(tx: Tx, passkey: Passkey, most: number): Promise<boolean> {
+  const { rowCount } = await tx.raw<{ rowCount: number }>(
     `WITH kept AS (
        INSERT INTO passkeys (account_id, id, credential_id, public_key, sign_count, transports, aaguid,
          backup_eligible, backed_up, user_verified, name, added_at)
-       VALUES (?, ?, ?, ?, ?, ?::text[], ?, ?, ?, ?, ?, ?) RETURNING credential_id, account_id, id
+       SELECT ?::uuid, ?::uuid, ?, ?::bytea, ?::bigint, ?::text[], ?::uuid, ?::boolean, ?::boolean, ?::boolean, ?, ?::timestamptz
+       WHERE (SELECT count(*) FROM passkeys WHERE account_id = ?) < ? RETURNING credential_id, account_id, id
      )
      INSERT INTO passkey_owners (credential_id, account_id, passkey_id) SELECT credential_id, account_id, id FROM kept`,
     [
@@ -251,8 +255,11 @@ export async function insertPasskey(tx: Tx, passkey: Passkey): Promise<void> {
       passkey.userVerified,
       passkey.name,
       passkey.addedAt,
+      passkey.accountId,
+      most,
     ],
   );
+  return rowCount === 1;
 }
 
 /** Notes that a passkey was used, unless it is suspended or its counter went on without us; some never count. */

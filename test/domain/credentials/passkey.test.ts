@@ -9,6 +9,7 @@ import {
   checkAuthentication,
   checkRegistration,
   listPasskeys,
+  MOST_PASSKEYS,
   type Passkey,
   type PasskeySignIn,
   relyingPartyOf,
@@ -221,6 +222,16 @@ describe('C19: a forged registration is refused and nothing is kept:', () => {
     const response = openAuthenticator(origin, { algorithm: -35 }).create(await begin(await openAccount()));
     const checked = await checkRegistration(database.db, { rp, binding: 'flow-1', response });
     expect(checked).toMatchObject({ outcome: 'refused', reason: 'not_verified' });
+  });
+
+  test('one more than an account has room for', async () => {
+    const accountId = await openAccount();
+    for (let count = 0; count < MOST_PASSKEYS; count += 1)
+      await register(openAuthenticator(origin), accountId);
+    const response = openAuthenticator(origin).create(await begin(accountId));
+    const checked = await checkRegistration(database.db, { rp, binding: 'flow-1', response });
+    await expect(keep(checked)).rejects.toMatchObject({ kind: 'conflict', code: 'passkeys_full' });
+    expect(await listPasskeys(database.db, accountId)).toHaveLength(MOST_PASSKEYS);
   });
 
   test('a credential id that somebody else has', async () => {
