@@ -90,9 +90,8 @@ test('without scripts and by keyboard alone: one device is signed out, and the w
   await sees(here, 'Your devices');
   await page
     .getByRole('listitem')
-    .filter({ hasNotText: 'This device' })
+    .filter({ hasText: 'Chrome', hasNotText: 'This device' })
     .getByRole('link', { name: 'Sign out' })
-    .first()
     .focus();
   await page.keyboard.press('Enter');
   await sees(here, 'Sign out this device');
