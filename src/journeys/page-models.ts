@@ -1,3 +1,4 @@
+import type { Derived } from '../domain/profiles/profiles.js';
 import type { PageFrame } from '../platform/web/render.js';
 import type { DeviceGrantPages } from './device-grant/models.js';
 import type { MailboxPages } from './home/mailbox-models.js';
@@ -148,6 +149,7 @@ export type AccountAskWord =
 /** A sentence under `ask.*` in the locales: what a scope lets an application do. */
 export type AskWord =
   | AccountAskWord
+  | Derived
   | 'openid'
   | 'profile'
   | 'email'

@@ -3,8 +3,8 @@ import { type ClaimsParameter, errors, type KoaContextWithOIDC } from 'oidc-prov
 /* What OpenID Connect Core §5.5 has is four deep; whatever walks through a value that is thousands deep runs out of stack. */
 const DEEPEST = 32;
 
-/* About the sign-in and not the person, and nobody's to declare. */
-const OF_THE_SIGN_IN: readonly string[] = ['sub', 'iss', 'sid', 'acr', 'amr', 'auth_time'];
+/* About the sign-in, or for every app to know: nobody's to declare. */
+const NOBODYS: readonly string[] = ['sub', 'iss', 'sid', 'acr', 'amr', 'auth_time', 'sale_opt_out'];
 
 /**
  * Takes a `claims` parameter for what the app may ask: one whose members are no requests for a claim, or that is nested
@@ -17,7 +17,7 @@ export async function takeClaims(ctx: KoaContextWithOIDC, claims: ClaimsParamete
   const declared = ['required_claims', 'optional_claims'].flatMap(member => namesIn(client[member]));
   const asked = (container: 'userinfo' | 'id_token') =>
     Object.entries(claims[container] ?? {}).filter(
-      ([name]) => OF_THE_SIGN_IN.includes(name) || declared.includes(name),
+      ([name]) => NOBODYS.includes(name) || declared.includes(name),
     );
   params['claims'] = JSON.stringify({
     ...claims,

@@ -3,8 +3,11 @@ import { maySell, whereaboutsOf } from '../domain/opt-outs/opt-outs.js';
 import {
   addressLines,
   claimsToApps,
+  derivedClaims,
+  deriveFrom,
   type ProfileSchema,
   pictureAttributes,
+  sourceOf,
 } from '../domain/profiles/profiles.js';
 import { mayAct } from './acting.js';
 import { type AccountSnapshot, acting, requestScope } from './request-scope.js';
@@ -18,6 +21,8 @@ export interface Claims {
     scopes: Iterable<string>,
     claims: Iterable<string>,
   ): readonly { readonly name: string; readonly purpose: string }[];
+  /** The attribute that a claim comes from. */
+  sourceOf(claim: string): string;
   /** All that could be told of an account; the engine releases only what was asked and allowed. */
   of(snapshot: AccountSnapshot): Record<string, unknown> & { sub: string };
 }
@@ -31,6 +36,7 @@ export function openClaims(schema: ProfileSchema, issuer: URL): Claims {
   );
   const alone = claims.filter(({ scope }) => scope === undefined);
   const pictures = pictureAttributes(schema);
+  const derived = derivedClaims(schema).map(({ name }) => name);
   return {
     engine: {
       /* What may not be sold every app has to know, so every app is told. */
@@ -41,13 +47,20 @@ export function openClaims(schema: ProfileSchema, issuer: URL): Claims {
       ...Object.fromEntries(alone.map(({ name }) => [name, null])),
     },
     askedBy: (scopes, named) => {
-      const [inScopes, byName] = [new Set(scopes), new Set(named)];
+      const [inScopes, byName] = [
+        new Set(scopes),
+        new Set(Array.from(named, name => sourceOf(schema, name))),
+      ];
       return schema.attributes.filter(
         ({ name, scope, see }) =>
           see.includes('apps') && (byName.has(name) || (scope !== undefined && inScopes.has(scope))),
       );
     },
-    of: snapshot => claimsOf(snapshot, pictures, issuer),
+    sourceOf: claim => sourceOf(schema, claim),
+    of: snapshot => ({
+      ...deriveFrom({ ...snapshot.profile }, derived, new Date()),
+      ...claimsOf(snapshot, pictures, issuer),
+    }),
   };
 }
 
@@ -133,15 +146,17 @@ export function findAccountBy(claims: Claims) {
       })
     )
       return undefined;
-    return { accountId: id, claims: async () => mayLeave(ctx, claims.of(snapshot)) };
+    return { accountId: id, claims: async () => mayLeave(ctx, claims, snapshot) };
   };
 }
 
-/* What rests on words that changed since stays here, also for tokens that were given before. */
-async function mayLeave<Told extends { readonly sub: string }>(ctx: unknown, told: Told): Promise<Told> {
+/* What rests on words that changed since stays here, also for tokens that were given before, and what comes from it. */
+async function mayLeave(ctx: unknown, claims: Claims, snapshot: AccountSnapshot) {
+  const told = claims.of(snapshot);
   const client = (ctx as EngineContext | undefined)?.oidc?.client;
   if (!client || client.first_party === true) return told;
   const withheld = (await requestScope().consent(told.sub, client.clientId))?.withheld ?? [];
-  const left = Object.entries(told).filter(([name]) => !withheld.includes(name));
-  return withheld.length === 0 ? told : (Object.fromEntries(left) as Told);
+  if (withheld.length === 0) return told;
+  const left = Object.entries(told).filter(([name]) => !withheld.includes(claims.sourceOf(name)));
+  return { ...Object.fromEntries(left), sub: told.sub };
 }

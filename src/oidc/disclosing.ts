@@ -8,7 +8,7 @@ import {
   type Told,
   type Way,
 } from '../domain/disclosures/disclosures.js';
-import type { ProfileSchema } from '../domain/profiles/profiles.js';
+import { claimsToApps, type ProfileSchema } from '../domain/profiles/profiles.js';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { openSubjectKey } from '../platform/storage/origin.js';
 import type { Claims } from './claims.js';
@@ -42,7 +42,9 @@ export interface DisclosingParts {
 
 /** Opens the recording of what leaves, each claim under the purpose that it is declared for. */
 export function openDisclosing({ schema, keyring, claims }: DisclosingParts): Disclosing {
-  const purposes = new Map(schema.attributes.map(({ name, purpose }) => [name, purpose]));
+  const purposes = new Map(
+    [...schema.attributes, ...claimsToApps(schema)].map(({ name, purpose }) => [name, purpose]),
+  );
   const leaving = async ({ accountId, clientId, allowedTo = clientId, told }: Leaving) => {
     const scope = requestScope();
     const hash = hashingOf(keyring, accountId, await scope.account(accountId));

@@ -116,3 +116,78 @@ test('the refusal of an app that was warned of goes on record once it has asked'
   expect(events.map(({ type }) => type)).toContain('consent.refused');
   expect(await rowsOf(stranger)).toBe(1);
 });
+
+async function told(profile: Readonly<Record<string, unknown>>): Promise<void> {
+  const account_id = await accountOf(keyhold.db, ADA);
+  await keyhold
+    .db('profile_attributes')
+    .where({ account_id })
+    .whereIn('attribute', Object.keys(profile))
+    .delete();
+  for (const [attribute, value] of Object.entries(profile)) {
+    const row = { account_id, attribute, value: JSON.stringify(value), source: 'person' };
+    await keyhold.db('profile_attributes').insert({ ...row, recorded_at: new Date() });
+  }
+}
+
+const INSTEAD = JSON.stringify({
+  userinfo: { age_over_16: { essential: true }, country: null },
+  id_token: { age_over_18: null },
+});
+
+test('an app is told that somebody is old enough and where they live, and neither their birthday nor their address', async () => {
+  await told({ birthdate: '1990-06-15', address: { country: 'DE', street_address: 'Seestraße 1' } });
+  const bar = await openRelyingParty(keyhold, {
+    scope: 'openid',
+    purposes: ['age', 'delivery'],
+    required_claims: ['age_over_16'],
+    optional_claims: ['country', 'age_over_18'],
+  });
+  await ada.goto(await bar.authorizationUrl({ scope: 'openid', claims: INSTEAD }));
+  expect(ada.page.text).toContain('Learn whether you are 16 or older, but not your date of birth');
+  expect(ada.page.labels).toEqual([
+    'Learn which country you live in, but not your address',
+    'Learn whether you are 18 or older, but not your date of birth',
+  ]);
+  ada.tick('Learn which country you live in, but not your address');
+  await ada.press('Allow');
+  const tokens = await bar.exchange();
+  expect(tokens.claims()).not.toHaveProperty('age_over_18');
+  const { sub: _, sale_opt_out: __, ...info } = await bar.userInfo(tokens);
+  expect(info).toEqual({ age_over_16: true, country: 'DE' });
+  const account_id = await accountOf(keyhold.db, ADA);
+  const left = await keyhold.db('disclosures').where({ account_id, client_id: bar.clientId }).select();
+  expect(left.map(({ claim, purpose }) => [claim, purpose])).toEqual(
+    expect.arrayContaining([
+      ['age_over_16', 'age'],
+      ['country', 'delivery'],
+    ]),
+  );
+  const [given] = await keyhold.db('consent_ledger').where({ client_id: bar.clientId }).select('notices');
+  expect(Object.keys(given.notices).sort()).toEqual(['age', 'delivery']);
+  await ada.goto(new URL('/account/disclosures', keyhold.origin));
+  expect(ada.page.text).toContain('16 or older: yes or no');
+  await ada.goto(new URL(`/account/apps/${bar.clientId}`, keyhold.origin));
+  for (const line of ['16 or older: yes or no', '18 or older: yes or no', 'Country'])
+    expect(ada.page.text + ada.page.labels.join()).toContain(line);
+  await bar.close();
+});
+
+test('what rests on words that changed stays here, and so does what is derived from it', async () => {
+  await told({ birthdate: '1990-06-15', address: { country: 'DE' } });
+  const claims = JSON.stringify({ userinfo: { age_over_16: null, country: null } });
+  const bar = await openRelyingParty(keyhold, { scope: 'openid' });
+  await ada.goto(await bar.authorizationUrl({ scope: 'openid', claims }));
+  ada.tick('Learn which country you live in, but not your address');
+  ada.tick('Learn whether you are 16 or older, but not your date of birth');
+  await ada.press('Allow');
+  const tokens = await bar.exchange();
+  expect(await bar.userInfo(tokens)).toMatchObject({ age_over_16: true, country: 'DE' });
+  await keyhold
+    .db('consents')
+    .where({ client_id: bar.clientId })
+    .update({ notices: { age: 0, delivery: 1 } });
+  const { age_over_16: age, country } = await bar.userInfo(tokens);
+  expect([age, country]).toEqual([undefined, 'DE']);
+  await bar.close();
+});

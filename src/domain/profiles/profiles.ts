@@ -40,12 +40,19 @@ export {
   withdrawChange,
 } from './changes.js';
 export { approveChange, type Decision, refuseChange } from './decisions.js';
+export {
+  claimsToApps,
+  DERIVED,
+  type Derived,
+  declarableOf,
+  derivedClaims,
+  deriveFrom,
+  sourceOf,
+} from './derived.js';
 export { bringAboutChanges, sweepProfiles } from './jobs.js';
 export { type Blocked, type BlockedWhy, judgeChange } from './limits.js';
 export { findPicture, keepPicture, newPicturePath } from './pictures.js';
 export {
-  claimsToApps,
-  declarableOf,
   type FileProblem,
   keptAttributes,
   type ProfileSchema,

@@ -233,20 +233,6 @@ export function pictureAttributes(schema: ProfileSchema): readonly string[] {
   return keptAttributes(schema).flatMap(({ type, name }) => (type === 'picture' ? [name] : []));
 }
 
-/** What apps may be told, and by which scope. */
-export function claimsToApps(
-  schema: ProfileSchema,
-): readonly { readonly name: string; readonly scope: string | undefined; readonly purpose: string }[] {
-  return schema.attributes
-    .filter(({ see }) => see.includes('apps'))
-    .map(({ name, scope, purpose }) => ({ name, scope, purpose }));
-}
-
-/** What an app can say at its registration that it asks for. */
-export function declarableOf(schema: ProfileSchema) {
-  return { purposes: schema.purposes.map(({ id }) => id), claims: claimsToApps(schema) };
-}
-
 /** Why an attribute is held. */
 export function purposeOf(schema: ProfileSchema, attribute: Attribute): Purpose {
   const purpose = schema.purposes.find(({ id }) => id === attribute.purpose);

@@ -1,5 +1,5 @@
 import type { ConsentState } from '../../domain/consents/consents.js';
-import { claimsToApps, type ProfileSchema } from '../../domain/profiles/profiles.js';
+import { claimsToApps, type ProfileSchema, sourceOf } from '../../domain/profiles/profiles.js';
 import type { PendingRequest } from '../../oidc/interaction.js';
 
 /** What an app wants that was not answered yet: scopes and essential claims it needs, claims it would like. */
@@ -72,7 +72,9 @@ export function askedAgain(
     ({ purpose, see }) => outdated.includes(purpose) && see.includes('apps'),
   );
   const scopes = standing.scopes.filter(scope => attributes.some(each => each.scope === scope));
-  const claims = standing.claims.filter(claim => attributes.some(each => each.name === claim));
+  const claims = standing.claims.filter(claim =>
+    attributes.some(each => each.name === sourceOf(schema, claim)),
+  );
   const optional = [...wanted.optional, ...claims.filter(claim => !wanted.required.includes(claim))];
   return {
     ...wanted,

@@ -5,7 +5,7 @@ import {
   giveConsent,
   refuseConsent,
 } from '../../domain/consents/consents.js';
-import type { ProfileSchema } from '../../domain/profiles/profiles.js';
+import { derivedClaims, type ProfileSchema } from '../../domain/profiles/profiles.js';
 import { sayIn } from '../../domain/purposes/purposes.js';
 import { ACCOUNT_SCOPES, type AccountScope, accountApiOf } from '../../domain/resources/resources.js';
 import { openWork } from '../../platform/storage/work.js';
@@ -98,7 +98,7 @@ function recordOf(
 function linesOf(wanted: Wanted, { parts, known, language }: Telling) {
   const claim = (name: string): Ask => ({
     value: `claim:${name}`,
-    text: wordsOf(parts.profile, name, language),
+    ...wordsOf(parts.profile, name, language),
     ...now(known[name]),
   });
   const scopes = wanted.scopes.map(
@@ -172,9 +172,11 @@ export function scopeWords(scope: string): Pick<Ask, 'word' | 'text'> {
   return SCOPES.includes(scope) ? { word: scope as AskWord } : { text: scope.replaceAll('_', ' ') };
 }
 
-function wordsOf(schema: ProfileSchema, name: string, language: string): string {
+function wordsOf(schema: ProfileSchema, name: string, language: string): Pick<Ask, 'word' | 'text'> {
+  const derived = derivedClaims(schema).find(each => each.name === name);
+  if (derived) return { word: derived.name };
   const attribute = schema.attributes.find(each => each.name === name);
-  return attribute ? sayIn(attribute.ask ?? attribute.label, language) : name;
+  return { text: attribute ? sayIn(attribute.ask ?? attribute.label, language) : name };
 }
 
 const now = (value: unknown) => (typeof value === 'string' ? { now: value } : {});

@@ -1,5 +1,5 @@
 import type { ConsentParty, ConsentTerms } from '../../domain/consents/consents.js';
-import type { ProfileSchema } from '../../domain/profiles/profiles.js';
+import { type ProfileSchema, sourceOf } from '../../domain/profiles/profiles.js';
 import { type Party, type Purpose, secondsOf } from '../../domain/purposes/purposes.js';
 import type { AskingApp } from '../../oidc/interaction.js';
 import type { Wanted } from './asks.js';
@@ -41,10 +41,10 @@ export function purposesOf(
   { scopes, required, optional }: Pick<Wanted, 'scopes' | 'required' | 'optional'>,
   schema: ProfileSchema,
 ): readonly Purpose[] {
+  const named = new Set([...required, ...optional].map(claim => sourceOf(schema, claim)));
   const asked = schema.attributes.filter(
     ({ name, scope, see }) =>
-      see.includes('apps') &&
-      ((scope !== undefined && scopes.includes(scope)) || required.includes(name) || optional.includes(name)),
+      see.includes('apps') && ((scope !== undefined && scopes.includes(scope)) || named.has(name)),
   );
   const ids = new Set(asked.map(({ purpose }) => purpose));
   return schema.purposes.filter(({ id }) => ids.has(id));

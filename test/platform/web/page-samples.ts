@@ -1041,6 +1041,7 @@ export const pageSamples = {
       optional: [
         { value: 'claim:name', text: 'See your full name', now: 'Ada Lovelace' },
         { value: 'claim:birthdate', text: 'See your date of birth' },
+        { value: 'claim:age_over_16', word: 'age_over_16' },
         { value: 'scope:offline_access', word: 'offline_access' },
       ],
       destination: 'photos.example',

@@ -1,4 +1,5 @@
 import { changeConsent, type LiveConsent } from '../../../domain/consents/consents.js';
+import { derivedClaims } from '../../../domain/profiles/profiles.js';
 import { type Purpose, sayIn } from '../../../domain/purposes/purposes.js';
 import { openWork } from '../../../platform/storage/work.js';
 import { termsOf } from '../../consent/terms.js';
@@ -23,6 +24,7 @@ export function choicesOf(
   { profile }: Pick<Parts, 'profile'>,
   { scopes, claims, refusedClaims }: Pick<LiveConsent, 'scopes' | 'claims' | 'refusedClaims'>,
   language: string,
+  say: (key: string) => string = key => key,
 ): readonly Choice[] {
   const told = profile.attributes.filter(({ see }) => see.includes('apps'));
   const comes = told.flatMap(({ name, scope }) =>
@@ -30,12 +32,14 @@ export function choicesOf(
   );
   const named = [...claims, ...refusedClaims].filter(claim => !comes.includes(claim)).sort();
   return [...comes, ...new Set(named)].map(claim => {
-    const attribute = told.find(({ name }) => name === claim);
+    const derived = derivedClaims(profile).find(({ name }) => name === claim);
+    const attribute = derived?.from ?? told.find(({ name }) => name === claim);
+    const label = attribute ? sayIn(attribute.label, language) : claim;
     const inScope = comes.includes(claim);
     return {
       claim,
       scope: inScope ? attribute?.scope : undefined,
-      label: attribute ? sayIn(attribute.label, language) : claim,
+      label: derived ? say(`disclosures.derived.${derived.name}`) : label,
       purpose: profile.purposes.find(({ id }) => id === attribute?.purpose),
       allowed: inScope ? !refusedClaims.includes(claim) : claims.includes(claim),
     };

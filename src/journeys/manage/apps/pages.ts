@@ -53,7 +53,7 @@ function shownConnected(call: AccountCall, app: ConnectedApp): ShownConnected {
   const url = addressOf(clientId);
   const say = ({ word, text }: Pick<Ask, 'word' | 'text'>) =>
     word ? parts.pages.say(ctx, `ask.${word}`) : (text ?? '');
-  const single = choicesOf(parts, app, parts.pages.language(ctx));
+  const single = choicesOf(parts, app, parts.pages.language(ctx), key => parts.pages.say(ctx, key));
   const labels = [
     ...app.scopes.filter(scope => scope !== 'openid').map(scope => say(scopeWords(scope))),
     ...single.filter(({ scope, allowed }) => scope === undefined && allowed).map(({ label }) => label),
@@ -113,7 +113,7 @@ async function nameOf({ parts }: AccountCall, clientId: string): Promise<string>
 function allowedOf(call: AccountCall, app: LiveConsent): ShownAllowed {
   const { parts, ctx } = call;
   const language = parts.pages.language(ctx);
-  const choices = choicesOf(parts, app, language);
+  const choices = choicesOf(parts, app, language, key => parts.pages.say(ctx, key));
   const byScope = Map.groupBy(choices, ({ scope }) => scope);
   const asks = app.scopes.map((scope): Ask => ({ value: `scope:${scope}`, ...scopeWords(scope) }));
   const isGroup = ({ value }: Ask) => byScope.has(value.slice('scope:'.length));

@@ -1,3 +1,4 @@
+import { derivedClaims, sourceOf } from '../../../domain/profiles/profiles.js';
 import { type Purpose, sayIn } from '../../../domain/purposes/purposes.js';
 import type { Parts } from '../../journey.js';
 import type { Left } from './listing.js';
@@ -34,6 +35,8 @@ export function labelOf(
   return claim => {
     if (claim === 'sub') return say('disclosures.sub');
     const topic = /^account:(.+)$/.exec(claim)?.[1]?.replaceAll('-', '_');
+    const derived = derivedClaims(profile).find(({ name }) => name === claim);
+    if (derived) return say(`disclosures.derived.${derived.name}`);
     if (topic === undefined) return labels.get(claim) ?? claim;
     const known = TOPICS.find(one => one === topic) ?? 'other';
     return say(`disclosures.topic.${known}`);
@@ -47,7 +50,8 @@ export function inOrder({
   claims: readonly Named[],
 ) => readonly Named[] {
   const places = new Map(profile.attributes.map(({ name }, at) => [name, at]));
-  const placeOf = ({ claim }: { readonly claim: string }) => places.get(claim) ?? places.size;
+  const placeOf = ({ claim }: { readonly claim: string }) =>
+    places.get(sourceOf(profile, claim)) ?? places.size;
   return claims => [...claims].sort((a, b) => placeOf(a) - placeOf(b));
 }
 
