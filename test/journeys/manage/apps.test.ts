@@ -9,6 +9,7 @@ import {
 } from '../../../src/domain/consents/consents.js';
 import { openWork } from '../../../src/platform/storage/work.js';
 import { accountToken } from '../../support/account-api.js';
+import { until } from '../../support/jobs.js';
 import { startKeyhold, type TestKeyhold } from '../../support/keyhold.js';
 import { accountOf, recordedDuring } from '../../support/ledger.js';
 import type { Person } from '../../support/person.js';
@@ -127,7 +128,7 @@ test('one claim that is unticked stops at once for a token that was given before
   expect(wording).toContain('What you untick, the app does not get any more');
   expect(wording).not.toContain(ADA);
   expect(foldConsent(written)).toEqual(await standing());
-  await keyhold.mailbox.latest(ADA);
+  await until(async () => (await ada.newestMail(ADA, /^What Shop may see/)) !== undefined);
 });
 
 test('a claim of a scope is refused by itself, and allowed again it leaves after the next sign-in', async () => {
