@@ -176,6 +176,11 @@ test('what was answered otherwise meanwhile, taken back, or nothing at all chang
   const before = (await standing())?.id ?? '';
   await untick(['gender', 'website']);
   const now = await standing();
+  const stale = { seen: before, allow: ['website'], refuse: [], language: 'en', method: 'account' };
+  const written = await openWork(keyhold.db, { kind: 'person', id: accountId }, work =>
+    changeConsent(work, { accountId, clientId: shop.clientId, ...stale }),
+  );
+  expect([written, await standing()]).toEqual([false, now]);
   expect(await post(at(), { allow: [], seen: before, until: '30' })).toMatchObject({
     location: `${at()}?done=other`,
   });
