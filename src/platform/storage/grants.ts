@@ -1,7 +1,7 @@
 import type pg from 'pg';
 
 /** What is only added to: events, and what proves who agreed to what. */
-const KEPT = [
+export const KEPT = [
   'events',
   'consent_ledger',
   'consent_wordings',
