@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { newAccountId, openAccount } from '../../src/domain/accounts/accounts.js';
 import {
   type ConsentState,
+  changeConsent,
   findConsent,
   foldConsent,
   giveConsent,
@@ -48,6 +49,7 @@ type Act =
       tick: string[];
       lasts: number | undefined;
     }
+  | { act: 'change'; app: string; allow: string[]; refuse: string[]; lasts: number | null | undefined }
   | { act: 'refuse' | 'withdraw' | 'expire' | 'app'; app: string }
   | { act: 'notice'; purpose: string; material: boolean };
 
@@ -63,6 +65,16 @@ const acts = fc.array(
         claims: fc.subarray(CLAIMS),
         tick: fc.subarray(CLAIMS),
         lasts: fc.constantFrom(undefined, undefined, 1 * HOUR, 1_000 * HOUR),
+      }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        act: fc.constant('change' as const),
+        app,
+        allow: fc.subarray(CLAIMS),
+        refuse: fc.subarray(CLAIMS),
+        lasts: fc.constantFrom(undefined, null, 1 * HOUR, 1_000 * HOUR),
       }),
     },
     { weight: 2, arbitrary: fc.record({ act: fc.constantFrom('refuse', 'withdraw', 'expire', 'app'), app }) },
@@ -102,6 +114,12 @@ class Model {
       this.items.delete(item);
       this.refused.set(item, nr);
     }
+  }
+
+  /* Who says anew how long says it of all that still stands. */
+  last(until: number, at: number): void {
+    for (const [item, agreed] of this.items)
+      if (agreed.until > at) this.items.set(item, { ...agreed, until });
   }
 
   forget(): void {
@@ -155,6 +173,8 @@ async function play(run: Run, step: Act): Promise<void> {
   switch (step.act) {
     case 'answer':
       return answer(run, step);
+    case 'change':
+      return change(run, step);
     case 'refuse':
       await atTime(run, work =>
         refuseConsent(work, {
@@ -225,6 +245,26 @@ async function answer(
     new Map(Object.entries(terms.notices)),
     validUntil?.getTime() ?? Number.POSITIVE_INFINITY,
   );
+  await remember(run, clientId);
+}
+
+/* As the page does it: of what was asked for before, and refused until now, more can be allowed. */
+async function change(run: Run, { app: clientId, allow, refuse, lasts }: Extract<Act, { act: 'change' }>) {
+  const { accountId } = run;
+  const standing = await findConsent(database.db, accountId, clientId, new Date(run.at));
+  if (!standing) return;
+  const allowed = allow.filter(claim => standing.refusedClaims.includes(claim) && !refuse.includes(claim));
+  const until = typeof lasts === 'number' ? new Date(run.at + lasts) : lasts;
+  const said = { seen: standing.id, allow: allowed, refuse, language: 'en', method: 'account' };
+  const done = await atTime(run, work =>
+    changeConsent(work, { accountId, clientId, ...said, ...(until !== undefined && { until }) }),
+  );
+  expect(done).toBe(true);
+  const model = modelOf(run, clientId);
+  const end = (until === undefined ? standing.validUntil : until)?.getTime() ?? Number.POSITIVE_INFINITY;
+  const claims = (names: string[]) => names.map(claim => `claim ${claim}`);
+  model.answer(claims(allowed), claims(refuse), new Map(Object.entries(standing.notices)), end);
+  if (until !== undefined) model.last(end, run.at);
   await remember(run, clientId);
 }
 
