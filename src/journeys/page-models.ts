@@ -164,8 +164,20 @@ export interface Ask {
   /** Either a known word or a text of the operator's own. */
   readonly word?: AskWord;
   readonly text?: string;
+  /** Why it is asked for, in the app's own words. */
+  readonly said?: string;
   /** What would be handed over as it stands now, e.g. the address itself. */
   readonly now?: string;
+}
+
+/** A purpose as the consent page tells it. */
+export interface ToldPurpose {
+  readonly name: string;
+  readonly why: string;
+  /** Days for which it is kept; absent: as long as there is an account. */
+  readonly days?: number;
+  /** Who gets it beside the app that asks. */
+  readonly others: readonly string[];
 }
 
 /** "Go back" posts to `…/deny`; "I know this app" posts to `…/consent/known`. */
@@ -180,6 +192,7 @@ export interface ConsentPage extends Step {
   readonly verified: boolean;
   readonly required: readonly Ask[];
   readonly optional: readonly Ask[];
+  readonly purposes: readonly ToldPurpose[];
   /** Days after which it is asked again; absent: until it is withdrawn. */
   readonly days?: number;
   /** The host of the redirect URI. */

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { findWording } from '../../src/domain/consents/consents.js';
+import { standardSchema } from '../../src/domain/profiles/profiles.js';
 import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold, unchecked } from '../support/keyhold.js';
 import { accountOf, recordedDuring } from '../support/ledger.js';
@@ -190,4 +192,34 @@ test('what rests on words that changed stays here, and so does what is derived f
   const { age_over_16: age, country } = await bar.userInfo(tokens);
   expect([age, country]).toEqual([undefined, 'DE']);
   await bar.close();
+});
+
+test('the page says what each thing is for and how long it is kept, and the app says why in its own words, as its own', async () => {
+  const words = 'To show <b>films</b> that are right for you';
+  const claims = JSON.stringify({
+    userinfo: {
+      birthdate: { essential: true, purpose: words },
+      zoneinfo: { purpose: 'Turned \u202earound' },
+    },
+  });
+  const before = await rowsOf(cinema);
+  await ada.goto(await cinema.authorizationUrl({ scope: 'openid email', claims }));
+  const { text } = ada.page;
+  expect(text).toContain(`In the app’s own words: ${words}`);
+  expect(text).not.toContain('around');
+  expect(text).toContain('What it is for');
+  for (const id of DECLARED.purposes) {
+    const purpose = standardSchema().schema.purposes.find(each => each.id === id);
+    for (const line of [purpose?.name['en'], purpose?.why['en']]) expect(text).toContain(line);
+  }
+  expect(text).toContain('Kept here as long as you have an account.');
+  expect(text).not.toContain('Showing who you are');
+  await ada.press('Allow');
+  expect(await rowsOf(cinema)).toBe(before + 1);
+  const { wording } = await keyhold
+    .db('consent_ledger')
+    .where({ client_id: cinema.clientId })
+    .first('wording');
+  const said = JSON.parse((await findWording(keyhold.db, wording.toString('hex'))) ?? '{}');
+  expect(said.lines.join(' ')).toContain(words);
 });

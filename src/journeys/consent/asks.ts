@@ -15,7 +15,7 @@ type Asking = Pick<PendingRequest, 'prompt' | 'params'> & {
   readonly app?: Pick<PendingRequest['app'], 'requires'>;
 };
 
-type ClaimRequest = { readonly essential?: boolean } | null;
+type ClaimRequest = { readonly essential?: boolean; readonly purpose?: unknown } | null;
 
 /**
  * What the consent page has to ask (OpenID Connect Core §5.5: only an essential claim is needed for the task at hand).
@@ -48,7 +48,8 @@ function inResources(scope: string, resources: Record<string, string[]> = {}): b
   return Object.values(resources).some(scopes => scopes.includes(scope));
 }
 
-function claimsAsked(parameter: unknown): ReadonlyMap<string, ClaimRequest> {
+/** The claims that a `claims` parameter asks for, each with how it is asked; essential where it is so once. */
+export function claimsAsked(parameter: unknown): ReadonlyMap<string, ClaimRequest> {
   const merged = new Map<string, ClaimRequest>();
   if (typeof parameter !== 'string') return merged;
   const request = JSON.parse(parameter) as { userinfo?: object | null; id_token?: object | null };

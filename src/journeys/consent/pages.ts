@@ -13,6 +13,7 @@ import { badgeOf, seeOther, show } from '../journey.js';
 import type { AccountAskWord, Ask, AskWord, Problem } from '../page-models.js';
 import type { Turn } from '../turn.js';
 import { askedAgain, asksOf, outdatedIn, type Wanted } from './asks.js';
+import { explained, saidOf } from './explaining.js';
 import { termsOf } from './terms.js';
 import { wordingOf } from './wording.js';
 
@@ -33,7 +34,8 @@ async function asked({ ctx, parts, pending }: Turn) {
     uid: pending.uid,
     app: badgeOf(pending),
     verified: app.verified || app.firstParty,
-    ...linesOf(wanted, { parts, known, language }),
+    ...linesOf(wanted, { parts, known, language, claims: pending.params['claims'] }),
+    purposes: explained(wanted, parts.profile, language),
     ...(terms.lasts !== undefined && { days: Math.max(1, Math.floor(terms.lasts / 86_400)) }),
     destination: URL.parse(pending.redirectUri)?.host || pending.redirectUri,
     links: {
@@ -95,9 +97,10 @@ function recordOf(
   };
 }
 
-function linesOf(wanted: Wanted, { parts, known, language }: Telling) {
+function linesOf(wanted: Wanted, { parts, known, language, claims }: Telling) {
   const claim = (name: string): Ask => ({
     value: `claim:${name}`,
+    ...because(saidOf(claims, name)),
     ...wordsOf(parts.profile, name, language),
     ...now(known[name]),
   });
@@ -119,6 +122,8 @@ interface Telling {
   readonly parts: Turn['parts'];
   readonly known: Readonly<Record<string, unknown>>;
   readonly language: string;
+  /** The `claims` parameter. */
+  readonly claims: unknown;
 }
 
 /** How scopes of APIs are put to a person; `ours` is the account API. */
@@ -179,6 +184,7 @@ function wordsOf(schema: ProfileSchema, name: string, language: string): Pick<As
   return { text: attribute ? sayIn(attribute.ask ?? attribute.label, language) : name };
 }
 
+const because = (said: string | undefined) => (said === undefined ? {} : { said });
 const now = (value: unknown) => (typeof value === 'string' ? { now: value } : {});
 
 /**

@@ -1041,8 +1041,21 @@ export const pageSamples = {
       optional: [
         { value: 'claim:name', text: 'See your full name', now: 'Ada Lovelace' },
         { value: 'claim:birthdate', text: 'See your date of birth' },
-        { value: 'claim:age_over_16', word: 'age_over_16' },
+        {
+          value: 'claim:age_over_16',
+          word: 'age_over_16',
+          said: 'To show you films that are right for you.',
+        },
         { value: 'scope:offline_access', word: 'offline_access' },
+      ],
+      purposes: [
+        { name: 'Running your account', why: 'So that you can sign in.', others: [] },
+        {
+          name: 'Keeping to age limits',
+          why: 'Some things are for adults only.',
+          days: 730,
+          others: ['Acme Ltd', 'Parcel & Co'],
+        },
       ],
       destination: 'photos.example',
       links: { site: 'https://photos.example', policy: 'https://photos.example/privacy', terms: '/x' },
@@ -1055,6 +1068,7 @@ export const pageSamples = {
       verified: false,
       required: [{ value: 'scope:boats', text: 'Read the list of your boats' }],
       optional: [],
+      purposes: [],
       days: 90,
       destination: 'a-rather-long-host-name.of-a-rather-long-domain.example',
       links: {},

@@ -238,7 +238,7 @@ test('whatever is wrong is said where it is, and the focus goes there first', ()
 
 test('optional asks begin unticked', () => {
   const $ = load(renderer.page('consent', { ...frame, ...pageSamples.consent.usual }));
-  expect($('input[type=checkbox]')).toHaveLength(3);
+  expect($('input[type=checkbox]')).toHaveLength(4);
   expect($('input[checked]')).toHaveLength(0);
 });
 
