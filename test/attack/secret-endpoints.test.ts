@@ -155,6 +155,7 @@ const NO_SECRET = [
     /^POST \/account\/(profile|preferences|devices)(\/|$)/.test(route),
   ),
   ...[
+    'consent/known',
     'second-step/kept',
     'second-factor/app',
     'second-factor/other',
