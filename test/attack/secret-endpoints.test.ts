@@ -49,6 +49,7 @@ const CHANGES_BY_TOKEN = [
   'POST /api/me/contacts/changes/:change/undo',
   'POST /api/me/contacts/:id/primary',
   'DELETE /api/me/contacts/:id',
+  'DELETE /api/me/recovery',
   'DELETE /api/me/sign-in-methods/password',
   'POST /api/me/move',
   'POST /api/me/move/confirm',

@@ -44,7 +44,7 @@ let onPhone: Authenticator;
 let onComputer: Authenticator;
 let phoneId: string;
 let count = 0;
-const SCOPE = 'account:security:read';
+const SCOPE = 'account:security:read account:security:write';
 
 const own = async (type: string) =>
   (await eventsOf(keyhold.db, type)).filter(event => event.account_id === accountId);
@@ -151,6 +151,24 @@ test('a token that an app held is worth nothing, and the API says what is paused
   };
   expect(answer.passkeys.filter(each => each.suspended).map(each => each.id)).toEqual([phoneId]);
   expect(answer.second_step.apps).toEqual([]);
+});
+
+test('an app that is let sees that it waits and stops it, once', async () => {
+  await beginToWait(keyhold, app, email, [phoneId]);
+  const token = await accountToken(keyhold, await signInBy(onComputer), app, SCOPE);
+  const ask = async (method: string) => {
+    const headers = { authorization: `Bearer ${token}` };
+    const answer = await fetch(new URL('/api/me/recovery', keyhold.origin), { method, headers });
+    return (await answer.json()) as Readonly<Record<string, unknown>>;
+  };
+  expect(await ask('GET')).toMatchObject({ waiting: { ready_at: expect.any(String) } });
+  expect(await ask('DELETE')).toEqual({ stopped: true });
+  expect(await ask('GET')).toEqual({ waiting: null });
+  expect(await ask('DELETE')).toEqual({ stopped: false });
+  expect(await own('recovery.stopped')).toHaveLength(1);
+  expect(await keyhold.db('passkeys').where({ id: phoneId }).first('suspended_for')).toEqual({
+    suspended_for: null,
+  });
 });
 
 test('a new passkey takes the place of what was on the phone, and the second step stays on', async () => {

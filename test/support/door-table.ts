@@ -261,6 +261,8 @@ async function aRemembered({ db, accountId }: Owner): Promise<{ readonly id: str
 export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'GET /account': { owner: 200 },
   'GET /account/recovery': { owner: 200 },
+  'GET /api/me/recovery': { owner: 200 },
+  'DELETE /api/me/recovery': { owner: 200 },
   'POST /account/recovery/stop': { owner: 303, sent: { how: 'stop' } },
   'GET /account/sign-in': { owner: 200 },
   'GET /account/sign-in/password': { owner: 200 },

@@ -28,6 +28,7 @@ import { PICTURE_PAGES, pictureRoutes } from './profile/picture.js';
 import { PICTURE_OPERATIONS } from './profile/picture-api.js';
 import { RECEIPT_OPERATIONS } from './receipts/api.js';
 import { RECEIPT_PAGES } from './receipts/pages.js';
+import { RECOVERY_OPERATIONS } from './recovery/api.js';
 import { RECOVERY_PAGES } from './recovery/pages.js';
 import { SIGNING_IN_OPERATIONS } from './signing-in/api.js';
 import { SIGNING_IN_PAGES } from './signing-in/pages.js';
@@ -54,6 +55,7 @@ export const ACCOUNT_PAGES: readonly AccountPage[] = [
 export const API_OPERATIONS: readonly ApiOperation[] = [
   ...OVERVIEW_OPERATIONS,
   ...SIGNING_IN_OPERATIONS,
+  ...RECOVERY_OPERATIONS,
   ...MOVE_OPERATIONS,
   ...DEVICES_OPERATIONS,
   ...PROFILE_OPERATIONS,

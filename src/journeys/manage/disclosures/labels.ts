@@ -23,6 +23,7 @@ export const TOPICS = [
   'preferences',
   'profile_changes',
   'receipts',
+  'recovery',
   'sign_in_methods',
 ] as const;
 
