@@ -101,7 +101,7 @@ test('somebody who forgot the password sets a new one, and goes on to the app, s
   expect(again.page.heading).toBe('Back in the app');
 });
 
-test('whoever signs in within the second of a recovery is asked once more: no error, no session, no token', async () => {
+test('whoever signs in while everybody is still signed out is asked once more: no error, no session, no token', async () => {
   const ada = personAt(keyhold);
   await toRecoveryCredential(ada, house, email);
   await setNew(ada);
@@ -116,7 +116,7 @@ test('whoever signs in within the second of a recovery is asked once more: no er
   expect(claims?.auth_time).toBe(own.signed_out_before.getTime() / 1000);
   expect(own.signed_out_before.getTime() - own.proofs_from.getTime()).toBeLessThan(1_000);
 
-  /* As if that second were not over. */
+  /* As if another process knew of a later moment. */
   await signedOutBefore(`now() + interval '1 minute'`);
   const again = personAt(keyhold);
   await again.goto(await house.authorizationUrl());

@@ -56,8 +56,9 @@ export function nextSecond(at: Date): Date {
  */
 export function authenticatedFrom(at: Date, account: Account | undefined): Date {
   const { proofsFrom, signedOutBefore } = account ?? {};
-  const isLater = proofsFrom !== undefined && at >= proofsFrom;
-  return isLater && signedOutBefore && at < signedOutBefore ? signedOutBefore : at;
+  if (!proofsFrom || !signedOutBefore || at < proofsFrom) return at;
+  const left = signedOutBefore.getTime() - at.getTime();
+  return left > 0 && left < 1_000 ? signedOutBefore : at;
 }
 
 const LONGEST_ADDRESS = 254;
