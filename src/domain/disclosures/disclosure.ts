@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, createSecretKey } from 'node:crypto';
 
 /** The ways by which something about a person leaves to an app. */
 export const WAYS = ['id_token', 'access_token', 'userinfo', 'introspection', 'api', 'webhook'] as const;
@@ -46,7 +46,8 @@ const BYTES = 16;
 
 /** Opens the hashing under a person's own key; once that is destroyed, nobody can try which value it was. */
 export function openHashing(key: Buffer): HashValue {
-  const own = createHmac('sha256', key).update('disclosures').digest();
+  /* Key objects: with bytes each use of one costs five times as much. */
+  const own = createSecretKey(createHmac('sha256', createSecretKey(key)).update('disclosures').digest());
   return (claim, value) =>
     createHmac('sha256', own)
       .update(`${claim}\n${sameText(value)}`)
