@@ -13,6 +13,7 @@ import type { OverviewPages } from './manage/overview/models.js';
 import type { PreferencesPages } from './manage/preferences/models.js';
 import type { ProfilePages } from './manage/profile/models.js';
 import type { SigningInPages } from './manage/signing-in/models.js';
+import type { YourDataPages } from './manage/yours/models.js';
 import type { MessagePageModels } from './messages/models.js';
 import type { MovePages } from './move/models.js';
 import type { NoticePages } from './notices/models.js';
@@ -317,7 +318,8 @@ export interface PageModels
     MessagePageModels,
     MessagesPages,
     PreferencesPages,
-    ReceiptPages {
+    ReceiptPages,
+    YourDataPages {
   readonly home: HomePage;
   readonly apps: AppsPage;
   readonly 'choose-account': ChooseAccountPage;

@@ -360,6 +360,7 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   [`POST ${CONTACTS}/:id/main`]: { owner: 303, params: aContact },
   [`POST ${CONTACTS}/:id/remove`]: { owner: 303, params: aContact },
   'GET /account/messages': { owner: 200 },
+  'GET /account/data': { owner: 200 },
   'GET /account/preferences': { owner: 200 },
   'POST /account/preferences': {
     owner: 303,

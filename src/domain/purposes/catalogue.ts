@@ -6,17 +6,44 @@ import { z } from 'zod';
 const NOBODY = 'nobody';
 
 const names = z.string().regex(/^[a-z_0-9]+( [a-z_0-9]+)*$/);
+const rules = z.record(z.string(), names);
+
+/** What is said of a table beside its purposes, each under a name that no purpose has. */
+const BESIDE = {
+  /** By file of the export, or by the reason why it is in none, the columns. */
+  exported: rules.optional(),
+  /** What becomes of it when the account is deleted. */
+  deleted: z.json().optional(),
+} as const;
+
+const tableSchema = z.record(z.string(), z.json()).transform((table, context) => {
+  const { exported, deleted, ...held } = table;
+  const checked = z.object({ held: rules, ...BESIDE }).safeParse({ held, exported, deleted });
+  if (checked.success) return checked.data;
+  context.addIssue(z.prettifyError(checked.error));
+  return z.NEVER;
+});
 
 const catalogueSchema = z.strictObject({
   $comment: z.string().optional(),
-  /** By table, then by purpose, its columns. */
-  tables: z.record(z.string(), z.record(z.string(), names)),
+  /** By table, then by purpose, its columns; and what stands beside them. */
+  tables: z.record(z.string(), tableSchema),
   /** Tables that have nothing about people. */
   no_people: z.array(z.string()),
 });
 
-/** Which columns of which tables are held, and why each is. */
-export type Catalogue = Readonly<z.output<typeof catalogueSchema>>;
+type Columns = Readonly<Record<string, string>>;
+
+/** Which columns of which tables are held, why each is, and what becomes of it. */
+export interface Catalogue {
+  /** By table, then by purpose. */
+  readonly tables: Readonly<Record<string, Columns>>;
+  /** By table, then by file of the export, or by the reason why it is in none. */
+  readonly exported: Readonly<Record<string, Columns>>;
+  /** By table: what becomes of it when the account is deleted. */
+  readonly deleted: Readonly<Record<string, unknown>>;
+  readonly no_people: readonly string[];
+}
 
 let read: Catalogue | undefined;
 
@@ -24,7 +51,15 @@ let read: Catalogue | undefined;
 export function listHeld(): Catalogue {
   if (!read) {
     const file = fileURLToPath(new URL('../../../../profile/held.json', import.meta.url));
-    read = catalogueSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    const { tables, no_people } = catalogueSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    const each = <T>(of: (table: z.output<typeof tableSchema>) => T) =>
+      Object.fromEntries(Object.entries(tables).map(([name, table]) => [name, of(table)]));
+    read = {
+      tables: each(({ held }) => held),
+      exported: each(({ exported = {} }) => exported),
+      deleted: each(({ deleted }) => deleted),
+      no_people,
+    };
   }
   return read;
 }

@@ -21,7 +21,8 @@ export type NavWord =
   | 'disclosures'
   | 'history'
   | 'messages'
-  | 'preferences';
+  | 'preferences'
+  | 'data';
 
 /** The fields of a form, as they were sent: all of them anybody's words until they were looked at. */
 export type Sent = Readonly<Record<string, unknown>>;

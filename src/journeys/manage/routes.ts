@@ -32,6 +32,7 @@ import { RECOVERY_OPERATIONS } from './recovery/api.js';
 import { RECOVERY_PAGES } from './recovery/pages.js';
 import { SIGNING_IN_OPERATIONS } from './signing-in/api.js';
 import { SIGNING_IN_PAGES } from './signing-in/pages.js';
+import { YOUR_DATA_PAGES } from './yours/pages.js';
 
 /** Every page and form of the account, in the order of the navigation. A topic adds its list here, and nothing else. */
 export const ACCOUNT_PAGES: readonly AccountPage[] = [
@@ -49,6 +50,7 @@ export const ACCOUNT_PAGES: readonly AccountPage[] = [
   ...RECEIPT_PAGES,
   ...MESSAGES_PAGES,
   ...PREFERENCES_PAGES,
+  ...YOUR_DATA_PAGES,
 ];
 
 /** Every operation of the account API. A topic adds its list here, and nothing else. */

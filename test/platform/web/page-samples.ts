@@ -33,6 +33,7 @@ const frame = {
     { word: 'history', url: '/account/history', current: false },
     { word: 'messages', url: '/account/messages', current: false },
     { word: 'preferences', url: '/account/preferences', current: false },
+    { word: 'data', url: '/account/data', current: false },
   ],
   here: '/account',
 } as const;
@@ -202,6 +203,7 @@ export const pageSamples = {
     empty: { ...frame, filters: [], filtered: false, messages: [] },
     filtered: { ...frame, filters: [], filtered: true, messages: [], newestUrl: '/account/messages' },
   },
+  'account/data': { usual: { ...frame } },
   'account/preferences': {
     usual: {
       ...frame,
