@@ -6,6 +6,7 @@ import { newSubjectKey } from '../../platform/storage/origin.js';
 import type { Work } from '../../platform/storage/work.js';
 import { type Account, type AccountState, nextSecond, normaliseEmail, type SaleChoice } from './account.js';
 import {
+  deleteAccount,
   deleteRole,
   deleteSubjectKey,
   findByIdentifier,
@@ -59,6 +60,7 @@ export {
   findAccount,
   findByIdentifier,
   findSaleChoice,
+  forgetIdentifiers,
   presentAccount,
   type SaleChoiceMade,
   touchAccount,
@@ -70,6 +72,7 @@ export const ACCOUNT_FACTS = [
   'account.suspended',
   'account.reactivated',
   'account.closed',
+  'account.removed',
   'account.frozen',
   'account.archived',
   'dormancy.noticed',
@@ -237,6 +240,26 @@ export async function destroySubjectKey(work: Work, id: string): Promise<boolean
   const destroyed = await deleteSubjectKey(work.tx, id);
   if (destroyed) work.record({ type: 'subject_key.destroyed', accountId: id });
   return destroyed;
+}
+
+/**
+ * Lets an account do nothing any more, and signs everybody out of it: it is on its way out. One that an operator suspended stays
+ * as it is, since there is a reason for that. Says whether it is closed now.
+ */
+export async function closeAccount(work: Work, id: string): Promise<boolean> {
+  const { tx, at } = work;
+  const from = ['active', 'archived', 'frozen'] as const;
+  const was = await turnState(tx, { id, from, to: 'closed', before: nextSecond(at), at });
+  if (was) work.record({ type: 'account.closed', accountId: id });
+  return was !== undefined;
+}
+
+/** Destroys the key of a closed account and removes the account; what happened stays on record, under a number that is nobody's. */
+export async function removeAccount(work: Work, id: string): Promise<boolean> {
+  await destroySubjectKey(work, id);
+  const removed = await deleteAccount(work.tx, id);
+  if (removed) work.record({ type: 'account.removed', accountId: id });
+  return removed;
 }
 
 /** The account that an e-mail address leads to, however it was typed; refuses one that is nobody's. For operators alone. */

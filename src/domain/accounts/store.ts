@@ -1,5 +1,6 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
 import { learnSubjectKey } from '../../platform/storage/origin.js';
+import { removeRows } from '../../platform/storage/removing.js';
 import type { Account, AccountState, SaleChoice } from './account.js';
 import { identifierTaken } from './account.js';
 
@@ -231,4 +232,17 @@ export async function updateSaleChoice(
 /** What apps are told about an account changed at this moment. */
 export async function touchAccount(tx: Tx, id: string, at: Date): Promise<void> {
   await tx('accounts').where({ id }).update({ updated_at: at });
+}
+
+/**
+ * Removes for good, a batch at a time: what leads to an account, and the links that were mailed about it. The address is
+ * anybody's who proves it.
+ */
+export function forgetIdentifiers(tx: Tx, accountId: string, most: number): Promise<number> {
+  return removeRows(tx, ['objections', 'identifiers'], accountId, most);
+}
+
+/** Removes the account itself; false when there is none. Whatever of it a room has forgotten to forget refuses it, or goes along. */
+export async function deleteAccount(tx: Tx, id: string): Promise<boolean> {
+  return (await tx('accounts').where({ id }).delete()) === 1;
 }

@@ -28,6 +28,7 @@ export { forgetConsents, recordOutdatedConsents } from './jobs.js';
 export { digestOf } from './ledger.js';
 export { type Receipt, type ReceiptFacts, type ReceiptPurpose, receiptOf } from './receipt.js';
 export type { ConsentKey, LedgerStretch } from './store.js';
+export { forgetConsentsOf } from './store.js';
 export { acceptTerms } from './terms.js';
 
 /** The facts this room records. */

@@ -1,4 +1,5 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
+import { removeRows } from '../../platform/storage/removing.js';
 import type { ConsentActor, ConsentEvent, ConsentEventName, ConsentState } from './consent.js';
 
 /** Holds the ledgers of people against every other writer until the transaction ends. */
@@ -297,4 +298,9 @@ export async function forgetBefore(db: Db, before: Date, most: number): Promise<
     [before, most],
   );
   return rows[0]?.count ?? 0;
+}
+
+/** Removes for good, a batch at a time: what was allowed and the link from the account to its ledger; the ledger itself stays, and nobody knows any more whose it is. */
+export function forgetConsentsOf(tx: Tx, accountId: string, most: number): Promise<number> {
+  return removeRows(tx, ['consents', 'terms_acceptances', 'consent_subjects'], accountId, most);
 }

@@ -48,7 +48,7 @@ export {
   spendProof,
   tryCode,
 } from './proofs.js';
-export { listContacts, listEmails, listNoticeEmails } from './store.js';
+export { forgetContacts, listContacts, listEmails, listNoticeEmails } from './store.js';
 
 /** What this room records; a fact names the proof, the change and the account, never the address. */
 export const CONTACT_FACTS = [

@@ -1,4 +1,5 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
+import { removeRows } from '../../platform/storage/removing.js';
 import type { ChangeWhat, Contact, ContactChange, ContactKind, EmailAddress } from './contact.js';
 
 /** Where each kind is kept, and under which name. */
@@ -224,4 +225,18 @@ export async function removeOldChanges(tx: Tx, limit: number): Promise<number> {
     [limit],
   );
   return rowCount;
+}
+
+/*
+ * Proofs that were begun for the address or number itself, before it was anybody's, name no account. There is no index to find them by,
+ * and need not be: they are swept an hour after they expired.
+ */
+const FORGET_PROOFS = `DELETE FROM email_proofs WHERE account_id IS NULL AND address IN (
+  SELECT address FROM email_addresses WHERE account_id = :accountId UNION ALL SELECT number FROM phone_numbers WHERE account_id = :accountId)`;
+
+/** Removes for good, a batch at a time: every address and number of an account, what changed about them and what proved them. */
+export async function forgetContacts(tx: Tx, accountId: string, most: number): Promise<number> {
+  await tx.raw(FORGET_PROOFS, { accountId });
+  const tables = ['email_proofs', 'contact_changes', 'phone_numbers', 'email_addresses'];
+  return removeRows(tx, tables, accountId, most);
 }

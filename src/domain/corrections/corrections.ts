@@ -1,7 +1,8 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Keyring } from '../../platform/crypto/keyring.js';
 import type { JobDefinition } from '../../platform/jobs/jobs.js';
-import type { Db } from '../../platform/storage/db.js';
+import type { Db, Tx } from '../../platform/storage/db.js';
+import { removeRows } from '../../platform/storage/removing.js';
 import type { Work } from '../../platform/storage/work.js';
 import { lockAccount } from '../accounts/accounts.js';
 
@@ -194,4 +195,9 @@ export function sweepCorrections(db: Db): JobDefinition {
       while (!signal.aborted && (await sweep()) === BATCH);
     },
   };
+}
+
+/** Removes for good, a batch at a time: what somebody asked to have corrected. */
+export function forgetCorrections(tx: Tx, accountId: string, most: number): Promise<number> {
+  return removeRows(tx, ['corrections'], accountId, most);
 }

@@ -55,6 +55,7 @@ export {
   findPasskey,
   findPassword,
   findWaysIn,
+  forgetCredentials,
   listPasskeys,
   listWaysIn,
   type StoredPassword,

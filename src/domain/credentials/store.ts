@@ -1,4 +1,5 @@
 import { type Db, type StatementPool, statement, type Tx } from '../../platform/storage/db.js';
+import { removeRows } from '../../platform/storage/removing.js';
 import { type Account, type AccountRow, presentAccount } from '../accounts/accounts.js';
 import type { Passkey } from './passkey.js';
 
@@ -330,4 +331,9 @@ export async function removeExpiredChallenges(tx: Tx, limit: number): Promise<nu
     [limit],
   );
   return rowCount;
+}
+
+/** Removes for good, a batch at a time: every password and passkey of an account. */
+export function forgetCredentials(tx: Tx, accountId: string, most: number): Promise<number> {
+  return removeRows(tx, ['passkey_challenges', 'passkeys', 'passwords'], accountId, most);
 }

@@ -17,6 +17,7 @@ export {
 export { sweepDisclosures } from './jobs.js';
 export {
   type DisclosureFilter,
+  forgetDisclosures,
   listDisclosures,
   listStatement,
   listTold,

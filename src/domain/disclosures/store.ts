@@ -1,4 +1,5 @@
 import type { Clause, Db, Tx } from '../../platform/storage/db.js';
+import { removeRows } from '../../platform/storage/removing.js';
 import type { Disclosure, Hashes, Way } from './disclosure.js';
 
 /** All that is about to leave to one app in one answer. */
@@ -159,4 +160,9 @@ export async function removeReplaced(tx: Tx, before: Date, batch: number): Promi
     [column('account_id'), column('replaces'), column('claim')],
   );
   return rows.length;
+}
+
+/** Removes for good, a batch at a time: what apps were told about somebody; whoever has to tell them of the deletion has noted before who they are. */
+export function forgetDisclosures(tx: Tx, accountId: string, most: number): Promise<number> {
+  return removeRows(tx, ['disclosures', 'disclosed'], accountId, most);
 }

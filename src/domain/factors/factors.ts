@@ -50,7 +50,7 @@ export {
   rememberBrowser,
   sweepRememberedBrowsers,
 } from './remembered.js';
-export { findFactors, type StoredCode } from './store.js';
+export { findFactors, forgetFactors, type StoredCode } from './store.js';
 export {
   removeSuspendedApps,
   restoreApps,

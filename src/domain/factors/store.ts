@@ -1,4 +1,5 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
+import { removeRows } from '../../platform/storage/removing.js';
 import type { Factors } from './factor.js';
 
 /** The authenticator apps of an account, those that count and those that do not, and how many recovery codes it has left; one read. */
@@ -272,4 +273,9 @@ export async function deleteRememberedOne(
       .where({ account_id: accountId, ...which })
       .delete()) === 1
   );
+}
+
+/** Removes for good, a batch at a time: every second factor of an account. */
+export function forgetFactors(tx: Tx, accountId: string, most: number): Promise<number> {
+  return removeRows(tx, ['remembered_browsers', 'recovery_codes', 'authenticator_apps'], accountId, most);
 }

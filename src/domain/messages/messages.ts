@@ -36,6 +36,7 @@ export {
   restoreOptIn,
   withdrawOptIn,
 } from './opt-ins.js';
+export { forgetMessages } from './store.js';
 export { applyTopics, listTopics, planTopics, type Topic, type TopicsPlan, wordsOf } from './topics.js';
 
 /** The facts this room records. */

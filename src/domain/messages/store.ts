@@ -1,5 +1,6 @@
 import type { Delivery, Outgoing } from '../../platform/jobs/delivery.js';
 import type { Db, Tx } from '../../platform/storage/db.js';
+import { removeRows } from '../../platform/storage/removing.js';
 import type { Agreed, Channel, Message, MessageFilter, MessageKind, MessageState } from './message.js';
 
 /** How messages are left with the last statement of a work. */
@@ -129,4 +130,9 @@ export async function updateDelivery(
     [delivery.state, reason, delivery.tries, accountId ?? null, id],
   );
   return rowCount === 1;
+}
+
+/** Removes for good, a batch at a time: what somebody was sent, and what they wanted to be sent. */
+export function forgetMessages(tx: Tx, accountId: string, most: number): Promise<number> {
+  return removeRows(tx, ['messages', 'opt_ins'], accountId, most);
 }

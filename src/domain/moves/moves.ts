@@ -29,7 +29,7 @@ export {
   OPEN_STATES,
   stateAt,
 } from './move.js';
-export { findLatestMove, findMove } from './store.js';
+export { findLatestMove, findMove, forgetMoves } from './store.js';
 
 /** Every fact that this room leaves. */
 export const MOVE_FACTS = [

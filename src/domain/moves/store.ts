@@ -1,4 +1,5 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
+import { removeRows } from '../../platform/storage/removing.js';
 import type { Move, MoveKind, MoveState } from './move.js';
 
 const COLUMNS = `account_id, id, state, started_at, until, proved_at, ended_at, session_uid, remembered, started_from, browser,
@@ -184,4 +185,9 @@ export async function removeEnded(tx: Tx, before: Date, limit: number): Promise<
     [before, limit],
   );
   return rowCount;
+}
+
+/** Removes for good, a batch at a time: every move to another phone. */
+export function forgetMoves(tx: Tx, accountId: string, most: number): Promise<number> {
+  return removeRows(tx, ['moves'], accountId, most);
 }

@@ -65,6 +65,7 @@ export {
   type ChangeRow,
   type ChangeState,
   findWaiting,
+  forgetProfile,
   hasChange,
   type KeptValue,
   listValues,

@@ -1,4 +1,5 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
+import { removeRows } from '../../platform/storage/removing.js';
 import type { Attribute } from './attribute.js';
 
 /** Where a value came from. */
@@ -313,4 +314,9 @@ export async function deleteExpired(
     { attribute, before, limit },
   );
   return rows.map(({ account_id }) => account_id);
+}
+
+/** Removes for good, a batch at a time: all that is known about somebody. */
+export function forgetProfile(tx: Tx, accountId: string, most: number): Promise<number> {
+  return removeRows(tx, ['profile_changes', 'profile_pictures', 'profile_attributes'], accountId, most);
 }

@@ -1,5 +1,6 @@
 import { digest } from '../../platform/crypto/tokens.js';
-import { type Clause, type Db, type StatementPool, statement } from '../../platform/storage/db.js';
+import { type Clause, type Db, type StatementPool, statement, type Tx } from '../../platform/storage/db.js';
+import { removeRows } from '../../platform/storage/removing.js';
 import { type Job, jobSpec } from '../../platform/storage/work.js';
 
 export { type NoteReplay, openReplayNotes, type Replay } from './replays.js';
@@ -239,4 +240,9 @@ export async function sweepAttempts(db: Db, batch = 1000): Promise<number> {
 /** The same until none are left. */
 export async function sweepAllAttempts(db: Db): Promise<void> {
   while ((await sweepAttempts(db)) === 1000);
+}
+
+/** Removes for good, a batch at a time: the browsers that an account is known to use. Counts name nobody, and end by themselves. */
+export function forgetBrowsers(tx: Tx, accountId: string, most: number): Promise<number> {
+  return removeRows(tx, ['known_browsers'], accountId, most);
 }

@@ -13,7 +13,7 @@ const BESIDE = {
   /** By file of the export, or by the reason why it is in none, the columns. */
   exported: rules.optional(),
   /** What becomes of it when the account is deleted. */
-  deleted: z.json().optional(),
+  deleted: z.string().regex(/^(by [a-z-]+|with [a-z_]+|ends: .+|kept: .+)$/),
 } as const;
 
 const tableSchema = z.record(z.string(), z.json()).transform((table, context) => {
@@ -40,8 +40,11 @@ export interface Catalogue {
   readonly tables: Readonly<Record<string, Columns>>;
   /** By table, then by file of the export, or by the reason why it is in none. */
   readonly exported: Readonly<Record<string, Columns>>;
-  /** By table: what becomes of it when the account is deleted. */
-  readonly deleted: Readonly<Record<string, unknown>>;
+  /**
+   * By table, what becomes of it when the account is deleted. `by room`: that room removes it · `with table`: it hangs on rows of that
+   * one and goes with them · `ends: why`: it is gone within hours by itself · `kept: why`.
+   */
+  readonly deleted: Readonly<Record<string, string>>;
   readonly no_people: readonly string[];
 }
 

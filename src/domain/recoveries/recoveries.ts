@@ -15,7 +15,15 @@ export {
   type RecoveryState,
   type RecoveryStep,
 } from './recovery.js';
-export { countWaiting, findDue, findRecovery, findStoppedAt, findWaiting, listDue } from './store.js';
+export {
+  countWaiting,
+  findDue,
+  findRecovery,
+  findStoppedAt,
+  findWaiting,
+  forgetRecoveries,
+  listDue,
+} from './store.js';
 
 /** The facts this room records. */
 export const RECOVERY_FACTS = [

@@ -1,4 +1,5 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
+import { removeRows } from '../../platform/storage/removing.js';
 import { RECOVERY_EDGES, type Recovery, type RecoveryState, type RecoveryStep } from './recovery.js';
 
 interface Row {
@@ -143,4 +144,9 @@ export async function countWaiting(
     [at],
   );
   return rows[0] ?? { waiting: 0, ready: 0 };
+}
+
+/** Removes for good, a batch at a time: every recovery of a lost phone. */
+export function forgetRecoveries(tx: Tx, accountId: string, most: number): Promise<number> {
+  return removeRows(tx, ['recoveries'], accountId, most);
 }

@@ -9,7 +9,14 @@ import { type Mail, mailSchema } from './letter.js';
 import type { Transport } from './transport.js';
 
 export type { Letter, Mail } from './letter.js';
-export { clearMailbox, getMailboxMail, listMailbox, type MailboxMail, putIntoMailbox } from './mailbox.js';
+export {
+  clearMailbox,
+  forgetMailbox,
+  getMailboxMail,
+  listMailbox,
+  type MailboxMail,
+  putIntoMailbox,
+} from './mailbox.js';
 export { openTransport, type Transport, type TransportSettings, tryTransport } from './transport.js';
 
 /** What this room records. */

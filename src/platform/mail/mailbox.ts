@@ -42,3 +42,12 @@ export async function putIntoMailbox(tx: Tx, letter: Letter): Promise<void> {
     { id: letter.id, to: letter.to, subject: letter.subject, text: letter.text, html: letter.html },
   );
 }
+
+/** Removes what lies in the development mailbox for these addresses. */
+export async function forgetMailbox(tx: Tx, addresses: readonly string[], most: number): Promise<number> {
+  const { rowCount } = await tx.raw<{ rowCount: number }>(
+    'DELETE FROM mailbox WHERE id IN (SELECT id FROM mailbox WHERE to_address = ANY (?::text[]) LIMIT ?)',
+    [[...addresses], most],
+  );
+  return rowCount;
+}

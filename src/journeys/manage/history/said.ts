@@ -211,6 +211,7 @@ export const NOT_SHOWN: ReadonlyMap<string, string> = new Map([
   ['phone_proof.proved', 'the number that was added by it is shown'],
   ['message.withheld', 'a message that never was belongs to the messages'],
   ['subject_key.destroyed', 'whose key is destroyed has no history any more'],
+  ['account.removed', 'whose account is removed has no history any more'],
 ]);
 
 /** What anybody can do to an account without getting in: folded in a list, so that strangers never fill it. */

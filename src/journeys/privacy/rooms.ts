@@ -1,0 +1,56 @@
+import { forgetIdentifiers } from '../../domain/accounts/accounts.js';
+import { forgetConsentsOf } from '../../domain/consents/consents.js';
+import { forgetContacts } from '../../domain/contacts/contacts.js';
+import { forgetCorrections } from '../../domain/corrections/corrections.js';
+import { forgetCredentials } from '../../domain/credentials/credentials.js';
+import { forgetDisclosures } from '../../domain/disclosures/disclosures.js';
+import { forgetFactors } from '../../domain/factors/factors.js';
+import { forgetMessages } from '../../domain/messages/messages.js';
+import { forgetMoves } from '../../domain/moves/moves.js';
+import { forgetProfile } from '../../domain/profiles/profiles.js';
+import { forgetBrowsers } from '../../domain/protection/protection.js';
+import { forgetRecoveries } from '../../domain/recoveries/recoveries.js';
+import { forgetArtefacts } from '../../oidc/forgetting.js';
+import { forgetMailbox } from '../../platform/mail/mail.js';
+import type { Tx } from '../../platform/storage/db.js';
+
+/** Whose rows are removed. */
+export interface Forgotten {
+  readonly accountId: string;
+  /** Where their mail went. */
+  readonly addresses: readonly string[];
+}
+
+/** A room, and how it forgets somebody: `most` rows at a time; fewer than that were the last. */
+export interface ForgettingRoom {
+  readonly room: string;
+  forget(tx: Tx, whom: Forgotten, most: number): Promise<number>;
+}
+
+type ByAccount = (tx: Tx, accountId: string, most: number) => Promise<number>;
+
+const byAccount = (room: string, forget: ByAccount): ForgettingRoom => ({
+  room,
+  forget: (tx, { accountId }, most) => forget(tx, accountId, most),
+});
+
+/**
+ * Every room that has something about people, in the order in which they forget: first what lets somebody in, last by what they
+ * are found. profile/held.json says of each table which of these removes it, and a test holds the two against each other.
+ */
+export const FORGETTING: readonly ForgettingRoom[] = [
+  byAccount('artefacts', forgetArtefacts),
+  byAccount('credentials', forgetCredentials),
+  byAccount('factors', forgetFactors),
+  byAccount('recoveries', forgetRecoveries),
+  byAccount('moves', forgetMoves),
+  byAccount('protection', forgetBrowsers),
+  byAccount('profiles', forgetProfile),
+  byAccount('corrections', forgetCorrections),
+  byAccount('messages', forgetMessages),
+  byAccount('consents', forgetConsentsOf),
+  byAccount('disclosures', forgetDisclosures),
+  { room: 'mail', forget: (tx, { addresses }, most) => forgetMailbox(tx, addresses, most) },
+  byAccount('contacts', forgetContacts),
+  byAccount('accounts', forgetIdentifiers),
+];
