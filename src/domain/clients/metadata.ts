@@ -106,6 +106,18 @@ export const METADATA_FIELDS = {
   initiate_login_uri: uri.exactOptional(),
   backchannel_logout_uri: uri.exactOptional(),
   backchannel_logout_session_required: flag.exactOptional(),
+  /** Where it takes OpenID Provider Commands, and which. */
+  command_endpoint: uri.exactOptional(),
+  commands_supported: z
+    .array(z.string().regex(/^[a-z][a-z_]{0,39}$/, 'is no name of a command'))
+    .min(1, 'must not be empty')
+    .max(32, 'has more than 32 members')
+    .transform(once)
+    .exactOptional(),
+  /** Where it takes security events (RFC 8935) of RISC 1.0. */
+  risc_endpoint: uri.exactOptional(),
+  /** Where it takes signed webhooks (Standard Webhooks). */
+  webhook_uri: uri.exactOptional(),
   require_pushed_authorization_requests: flag.exactOptional(),
   dpop_bound_access_tokens: flag.exactOptional(),
   /** Whether an authorization request must carry an S256 challenge. */

@@ -23,6 +23,7 @@ export function ruleIssues(
     originRules,
     authenticationRules,
     grantRules,
+    commandRules,
     subjectRules,
     scopeRules,
     developmentRules,
@@ -43,6 +44,9 @@ const URI_USES = [
   ['jwks_uri', 'fetched'],
   ['sector_identifier_uri', 'fetched'],
   ['backchannel_logout_uri', 'fetched'],
+  ['command_endpoint', 'fetched'],
+  ['risc_endpoint', 'fetched'],
+  ['webhook_uri', 'fetched'],
   ['allowed_origins', 'origin'],
   ['webauthn_origins', 'origin'],
 ] as const satisfies readonly (readonly [keyof ClientMetadata, UriUse])[];
@@ -120,6 +124,13 @@ function* authenticationRules(metadata: ClientMetadata): Iterable<MetadataIssue>
   if (!metadata.require_pkce && (method === 'none' || metadata.application_type === 'native')) {
     yield { field: 'require_pkce', message: 'may only be false for a confidential web client' };
   }
+}
+
+function* commandRules({ command_endpoint, commands_supported }: ClientMetadata): Iterable<MetadataIssue> {
+  if ((command_endpoint === undefined) === (commands_supported === undefined)) return;
+  yield command_endpoint === undefined
+    ? { field: 'command_endpoint', message: 'is needed by commands_supported' }
+    : { field: 'commands_supported', message: 'must say which commands are taken at command_endpoint' };
 }
 
 function* grantRules(metadata: ClientMetadata): Iterable<MetadataIssue> {

@@ -1,0 +1,254 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { Keyring } from '../../platform/crypto/keyring.js';
+import { digest } from '../../platform/crypto/tokens.js';
+import { Refusal } from '../../platform/errors.js';
+import type { Db, Tx } from '../../platform/storage/db.js';
+import type { Work } from '../../platform/storage/work.js';
+import type { Command, Reason, Telling } from './command.js';
+import {
+  beginAnew,
+  blankAccount,
+  findCommand,
+  insertCommands,
+  listByReason,
+  listCommands,
+  type Outcome,
+  type Settled,
+  settle,
+} from './store.js';
+
+export {
+  ACCOUNT_STATES,
+  type AccountState,
+  CHANNELS,
+  type Channel,
+  COMMAND_STATES,
+  COMMANDS,
+  type Command,
+  type CommandName,
+  type CommandState,
+  OPEN_STATES,
+  type Reachable,
+  type Reason,
+  type Route,
+  routeOf,
+  type Telling,
+} from './command.js';
+export { countCommands, findCommand } from './store.js';
+
+/** Every fact that this room leaves. */
+export const COMMAND_FACTS = [
+  'command.sent',
+  'command.answered',
+  'command.unreachable',
+  'command.begun_anew',
+  'command.given_up',
+] as const;
+
+/** The job that tells apps what waits to be told. */
+export const TELL_APPS = 'tell-apps';
+
+/** How many days an app is tried, unless the operator says otherwise. */
+export const TRIED_DAYS = 7;
+const DAY_MS = 86_400_000;
+const BATCH = 500;
+
+/** What is sealed of a command. */
+export type Told = Pick<Telling, 'subject' | 'claims' | 'before' | 'because'>;
+
+const SEAL = 'command';
+
+/** What a command tells, of a row that still says it. */
+export function openTold(keyring: Keyring, sealed: Buffer): Told {
+  return JSON.parse(keyring.open(SEAL, sealed)) as Told;
+}
+
+/** The token by which an app answers later: the same at every try, so that an app may keep the first it got. */
+export function callbackToken(keyring: Keyring, { id, round }: Pick<Command, 'id' | 'round'>): string {
+  return keyring.mac('command-callback', `${id}\n${round}`).toString('base64url');
+}
+
+const woken = new WeakSet<Work>();
+
+/* Once for each work, however much it tells. */
+function wake(work: Work): void {
+  if (woken.has(work)) return;
+  woken.add(work);
+  work.enqueue({ name: TELL_APPS, payload: {} });
+}
+
+/**
+ * Tells apps something about a person, in the caller's transaction: on record now, sent as soon as it is committed, and again
+ * until each has answered or cannot be reached. The same app is told the same command once for one reason, so a step that is
+ * done again tells nobody twice. Gives the ids of those that are new.
+ */
+export async function sendCommands(
+  work: Work,
+  keyring: Keyring,
+  tellings: readonly Telling[],
+  { days = TRIED_DAYS }: { readonly days?: number } = {},
+): Promise<readonly string[]> {
+  const sent: string[] = [];
+  for (let from = 0; from < tellings.length; from += BATCH) {
+    const batch = tellings.slice(from, from + BATCH).map(telling => ({ id: uuidv7(), telling }));
+    const added = await insertCommands(
+      work.tx,
+      batch.map(({ id, telling }) => newCommand(work, keyring, id, telling, days)),
+    );
+    for (const { id, telling } of batch.filter(each => added.includes(each.id))) {
+      const { clientId, accountId, command, reason } = telling;
+      work.record({
+        type: 'command.sent',
+        clientId,
+        ...(accountId !== undefined && { accountId }),
+        detail: { id, command, reason: reason.kind, about: reason.id },
+      });
+      sent.push(id);
+    }
+  }
+  if (sent.length > 0) wake(work);
+  return sent;
+}
+
+/** Tells one app; see `sendCommands`. Gives the id, or undefined when it has been told that for this reason. */
+export async function sendCommand(
+  work: Work,
+  keyring: Keyring,
+  telling: Telling,
+  how: { readonly days?: number } = {},
+): Promise<string | undefined> {
+  const [id] = await sendCommands(work, keyring, [telling], how);
+  return id;
+}
+
+function newCommand(work: Work, keyring: Keyring, id: string, telling: Telling, days: number) {
+  const { clientId, command, reason, accountId, wakes, notBefore = work.at, ...told } = telling;
+  return {
+    id,
+    reason,
+    clientId,
+    command,
+    accountId,
+    wakes,
+    sealed: keyring.seal(SEAL, JSON.stringify(told satisfies Told)),
+    dueAt: notBefore,
+    until: new Date(notBefore.getTime() + days * DAY_MS),
+    callbackDigest: digest(callbackToken(keyring, { id, round: 1 })),
+    askedAt: work.at,
+  };
+}
+
+/** A page of commands; `after` says where the next one begins, when there is one. */
+export interface CommandPage<After> {
+  readonly commands: readonly Command[];
+  readonly after?: After;
+}
+
+/** What was told for a reason, by app and command, a page at a time. */
+export async function commandsOf(
+  db: Db | Tx,
+  reason: Reason,
+  page: { readonly after?: Pick<Command, 'clientId' | 'command'>; readonly limit?: number } = {},
+): Promise<CommandPage<Pick<Command, 'clientId' | 'command'>>> {
+  const limit = Math.min(page.limit ?? 100, BATCH);
+  const found = await listByReason(db, reason, page.after, limit + 1);
+  const commands = found.slice(0, limit);
+  const last = commands.at(-1);
+  if (found.length <= limit || !last) return { commands };
+  return { commands, after: { clientId: last.clientId, command: last.command } };
+}
+
+/** What is stuck, open, or all there is, oldest first, a page at a time: stuck is what nobody tells any more, but could. */
+export async function allCommands(
+  db: Db | Tx,
+  which: 'stuck' | 'open' | 'all',
+  page: { readonly after?: string; readonly limit?: number } = {},
+): Promise<CommandPage<string>> {
+  const limit = Math.min(page.limit ?? 100, BATCH);
+  const found = await listCommands(db, which, page.after, limit + 1);
+  const commands = found.slice(0, limit);
+  const last = commands.at(-1);
+  return found.length > limit && last ? { commands, after: last.id } : { commands };
+}
+
+/** Tells an app anew what it refused, or what could not be told; what waits is told now. */
+export async function retryCommand(
+  work: Work,
+  keyring: Keyring,
+  id: string,
+  { days = TRIED_DAYS }: { readonly days?: number } = {},
+): Promise<Command> {
+  const before = (await findCommand(work.tx, id)) ?? refuseMissing(id);
+  const round = before.round + 1;
+  const began = await beginAnew(work.tx, id, {
+    round: before.round,
+    callbackDigest: digest(callbackToken(keyring, { id, round })),
+    at: work.at,
+    until: new Date(work.at.getTime() + days * DAY_MS),
+  });
+  if (!began) throw new Refusal('conflict', 'command_is_over', `There is nothing left to be told by ${id}.`);
+  record(work, 'command.begun_anew', began, { round });
+  wake(work);
+  return began;
+}
+
+/** Says that an app will not be told any more; whom it was about is forgotten. */
+export async function giveUpCommand(work: Work, id: string): Promise<Command> {
+  const before = (await findCommand(work.tx, id)) ?? refuseMissing(id);
+  if (!before.tellable)
+    throw new Refusal('conflict', 'command_is_over', `There is nothing left to be told by ${id}.`);
+  const outcome = { state: 'unreachable', answer: 'given_up' } as const;
+  const settled = await settle(work.tx, id, [before.state], outcome, work.at);
+  if (!settled) throw new Refusal('conflict', 'command_is_over', `${id} has just been answered.`);
+  await blankAccount(work.tx, { id });
+  record(work, 'command.given_up', settled, {});
+  wakeWaiting(work, settled);
+  return { ...settled, tellable: false };
+}
+
+/**
+ * Forgets whose account commands were about, because it goes. What was sent for reasons of its own ends with it, except what
+ * an app has to delete, or is asked afterwards.
+ */
+export async function forget(work: Work, accountId: string): Promise<void> {
+  await blankAccount(work.tx, { accountId, at: work.at });
+}
+
+/** Settles a command that is in one of these states, puts that on record, and enqueues the job that waits for it. */
+export async function settleCommand(
+  work: Work,
+  id: string,
+  from: readonly Command['state'][],
+  outcome: Outcome,
+): Promise<Settled | undefined> {
+  const settled = await settle(work.tx, id, from, outcome, work.at);
+  if (!settled) return undefined;
+  const { state, answer = '' } = settled;
+  if (state === 'unreachable') record(work, 'command.unreachable', settled, { answer });
+  else record(work, 'command.answered', settled, { state, answer });
+  wakeWaiting(work, settled);
+  return settled;
+}
+
+function wakeWaiting(work: Work, { id, reason, wakes, endedAt }: Settled): void {
+  if (wakes !== undefined && endedAt)
+    work.enqueue({ name: wakes, payload: { command: id, reason: reason.id } });
+}
+
+function record(
+  work: Work,
+  type: (typeof COMMAND_FACTS)[number],
+  { id, clientId, accountId, command, reason }: Command,
+  more: Readonly<Record<string, string | number>>,
+): void {
+  work.record({
+    type,
+    clientId,
+    ...(accountId !== undefined && { accountId }),
+    detail: { id, command, reason: reason.kind, about: reason.id, ...more },
+  });
+}
+
+function refuseMissing(id: string): never {
+  throw new Refusal('missing', 'command_not_found', `There is no command ${id}.`);
+}

@@ -1,0 +1,238 @@
+import type { Db, Tx } from '../../platform/storage/db.js';
+import type { AccountState, Channel, Command, CommandName, CommandState } from './command.js';
+
+const COLUMNS = `id, reason_kind, reason_id, client_id, command, account_id, state, channel, attempts, round, due_at, until, answer,
+  account_state, note, asked_at, sent_at, ended_at, sealed IS NOT NULL AS tellable`;
+const OPEN = `state IN ('waiting', 'accepted')`;
+const STUCK = `state IN ('refused', 'unreachable') AND sealed IS NOT NULL`;
+
+interface CommandRow {
+  readonly id: string;
+  readonly reason_kind: string;
+  readonly reason_id: string;
+  readonly client_id: string;
+  readonly command: CommandName;
+  readonly account_id: string | null;
+  readonly state: CommandState;
+  readonly channel: Channel | null;
+  readonly attempts: number;
+  readonly round: number;
+  readonly due_at: Date;
+  readonly until: Date;
+  readonly answer: string | null;
+  readonly account_state: AccountState | null;
+  readonly note: string | null;
+  readonly asked_at: Date;
+  readonly sent_at: Date | null;
+  readonly ended_at: Date | null;
+  readonly tellable: boolean;
+}
+
+function present(row: CommandRow): Command {
+  return {
+    id: row.id,
+    reason: { kind: row.reason_kind, id: row.reason_id },
+    clientId: row.client_id,
+    command: row.command,
+    accountId: row.account_id ?? undefined,
+    state: row.state,
+    channel: row.channel ?? undefined,
+    attempts: row.attempts,
+    round: row.round,
+    dueAt: row.due_at,
+    until: row.until,
+    answer: row.answer ?? undefined,
+    accountState: row.account_state ?? undefined,
+    note: row.note ?? undefined,
+    askedAt: row.asked_at,
+    sentAt: row.sent_at ?? undefined,
+    endedAt: row.ended_at ?? undefined,
+    tellable: row.tellable,
+  };
+}
+
+/** A command as it begins. */
+export interface NewCommand extends Pick<Command, 'id' | 'reason' | 'clientId' | 'command' | 'accountId'> {
+  readonly sealed: Buffer;
+  readonly wakes: string | undefined;
+  readonly dueAt: Date;
+  readonly until: Date;
+  readonly callbackDigest: Buffer;
+  readonly askedAt: Date;
+}
+
+/** Adds commands that were not asked for by the same reason before; gives the ids of those that are new. */
+export async function insertCommands(tx: Tx, commands: readonly NewCommand[]): Promise<readonly string[]> {
+  const rows = commands.map(({ reason, ...command }) => ({
+    id: command.id,
+    reason_kind: reason.kind,
+    reason_id: reason.id,
+    client_id: command.clientId,
+    command: command.command,
+    account_id: command.accountId ?? null,
+    sealed: command.sealed,
+    wakes: command.wakes ?? null,
+    state: 'waiting',
+    due_at: command.dueAt,
+    until: command.until,
+    callback_digest: command.callbackDigest,
+    asked_at: command.askedAt,
+  }));
+  const added = await tx('commands')
+    .insert(rows)
+    .onConflict(['reason_kind', 'reason_id', 'client_id', 'command'])
+    .ignore()
+    .returning<{ id: string }[]>('id');
+  return added.map(({ id }) => id);
+}
+
+/** One command. */
+export async function findCommand(db: Db | Tx, id: string): Promise<Command | undefined> {
+  const { rows } = await db.raw<{ rows: CommandRow[] }>(`SELECT ${COLUMNS} FROM commands WHERE id = ?`, [id]);
+  return rows[0] && present(rows[0]);
+}
+
+/** Up to `limit` commands of a reason after one of them, by app and command. */
+export async function listByReason(
+  db: Db | Tx,
+  reason: Command['reason'],
+  after: Pick<Command, 'clientId' | 'command'> | undefined,
+  limit: number,
+): Promise<readonly Command[]> {
+  const { rows } = await db.raw<{ rows: CommandRow[] }>(
+    `SELECT ${COLUMNS} FROM commands WHERE reason_kind = ? AND reason_id = ? AND (client_id, command) > (?, ?)
+     ORDER BY client_id, command LIMIT ?`,
+    [reason.kind, reason.id, after?.clientId ?? '', after?.command ?? '', limit],
+  );
+  return rows.map(present);
+}
+
+/** Up to `limit` commands in one of these states, the stuck ones or all, after one of them; oldest first. */
+export async function listCommands(
+  db: Db | Tx,
+  which: 'stuck' | 'open' | 'all',
+  after: string | undefined,
+  limit: number,
+): Promise<readonly Command[]> {
+  const condition = { stuck: STUCK, open: OPEN, all: 'true' }[which];
+  const { rows } = await db.raw<{ rows: CommandRow[] }>(
+    `SELECT ${COLUMNS} FROM commands WHERE ${condition} AND id > ? ORDER BY id LIMIT ?`,
+    [after ?? '00000000-0000-0000-0000-000000000000', limit],
+  );
+  return rows.map(present);
+}
+
+/** How many commands are open and how many are stuck; counted up to ten thousand each. */
+export async function countCommands(db: Db): Promise<{ readonly open: number; readonly stuck: number }> {
+  const most = (condition: string) => `(SELECT count(*)::int FROM
+    (SELECT FROM commands WHERE ${condition} LIMIT 10000) AS counted)`;
+  const { rows } = await db.raw<{ rows: { open: number; stuck: number }[] }>(
+    `SELECT ${most(OPEN)} AS open, ${most(STUCK)} AS stuck`,
+  );
+  return rows[0] ?? { open: 0, stuck: 0 };
+}
+
+/** How a command ends, or goes on; the subject is forgotten when nothing is left to be told. */
+export interface Outcome {
+  readonly state: Exclude<CommandState, 'waiting'>;
+  readonly channel?: Channel;
+  readonly answer: string;
+  readonly accountState?: AccountState | undefined;
+  readonly note?: string | undefined;
+}
+
+/** What a command was when it went on: what its ending has to be told to. */
+export interface Settled extends Command {
+  readonly wakes: string | undefined;
+}
+
+interface SettledRow extends CommandRow {
+  readonly was_account: string | null;
+  readonly wakes: string | null;
+}
+
+/** Settles a command that is still open in one of these states; undefined when it was not. */
+export async function settle(
+  tx: Tx,
+  id: string,
+  from: readonly CommandState[],
+  { state, channel, answer, accountState, note }: Outcome,
+  at: Date,
+): Promise<Settled | undefined> {
+  const { rows } = await tx.raw<{ rows: SettledRow[] }>(
+    `WITH was AS MATERIALIZED (
+       SELECT id AS was_id, account_id AS was_account FROM commands WHERE id = :id AND state = ANY (:from) FOR UPDATE)
+     UPDATE commands c SET state = :state, channel = coalesce(:channel, channel), answer = :answer,
+       account_state = :accountState, note = :note,
+       ended_at = CASE WHEN :state = 'accepted' THEN NULL ELSE CAST(:at AS timestamptz) END,
+       sealed = CASE WHEN :state IN ('confirmed', 'kept') THEN NULL ELSE sealed END,
+       account_id = CASE WHEN :state IN ('confirmed', 'kept') THEN NULL ELSE account_id END
+     FROM was WHERE c.id = was.was_id RETURNING ${COLUMNS}, was_account, wakes`,
+    {
+      id,
+      from: [...from],
+      state,
+      channel: channel ?? null,
+      answer,
+      accountState: accountState ?? null,
+      note: note ?? null,
+      at,
+    },
+  );
+  const [row] = rows;
+  return row && settledOf(row);
+}
+
+function settledOf(row: SettledRow): Settled {
+  return { ...present(row), accountId: row.was_account ?? undefined, wakes: row.wakes ?? undefined };
+}
+
+/** How a command begins anew. */
+export interface Anew {
+  /** The round that is over. */
+  readonly round: number;
+  readonly callbackDigest: Buffer;
+  readonly at: Date;
+  readonly until: Date;
+}
+
+/** Lets a command that can still be told be told from the start; undefined when it cannot, or somebody else began it. */
+export async function beginAnew(
+  tx: Tx,
+  id: string,
+  { round, callbackDigest, at, until }: Anew,
+): Promise<Command | undefined> {
+  const { rows } = await tx.raw<{ rows: CommandRow[] }>(
+    `WITH found AS MATERIALIZED (
+       UPDATE commands SET state = 'waiting', attempts = 0, refusals = 0, round = round + 1, due_at = :at, until = :until,
+         callback_digest = :callbackDigest, callback_until = NULL, callback_used_at = NULL, ended_at = NULL
+       WHERE id = :id AND round = :round AND sealed IS NOT NULL RETURNING ${COLUMNS}),
+     welcome AS (DELETE FROM command_recipients r USING found WHERE r.client_id = found.client_id)
+     SELECT * FROM found`,
+    { id, round, callbackDigest, at, until },
+  );
+  return rows[0] && present(rows[0]);
+}
+
+/**
+ * Forgets whom one command, or all about an account, were about. Those about an account that apps have to delete, or are asked
+ * about, keep what the app knows it by until they are told; the other open ones end.
+ */
+export async function blankAccount(
+  tx: Tx,
+  of: { readonly id: string } | { readonly accountId: string; readonly at: Date },
+): Promise<void> {
+  if ('id' in of) {
+    await tx('commands').where({ id: of.id }).update({ sealed: null, account_id: null });
+    return;
+  }
+  await tx.raw(
+    `UPDATE commands SET account_id = NULL,
+       sealed = CASE WHEN command IN ('delete', 'audit') THEN sealed END,
+       state = CASE WHEN ${OPEN} AND command NOT IN ('delete', 'audit') THEN 'unreachable' ELSE state END,
+       answer = CASE WHEN ${OPEN} AND command NOT IN ('delete', 'audit') THEN 'overtaken' ELSE answer END,
+       ended_at = CASE WHEN ${OPEN} AND command NOT IN ('delete', 'audit') THEN CAST(:at AS timestamptz) ELSE ended_at END
+     WHERE account_id = :accountId`,
+    of,
+  );
+}
