@@ -12,7 +12,7 @@ let keyhold: TestKeyhold;
 let foreign: pg.Client[] = [];
 
 beforeAll(async () => {
-  keyhold = await startKeyhold({ LOG_LEVEL: 'silent' });
+  keyhold = await startKeyhold({ LOG_LEVEL: 'silent', BCRYPT_COST: '10' });
 });
 
 afterEach(async () => {
