@@ -198,6 +198,7 @@ test('C07: a recovery that is finished twice, and a notice that is objected to t
   const account_id = await accountOf(keyhold.db, email);
   const eve = personAt(keyhold);
   await toRecoveryCredential(eve, house, email);
+  const code = await eve.latestMail(email);
   const events = await recordedDuring(keyhold.db, async () => {
     const answers = await atOnce('accounts', () =>
       sendStep(eve, '/recovery/password', { password: GOOD_PASSWORD }),
@@ -208,7 +209,7 @@ test('C07: a recovery that is finished twice, and a notice that is objected to t
   expect(replays(events)).toEqual([{ ...about, client_id: house.clientId, kind: 'recovery_proof' }]);
   expect(events.filter(({ type }) => type === 'account.recovered')).toHaveLength(1);
 
-  const notice = await eve.latestMail(email);
+  const notice = await eve.latestMail(email, code);
   const path = /\/objection\/[\w-]+/.exec(notice.text)?.[0] ?? '';
   const owner = personAt(keyhold);
   await owner.goto(keyhold.origin + path);

@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { brotliCompressSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { brotliCompress } from 'node:zlib';
 import type { Middleware } from 'koa';
 
 /** The files that pages load from our own origin. */
@@ -16,10 +17,12 @@ export interface Assets {
 interface Asset {
   readonly type: string;
   readonly body: Buffer;
-  readonly brotli: Buffer;
+  /** Made when it is first asked for, and then kept. */
+  brotli(): Promise<Buffer>;
   readonly fingerprint: string;
 }
 
+const compress = promisify(brotliCompress);
 const FOLDER = fileURLToPath(new URL('../../../../views/assets/', import.meta.url));
 const PREFIX = '/assets/';
 const TYPES: Readonly<Record<string, string>> = {
@@ -43,7 +46,7 @@ export function openAssets(): Assets {
       if (asset === undefined) throw new Error(`there is no asset named ${name}`);
       return `${PREFIX}${name}?v=${asset.fingerprint}`;
     },
-    middleware: (ctx, next) => {
+    middleware: async (ctx, next) => {
       if (!ctx.path.startsWith(PREFIX) || (ctx.method !== 'GET' && ctx.method !== 'HEAD')) return next();
       const asset = files.get(ctx.path.slice(PREFIX.length));
       if (asset === undefined) return next();
@@ -62,7 +65,7 @@ export function openAssets(): Assets {
         return undefined;
       }
       if (encoded) ctx.set('Content-Encoding', 'br');
-      ctx.body = encoded ? asset.brotli : asset.body;
+      ctx.body = encoded ? await asset.brotli() : asset.body;
       return undefined;
     },
   };
@@ -70,10 +73,14 @@ export function openAssets(): Assets {
 
 function readAsset(path: string, type: string): Asset {
   const body = readFileSync(path);
+  let compressed: Promise<Buffer> | undefined;
   return {
     type,
     body,
-    brotli: brotliCompressSync(body),
+    brotli: () => {
+      compressed ??= compress(body);
+      return compressed;
+    },
     fingerprint: hash('sha256', body, 'hex').slice(0, 16),
   };
 }
