@@ -1,4 +1,5 @@
 import { forgetIdentifiers } from '../../domain/accounts/accounts.js';
+import { forget as forgetCommands } from '../../domain/commands/commands.js';
 import { forgetConsentsOf } from '../../domain/consents/consents.js';
 import { forgetContacts } from '../../domain/contacts/contacts.js';
 import { forgetCorrections } from '../../domain/corrections/corrections.js';
@@ -13,6 +14,7 @@ import { forgetRecoveries } from '../../domain/recoveries/recoveries.js';
 import { forgetArtefacts } from '../../oidc/forgetting.js';
 import { forgetMailbox } from '../../platform/mail/mail.js';
 import type { Tx } from '../../platform/storage/db.js';
+import type { Work } from '../../platform/storage/work.js';
 
 /** Whose rows are removed. */
 export interface Forgotten {
@@ -21,17 +23,17 @@ export interface Forgotten {
   readonly addresses: readonly string[];
 }
 
-/** A room, and how it forgets somebody: `most` rows at a time; fewer than that were the last. */
+/** A room, and how it forgets somebody: `most` rows at a time; fewer than that were the last. One that says 0 did it in one go. */
 export interface ForgettingRoom {
   readonly room: string;
-  forget(tx: Tx, whom: Forgotten, most: number): Promise<number>;
+  forget(work: Work, whom: Forgotten, most: number): Promise<number>;
 }
 
 type ByAccount = (tx: Tx, accountId: string, most: number) => Promise<number>;
 
 const byAccount = (room: string, forget: ByAccount): ForgettingRoom => ({
   room,
-  forget: (tx, { accountId }, most) => forget(tx, accountId, most),
+  forget: ({ tx }, { accountId }, most) => forget(tx, accountId, most),
 });
 
 /**
@@ -50,7 +52,15 @@ export const FORGETTING: readonly ForgettingRoom[] = [
   byAccount('messages', forgetMessages),
   byAccount('consents', forgetConsentsOf),
   byAccount('disclosures', forgetDisclosures),
-  { room: 'mail', forget: (tx, { addresses }, most) => forgetMailbox(tx, addresses, most) },
+  { room: 'mail', forget: ({ tx }, { addresses }, most) => forgetMailbox(tx, addresses, most) },
+  /* What was told stays, and whom it was about goes. */
+  {
+    room: 'commands',
+    forget: async (work, { accountId }) => {
+      await forgetCommands(work, accountId);
+      return 0;
+    },
+  },
   byAccount('contacts', forgetContacts),
   byAccount('accounts', forgetIdentifiers),
 ];
