@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import Router from '@koa/router';
 import type { Config } from './config.js';
 import { sweepObjections } from './domain/accounts/accounts.js';
+import { auditJobs, endAudit } from './domain/audit/audit.js';
 import { fetchLogo, openClientCache } from './domain/clients/clients.js';
 import { forgetConsents, recordOutdatedConsents } from './domain/consents/consents.js';
 import { sweepContactChanges, sweepProofs } from './domain/contacts/contacts.js';
@@ -42,6 +43,7 @@ import {
   namesOf,
   observeJobs,
   traceOutbound,
+  watchAudit,
   watchDormancy,
   watchLostPhones,
   watchQueues,
@@ -62,7 +64,7 @@ import { openProvider } from './oidc/provider.js';
 import { openSubjects } from './oidc/subjects.js';
 import { flushing, preparedMetadata, unavailability } from './oidc/surface.js';
 import { openKeyring } from './platform/crypto/keyring.js';
-import { type JobDefinition, openJobs } from './platform/jobs/jobs.js';
+import { type JobDefinition, type JobLog, openJobs } from './platform/jobs/jobs.js';
 import { openTransport, sendMailJob } from './platform/mail/mail.js';
 import { openOutbound } from './platform/outbound.js';
 import { openPlaces } from './platform/places.js';
@@ -202,7 +204,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
   const jobs = await openJobs({
     url: config.databaseUrl,
     log,
-    jobs: jobsOf(config, base, () => current.provider),
+    jobs: jobsOf(config, base, log, () => current.provider),
     /* Several processes on one machine share its jobs. */
     concurrency: Math.max(1, Math.ceil(4 / config.workers)),
     observe: observeJobs(telemetry),
@@ -211,6 +213,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
   watchSms(telemetry, base, config.smsPerDay);
   watchDormancy(telemetry, base.dormancyTally);
   watchLostPhones(telemetry, base);
+  watchAudit(telemetry, base);
   let jobsStopped: Promise<void> | undefined;
   return {
     listener: (request, response) => {
@@ -224,6 +227,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       await (jobsStopped ?? jobs.stop());
       await listener.close();
       await reloading;
+      await endAudit(auditOf(config, base, log));
       await base.close();
     },
   };
@@ -301,12 +305,22 @@ function busyPages(words: Words, renderer: Renderer): (acceptLanguage: string | 
   return acceptLanguage => pages.get(words.choose({ acceptLanguage })) ?? '';
 }
 
+const auditOf = ({ issuer, auditHeads: file }: Config, { laterDb: db, keyring }: Base, log: JobLog) => ({
+  db,
+  keyring,
+  issuer,
+  file,
+  log,
+});
+
 /** The one list of what happens later. */
 function jobsOf(
-  { issuer, dormancy: policy, disclosuresKept: days }: Config,
+  config: Config,
   base: Base,
+  log: JobLog,
   provider: Parameters<typeof backchannelLogout>[0],
 ): JobDefinition[] {
+  const { issuer, dormancy: policy, disclosuresKept: days } = config;
   const { laterDb: db, keyring, transport, sms, outbound, renderer, places } = base;
   const ledger = openLedger(db, account => mayAct({ account }));
   const telling = { issuer, keyring, renderer, rp: { name: NAME }, translator: base.words.translator };
@@ -325,6 +339,7 @@ function jobsOf(
     lookAfterDormant(db, { writing: telling, policy, tally: base.dormancyTally }),
     backchannelLogout(provider, db),
     advanceSigningKeys(db),
+    ...auditJobs(auditOf(config, base, log)),
     sweepArtefacts(db),
     sweepProofs(db),
     sweepContactChanges(db),

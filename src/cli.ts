@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { AUDIT_USAGE, runAudit } from './audit-commands.js';
 import { type Config, ConfigError, readConfig, type Settings } from './config.js';
 import { CONSENTS_USAGE, runConsents } from './consent-commands.js';
 import { prepareDatabase } from './database.js';
@@ -58,6 +59,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   'resource-servers': ({ db, words }) => runResourceServers(words, { db, print, fail }),
   topics: ({ words, ...command }) => runTopics(words, messaging(command)),
   messages: ({ words, ...command }) => runMessages(words, messaging(command)),
+  audit: ({ db, config, words }) => runAudit(words, { db, config, print, fail }),
   keys: ({ db, config, words }) => runKeys(words, { db, secret: config.secret, print, fail }),
   dormancy: ({ db, config, words }) => runDormancy(words, { db, config, print, fail }),
   receipts: ({ db, config, words }) => runReceipts(words, { db, config, print, fail }),
@@ -105,6 +107,7 @@ ${CLIENTS_USAGE}
 ${RESOURCES_USAGE}
 ${MESSAGES_USAGE}
 ${KEYS_USAGE}
+${AUDIT_USAGE}
 ${SMS_USAGE}
 ${DORMANCY_USAGE}
 ${PROFILE_USAGE}

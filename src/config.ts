@@ -54,6 +54,8 @@ export interface Settings {
   readonly drainDelay: number;
   /** When accounts that nobody uses are put away, in days; never when undefined. */
   readonly dormancy?: { readonly after: number; readonly notices: number; readonly every: number };
+  /** The file that the heads of the chain of events are added to, outside of the database. */
+  readonly auditHeads?: string;
   /** How long what an app was told is shown after it has been told another value, in days. */
   readonly disclosuresKept: number;
   /** Hours that somebody waits who has lost their phone, and who has nothing stronger left than a password. */
@@ -219,6 +221,7 @@ function complete(values: Values, warnings: readonly string[]): Omit<Settings, '
     ...(values.PLACES === undefined ? {} : { places: resolve(values.PLACES) }),
     maxInFlight: values.MAX_IN_FLIGHT ?? 250,
     ...dormancyOf(values),
+    ...(values.AUDIT_HEADS === undefined ? {} : { auditHeads: resolve(values.AUDIT_HEADS) }),
     disclosuresKept: values.DISCLOSURES_KEPT ?? 1_095,
     lostPhoneWait: values.LOST_PHONE_WAIT ?? 72,
     ...(values.SUPPORT === undefined ? {} : { support: values.SUPPORT }),

@@ -2,6 +2,7 @@ import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Config, Settings } from './config.js';
 import { findDatabase } from './database.js';
+import { type ChainState, chainState, lastHeadAt } from './domain/audit/audit.js';
 import { missingAlgorithms } from './oidc/keys.js';
 import { openKeyring } from './platform/crypto/keyring.js';
 import { tryTransport } from './platform/mail/mail.js';
@@ -42,7 +43,8 @@ async function lookAtInstallation(settings: Settings): Promise<readonly Finding[
     try {
       const inspection = await inspectDatabase(found.config.databaseUrl);
       const findings = judgeDatabase(inspection, settings);
-      return inspection.pending.length > 0 ? findings : [...findings, await lookAtKeys(found.config)];
+      if (inspection.pending.length > 0) return findings;
+      return [...findings, await lookAtKeys(found.config), ...(await lookAtChain(found.config))];
     } finally {
       await found.stop();
     }
@@ -108,6 +110,54 @@ async function lookAtKeys({ databaseUrl, secret }: Config): Promise<Finding> {
   } finally {
     await db.destroy();
   }
+}
+
+async function lookAtChain({ databaseUrl, auditHeads: file }: Config): Promise<readonly Finding[]> {
+  const db = openDatabase(databaseUrl);
+  try {
+    const headAt = file === undefined ? undefined : ((await lastHeadAt(file)) ?? null);
+    return judgeChain(await chainState({ db }), headAt, new Date());
+  } finally {
+    await db.destroy();
+  }
+}
+
+const MINUTE = 60_000;
+const DAY = 1_440 * MINUTE;
+
+/** What the state of the chain of events means; `headAt` is when its head was last written outside: null never, undefined nowhere. */
+export function judgeChain(
+  { events, waiting, checked }: ChainState,
+  headAt: Date | null | undefined,
+  now: Date,
+): readonly Finding[] {
+  const minutes = waiting.since ? Math.floor((now.getTime() - waiting.since.getTime()) / MINUTE) : 0;
+  const late = `Events wait for the chain since ${minutes} minutes; is the server running, and does its log say why?`;
+  const found = `The chain of events was found broken on ${checked?.at.toISOString().slice(0, 10)}; run keyhold audit verify.`;
+  const whole = checked
+    ? `was whole on ${checked.at.toISOString().slice(0, 10)}`
+    : 'was not yet looked at as a whole';
+  return [
+    minutes > 10 ? ['problem', late] : ['ok', `${events} events are sealed.`],
+    checked?.whole === false ? ['problem', found] : ['ok', `The chain of events ${whole}.`],
+    judgeHeads(headAt, events, now),
+  ];
+}
+
+function judgeHeads(headAt: Date | null | undefined, events: number, now: Date): Finding {
+  if (headAt === undefined)
+    return [
+      'note',
+      'Heads of the chain of events are written to the log alone; name a file outside of this machine in KEYHOLD_AUDIT_HEADS, or keep the log.',
+    ];
+  if (headAt === null && events > 0)
+    return ['problem', 'There is no file at KEYHOLD_AUDIT_HEADS yet; may Keyhold write there?'];
+  if (headAt && now.getTime() - headAt.getTime() > 2 * DAY && events > 0)
+    return [
+      'problem',
+      `No head was written to KEYHOLD_AUDIT_HEADS since ${headAt.toISOString().slice(0, 10)}.`,
+    ];
+  return ['ok', 'Heads of the chain of events are written outside of the database.'];
 }
 
 async function lookAtMail({ smtpUrl, mailFrom, production }: Settings): Promise<readonly Finding[]> {

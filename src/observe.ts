@@ -1,4 +1,5 @@
 import type Koa from 'koa';
+import { chainState } from './domain/audit/audit.js';
 import type { PasswordHasher } from './domain/credentials/credentials.js';
 import { countWaiting } from './domain/recoveries/recoveries.js';
 import type { DormancyTally } from './journeys/dormancy/job.js';
@@ -91,6 +92,27 @@ export function watchDormancy({ metrics }: Telemetry, tally: Readonly<DormancyTa
     help: 'Accounts that nobody used: notices sent, stopped because they are used again, put away.',
     labels: ['step'],
     read: () => Object.entries(tally).map(([step, count]) => [count, { step }]),
+  });
+}
+
+/** Watches the chain of events: how far it is behind, and whether it was found broken. */
+export function watchAudit({ metrics }: Telemetry, { laterDb: db }: { readonly laterDb: Db }): void {
+  metrics.watch({
+    kind: 'gauge',
+    name: 'keyhold_audit_lag_seconds',
+    help: 'How long the first event that is in no block of the chain has been waiting.',
+    of: 'database',
+    read: async () => {
+      const { since } = (await chainState({ db })).waiting;
+      return [[since ? Math.max(0, (Date.now() - since.getTime()) / 1000) : 0]];
+    },
+  });
+  metrics.watch({
+    kind: 'gauge',
+    name: 'keyhold_audit_broken',
+    help: '1 when the last look at the whole chain of events found it broken.',
+    of: 'database',
+    read: async () => [[(await chainState({ db })).checked?.whole === false ? 1 : 0]],
   });
 }
 

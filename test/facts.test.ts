@@ -34,7 +34,7 @@ afterAll(async () => {
   await keyhold?.close();
 });
 
-test('every fact that is recorded anywhere is in the list of its room', () => {
+test('C51: every fact that is recorded anywhere is in the list of its room', () => {
   const recorded = sources.flatMap(({ name, text }) =>
     all(/\btype: (?:\w+(?:\.\w+)* === \S+ \? )?'([a-z_]+\.[a-z_]+)'/g, text).map(type => `${type} (${name})`),
   );

@@ -1,8 +1,10 @@
 import type pg from 'pg';
 
-/** What is only added to: events, and what proves who agreed to what. */
+/** What is only added to: events and their chain, and what proves who agreed to what. */
 export const KEPT = [
   'events',
+  'event_blocks',
+  'audit_keys',
   'consent_ledger',
   'consent_wordings',
   'purpose_versions',
