@@ -49,6 +49,7 @@ import {
   watchQueues,
   watchSms,
 } from './observe.js';
+import { accessRoutes } from './oidc/access.js';
 import { mayAct } from './oidc/acting.js';
 import { openClaims } from './oidc/claims.js';
 import { openDeviceCodes } from './oidc/device-codes.js';
@@ -160,6 +161,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     accountRoutes(router, parts);
     unsubscribeRoutes(router, parts);
     receiptRoutes(router, parts);
+    accessRoutes(router, { ...parts, pool: base.pool, claims });
     if (!config.production) mailboxRoutes(router, parts);
 
     pinToIssuer(provider, issuer);
@@ -176,7 +178,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     provider.use(preparedMetadata());
     provider.use(exactPaths());
     provider.use(postedRequests());
-    provider.use(flushing(base.pool, keyring, base.noteReplay, disclosing));
+    provider.use(flushing(base.pool, keyring, base.noteReplay, { disclosing, subjectOf }));
     provider.use(unavailability(provider));
     provider.use(choosePeople(provider, base.csrf, issuer, subjectOf));
     provider.use(pastRoutes(router.routes() as Parameters<typeof pastRoutes>[0]));

@@ -34,15 +34,16 @@ interface TokenClient {
 }
 
 /**
- * Whom the request's access token lets act, or a refusal: a live token for `audience`, of an app and an account that may
- * act now, with a proof of its key where it is bound to one. Cookies count for nothing.
+ * The request's access token with all that it hangs on, or a refusal: a live token for `audience` (for none: one of those that
+ * UserInfo takes), of an app and an account that may act now, with a proof of its key where it is bound to one. Cookies count
+ * for nothing.
  */
-export async function callerOf(
+export async function heldToken(
   ctx: Koa.Context,
   provider: Provider,
-  audience: string,
+  audience: string | undefined,
   allowOrigin: (client: TokenClient) => void,
-): Promise<Caller> {
+) {
   const { value, proves } = presented(ctx);
   const token = await provider.AccessToken.find(value);
   const client = token?.clientId === undefined ? undefined : await provider.Client.find(token.clientId);
@@ -57,17 +58,38 @@ export async function callerOf(
   const snapshot = await requestScope().account(token.accountId);
   const account = acting(snapshot);
   if (!mayAct({ account, authenticatedAt })) throw unknown();
+  const { accountId } = token;
+  return {
+    token,
+    accountId,
+    client,
+    grant,
+    authenticatedAt,
+    acr,
+    secondStep: snapshot?.second_step === true,
+  };
+}
+
+/** Whom the request's access token for an API lets act, and how far, or a refusal. */
+export async function callerOf(
+  ctx: Koa.Context,
+  provider: Provider,
+  audience: string,
+  allowOrigin: (client: TokenClient) => void,
+): Promise<Caller> {
+  const held = await heldToken(ctx, provider, audience, allowOrigin);
+  const { token, accountId, client, grant, authenticatedAt, acr, secondStep } = held;
   const registered = new Set((client['resource_scopes'] as readonly string[] | undefined) ?? []);
   return {
     clientId: client.clientId,
-    accountId: token.accountId,
+    accountId,
     sessionUid: token.sessionUid,
     scopes: new Set(
       words(grant.getResourceScopeFiltered(audience, token.scopes)).filter(scope => registered.has(scope)),
     ),
     authenticatedAt: authenticatedAt === undefined ? undefined : new Date(authenticatedAt * 1000),
     acr: typeof acr === 'string' ? acr : undefined,
-    secondStep: snapshot?.second_step === true,
+    secondStep,
   };
 }
 

@@ -45,6 +45,7 @@ const BACK_CHANNEL: ReadonlySet<string> = new Set([
   'introspection',
   'revocation',
   'userinfo',
+  'access_evaluation',
 ]);
 
 /* Somebody came or went in another tab meanwhile: asked again, the same request sees who is here now. */
@@ -80,6 +81,7 @@ export async function answerConflict(
     /* RFC 9449 §7.1 */
     ctx.set('WWW-Authenticate', `DPoP error="${error}", error_description="${description}"`);
   }
+  ctx.set('Cache-Control', 'no-store');
   ctx.body = { error, error_description: description };
 }
 

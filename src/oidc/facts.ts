@@ -26,6 +26,7 @@ const REFUSALS = [
   'grant.error',
   'userinfo.error',
   'introspection.error',
+  'access_evaluation.error',
   'revocation.error',
   'end_session.error',
   'pushed_authorization_request.error',

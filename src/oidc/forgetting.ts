@@ -6,5 +6,5 @@ import { removeRows } from '../platform/storage/removing.js';
  * unfinished names nobody that it could be found by, and is gone within hours.
  */
 export function forgetArtefacts(tx: Tx, accountId: string, most: number): Promise<number> {
-  return removeRows(tx, ['grants', 'sessions'], accountId, most);
+  return removeRows(tx, ['grants', 'sessions', 'pairwise_subjects'], accountId, most);
 }

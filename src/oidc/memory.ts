@@ -53,6 +53,9 @@ export interface ConsentSnapshot {
   readonly refused_scopes: readonly string[];
   readonly refused_claims: readonly string[];
   readonly resources: Readonly<Record<string, string>>;
+  /** The purposes that data may be used for at this moment (RFC 9396), and those that it may not. */
+  readonly uses: readonly string[];
+  readonly refused_uses: readonly string[];
   /** Purposes whose words changed since they were agreed to. */
   readonly outdated: readonly string[];
   /** What stays here until the person has agreed to the new words. */

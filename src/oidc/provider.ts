@@ -1,6 +1,7 @@
 import type { JWK } from 'jose';
 import Provider, { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Keyring } from '../platform/crypto/keyring.js';
+import { accessMetadata } from './access.js';
 import { openAdapter } from './adapter.js';
 import { type Claims, findAccountBy, tokenClaims } from './claims.js';
 import { CLIENT_PROPERTIES, type ClientRegistry, prepareClientModel } from './clients.js';
@@ -53,7 +54,11 @@ export function openProvider(parts: ProviderParts): Provider {
     features: features(pages, parts.findResourceServer, () => new errors.InvalidTarget()),
     ttl: ENGINE_LIFETIMES,
     claims: claims.engine as NonNullable<Configuration['claims']>,
-    discovery: { prompt_values_supported: PROMPTS, ui_locales_supported: [...parts.languages] },
+    discovery: {
+      prompt_values_supported: PROMPTS,
+      ui_locales_supported: [...parts.languages],
+      ...accessMetadata(issuer),
+    },
     scopes: ['openid', 'offline_access', 'profile', 'email', 'address', 'phone'],
     acrValues: [...STRENGTHS],
     subjectTypes: ['public', 'pairwise'],

@@ -12,8 +12,10 @@ import { paceDevice } from './device-codes.js';
 import type { Disclosing } from './disclosing.js';
 import { JWKS_MAX_AGE } from './keys.js';
 import { notePushedAgain } from './noted-replays.js';
-import { FlushConflict, openScope, withinScope } from './request-scope.js';
+import { FlushConflict, openScope, type RequestScope, withinScope } from './request-scope.js';
 import { endReusedFamily } from './reuse.js';
+import { remembersSubject } from './standing.js';
+import type { SubjectClient, SubjectOf } from './subjects.js';
 
 /* A NUL or half a surrogate pair, which Postgres keeps neither as text nor as JSON. */
 const UNSTORABLE = new Set(['22021', '22P05', '22P02']);
@@ -28,7 +30,7 @@ export function flushing(
   pool: StatementPool,
   keyring: Keyring,
   noteReplay: NoteReplay,
-  disclosing: Disclosing,
+  { disclosing, subjectOf }: { readonly disclosing: Disclosing; readonly subjectOf: SubjectOf },
 ): Koa.Middleware {
   return async (ctx, next) => {
     if (/%00/.test(ctx.url)) throw malformed();
@@ -44,6 +46,7 @@ export function flushing(
       await paceDevice(ctx, pool);
       widenFormTarget(ctx);
       await disclosing.finished(ctx);
+      rememberSubject(ctx, scope, subjectOf);
       try {
         await scope.flush();
       } catch (error) {
@@ -69,13 +72,24 @@ export function unavailability(provider: Provider): Koa.Middleware {
   };
 }
 
+/* An app that asks whether it may names people as it knows them: the way back from such a name is kept as it gets it. */
+function rememberSubject(ctx: Koa.Context, scope: RequestScope, subjectOf: SubjectOf): void {
+  const { route, client, entities } = (ctx as unknown as EngineContext).oidc ?? {};
+  const accountId = entities?.Account?.accountId;
+  if (route !== 'token' || ctx.status !== 200 || client?.subjectType !== 'pairwise' || !accountId) return;
+  scope.writes.along(remembersSubject(subjectOf(accountId, client), accountId));
+}
+
 interface EngineContext {
   readonly oidc?: {
     readonly route?: string;
-    readonly client?: { readonly clientId: string };
+    readonly client?: SubjectClient;
     readonly redirectUriCheckPerformed?: boolean;
     readonly params?: Readonly<Record<string, unknown>>;
-    readonly entities?: { readonly Interaction?: { readonly params: Readonly<Record<string, unknown>> } };
+    readonly entities?: {
+      readonly Interaction?: { readonly params: Readonly<Record<string, unknown>> };
+      readonly Account?: { readonly accountId: string };
+    };
   };
 }
 

@@ -58,13 +58,16 @@ test('what was allowed before there was a ledger is in it, and taking the ledger
   });
   const ledger = await migration('20260121001010_consents_ledger');
   const limitation = await migration('20260121001030_consents_limitation');
+  const uses = await migration('20260122002000_consents_uses');
   const before = await owner('consents').orderBy('client_id');
+  await uses.down(owner);
   await limitation.down(owner);
   await ledger.down(owner);
   const { rows } = await owner.raw('SELECT * FROM consent_snapshots');
   expect(rows).toHaveLength(2);
   await ledger.up(owner);
   await limitation.up(owner);
+  await uses.up(owner);
   await owner.raw('GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC');
   const after = await owner('consents').orderBy('client_id');
   const purposes = await owner('purposes').pluck('id');

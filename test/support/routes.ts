@@ -12,6 +12,7 @@ import { objectionRoutes } from '../../src/journeys/notices/objection.js';
 import { relatedOriginRoutes } from '../../src/journeys/passkey/related-origins.js';
 import { receiptRoutes } from '../../src/journeys/receipts/verify.js';
 import { recoveryRoutes } from '../../src/journeys/recovery/entry.js';
+import { type AccessParts, accessRoutes } from '../../src/oidc/access.js';
 
 /** A route as it is registered: `POST /interaction/:uid/password`. */
 export interface Route {
@@ -32,6 +33,7 @@ export function ownRoutes(): readonly Route[] {
   moveRoutes(router, {} as Parts);
   unsubscribeRoutes(router, {} as Parts);
   receiptRoutes(router, {} as Parts);
+  accessRoutes(router, {} as AccessParts);
   mailboxRoutes(router, {} as Parts);
   accountRoutes(router, {} as Parts);
   /* What answers wherever nothing else does is no route of its own. */

@@ -40,12 +40,15 @@ export interface ConsentTerms {
   readonly validUntil: Date | undefined;
 }
 
-/** Scopes and claims, allowed and refused, and scopes by resource indicator (RFC 8707). */
+/** Scopes, claims and uses, allowed and refused, and scopes by resource indicator (RFC 8707). */
 export interface ConsentAnswers {
   readonly scopes: readonly string[];
   readonly claims: readonly string[];
   readonly refusedScopes: readonly string[];
   readonly refusedClaims: readonly string[];
+  /** The purposes that data may be used for, as the app asked by RFC 9396. */
+  readonly uses: readonly string[];
+  readonly refusedUses: readonly string[];
   readonly resources: Readonly<Record<string, string>>;
 }
 
@@ -131,13 +134,15 @@ export function isOver({ validUntil }: Pick<ConsentState, 'validUntil'>, at: Dat
 }
 
 function stated({ id, notices, language, at, validUntil, ...answers }: ConsentEvent): ConsentState {
-  const { scopes, claims, refusedScopes, refusedClaims, resources } = answers;
+  const { scopes, claims, refusedScopes, refusedClaims, uses, refusedUses, resources } = answers;
   return {
     id,
     scopes: inOrder(scopes),
     claims: inOrder(claims),
     refusedScopes: inOrder(refusedScopes),
     refusedClaims: inOrder(refusedClaims),
+    uses: inOrder(uses),
+    refusedUses: inOrder(refusedUses),
     resources,
     notices,
     language: language ?? 'en',
@@ -157,6 +162,8 @@ function merged(state: ConsentState, event: ConsentEvent): ConsentState {
     claims: beside(state.claims, event.claims, event.refusedClaims),
     refusedScopes: beside(state.refusedScopes, event.refusedScopes, event.scopes),
     refusedClaims: beside(state.refusedClaims, event.refusedClaims, event.claims),
+    uses: beside(state.uses, event.uses, event.refusedUses),
+    refusedUses: beside(state.refusedUses, event.refusedUses, event.uses),
     resources: mergedResources(state.resources, event.resources),
     notices: whole ? event.notices : mergedNotices(state.notices, event),
     validUntil: whole ? event.validUntil : earlier(state.validUntil, event.validUntil),
@@ -169,6 +176,7 @@ function asksAllOf(state: ConsentState, event: ConsentEvent): boolean {
   return (
     asked(state.scopes, event.scopes, event.refusedScopes) &&
     asked(state.claims, event.claims, event.refusedClaims) &&
+    asked(state.uses, event.uses, event.refusedUses) &&
     Object.entries(state.resources).every(([indicator, scopes]) => event.resources[indicator] === scopes)
   );
 }

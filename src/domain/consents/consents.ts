@@ -45,10 +45,14 @@ export const CONSENT_FACTS = [
 ] as const;
 
 /** What somebody allowed an app, what of it they left out, and under which words and terms. */
-export interface ConsentGiven extends Omit<ConsentAnswers, 'resources'>, Partial<ConsentTerms> {
+export interface ConsentGiven
+  extends Omit<ConsentAnswers, 'resources' | 'uses' | 'refusedUses'>,
+    Partial<ConsentTerms> {
   readonly accountId: string;
   readonly clientId: string;
   readonly resources?: ConsentAnswers['resources'];
+  readonly uses?: ConsentAnswers['uses'];
+  readonly refusedUses?: ConsentAnswers['refusedUses'];
   readonly language: string;
   /** How it came about, e.g. `consent_page`. */
   readonly method?: string;
@@ -60,12 +64,19 @@ export interface ConsentGiven extends Omit<ConsentAnswers, 'resources'>, Partial
  */
 export async function giveConsent(work: Work, given: ConsentGiven): Promise<void> {
   await ledger.insertAnswer(work.tx, ledger.entryOf(work, given));
-  const { accountId, clientId, scopes, claims } = given;
+  const { accountId, clientId, scopes, claims, uses = [], refusedUses = [] } = given;
+  const refused = [...given.refusedScopes, ...given.refusedClaims];
   work.record({
     type: 'consent.given',
     accountId,
     clientId,
-    detail: { scopes, claims, refused: [...given.refusedScopes, ...given.refusedClaims] },
+    detail: {
+      scopes,
+      claims,
+      refused,
+      ...(uses.length > 0 && { uses }),
+      ...(refusedUses.length > 0 && { refused_uses: refusedUses }),
+    },
   });
 }
 
@@ -119,14 +130,7 @@ export async function recordExpiry(work: Work, { accountId, clientId }: store.Co
 }
 
 /* What came to an end stands in the event that ended it. */
-const ended = ({ scopes, claims, refusedScopes, refusedClaims, resources, notices }: ConsentState) => ({
-  scopes,
-  claims,
-  refusedScopes,
-  refusedClaims,
-  resources,
-  notices,
-});
+const ended = ({ id: _, language: _l, givenAt: _g, validUntil: _v, ...answers }: ConsentState) => answers;
 
 /** What somebody allows an app now; undefined also when it has ended by itself. */
 export async function findConsent(
@@ -186,6 +190,9 @@ export interface ConsentChange extends Partial<Omit<ConsentTerms, 'notices' | 'r
   readonly allow: readonly string[];
   /** Claims that it may have no more. */
   readonly refuse: readonly string[];
+  /** Purposes that it may use data for from now on, and no more. */
+  readonly allowUses?: readonly string[];
+  readonly refuseUses?: readonly string[];
   /** Until when it may; null for as long as nobody takes it back. */
   readonly until?: Date | null;
   readonly language: string;
@@ -198,7 +205,17 @@ export interface ConsentChange extends Partial<Omit<ConsentTerms, 'notices' | 'r
  */
 export async function changeConsent(
   work: Work,
-  { accountId, clientId, seen, allow, refuse, until, ...said }: ConsentChange,
+  {
+    accountId,
+    clientId,
+    seen,
+    allow,
+    refuse,
+    allowUses = [],
+    refuseUses = [],
+    until,
+    ...said
+  }: ConsentChange,
 ): Promise<boolean> {
   await store.lockSubjects(work.tx, [accountId]);
   const was = await findConsent(work.tx, accountId, clientId, work.at);
@@ -207,9 +224,16 @@ export async function changeConsent(
   const claims = [...was.claims, ...allow].filter(claim => !refuse.includes(claim));
   const refusedClaims = [...was.refusedClaims, ...refuse].filter(claim => !allow.includes(claim));
   const validUntil = until === undefined ? was.validUntil : (until ?? undefined);
-  const answers = { scopes, refusedScopes, resources, notices, claims, refusedClaims, validUntil };
+  const uses = [...was.uses, ...allowUses].filter(use => !refuseUses.includes(use));
+  const refusedUses = [...was.refusedUses, ...refuseUses].filter(use => !allowUses.includes(use));
+  const refusals = { refusedScopes, refusedClaims, refusedUses };
+  const answers = { scopes, claims, uses, ...refusals, resources, notices, validUntil };
   await ledger.insertAnswer(work.tx, ledger.entryOf(work, { accountId, clientId, ...said, ...answers }));
-  work.record({ type: 'consent.changed', accountId, clientId, detail: { allow, refuse } });
+  const changedUses = {
+    ...(allowUses.length > 0 && { allow_uses: allowUses }),
+    ...(refuseUses.length > 0 && { refuse_uses: refuseUses }),
+  };
+  work.record({ type: 'consent.changed', accountId, clientId, detail: { allow, refuse, ...changedUses } });
   return true;
 }
 

@@ -31,6 +31,8 @@ export function entryOf({ actor, at }: Work, said: Said): Entry {
     claims: [],
     refusedScopes: [],
     refusedClaims: [],
+    uses: [],
+    refusedUses: [],
     resources: {},
     notices: {},
     renews: [],
@@ -51,7 +53,8 @@ export function entryOf({ actor, at }: Work, said: Said): Entry {
 
 const OVER = 'coalesce(consents.valid_until <= excluded.given_at, false)';
 const WHOLE = `(${OVER} OR (consents.scopes <@ (excluded.scopes || excluded.refused_scopes)
-    AND consents.claims <@ (excluded.claims || excluded.refused_claims) AND consents.resources <@ excluded.resources))`;
+    AND consents.claims <@ (excluded.claims || excluded.refused_claims)
+    AND consents.uses <@ (excluded.uses || excluded.refused_uses) AND consents.resources <@ excluded.resources))`;
 
 const merged = (column: string, without: string) => `CASE WHEN ${OVER} THEN excluded.${column} ELSE ARRAY(
     SELECT DISTINCT v COLLATE "C" AS v FROM unnest(consents.${column} || excluded.${column}) v
@@ -77,7 +80,7 @@ const MERGED_NOTICES = `CASE WHEN ${WHOLE} THEN excluded.notices ELSE (
 const SAID = `said AS MATERIALIZED (SELECT * FROM jsonb_to_record(CAST(:said AS jsonb)) AS s(account_id uuid, id uuid,
     client_id text, event text, state text, changed_state text, at timestamptz, by_kind text, method text, notices jsonb,
     renews text[], language text, wording text, scopes text[], claims text[], refused_scopes text[], refused_claims text[],
-    resources jsonb, controllers jsonb, recipients jsonb, retention jsonb, jurisdiction text[], withdrawal text,
+    uses text[], refused_uses text[], resources jsonb, controllers jsonb, recipients jsonb, retention jsonb, jurisdiction text[], withdrawal text,
     valid_until timestamptz)),
   subject AS (INSERT INTO consent_subjects (account_id, subject, events)
     SELECT account_id, gen_random_uuid(), 1 FROM said
@@ -90,11 +93,11 @@ const add = (
   state: string,
   more = '',
 ) => `INSERT INTO consent_ledger (subject, nr, id, client_id, event,
-    state, at, by_kind, method, notices, renews, language, wording, scopes, claims, refused_scopes, refused_claims, resources,
-    controllers, recipients, retention, jurisdiction, withdrawal, valid_until)
+    state, at, by_kind, method, notices, renews, language, wording, scopes, claims, refused_scopes, refused_claims, uses,
+    refused_uses, resources, controllers, recipients, retention, jurisdiction, withdrawal, valid_until)
   SELECT subject, events, id, client_id, ${event}, ${state}, at, by_kind, method, notices, renews, language,
-    sha256(convert_to(wording, 'UTF8')), scopes, claims, refused_scopes, refused_claims, resources, controllers, recipients,
-    retention, jurisdiction, withdrawal, valid_until
+    sha256(convert_to(wording, 'UTF8')), scopes, claims, refused_scopes, refused_claims, uses, refused_uses, resources,
+    controllers, recipients, retention, jurisdiction, withdrawal, valid_until
   FROM said, subject${more}`;
 
 /*
@@ -102,15 +105,17 @@ const add = (
  * all answers counted and none lost, each in one statement.
  */
 const GIVE = `WITH ${SAID}, given AS (
-    INSERT INTO consents (account_id, client_id, id, scopes, claims, refused_scopes, refused_claims, resources, notices,
-      language, given_at, valid_until)
-    SELECT account_id, client_id, id, scopes, claims, refused_scopes, refused_claims, resources, notices,
-      language, at, valid_until FROM said, subject
+    INSERT INTO consents (account_id, client_id, id, scopes, claims, refused_scopes, refused_claims, uses, refused_uses,
+      resources, notices, language, given_at, valid_until)
+    SELECT account_id, client_id, id, scopes, claims, refused_scopes, refused_claims, uses, refused_uses,
+      resources, notices, language, at, valid_until FROM said, subject
     ON CONFLICT (account_id, client_id) DO UPDATE SET
       scopes = ${merged('scopes', 'refused_scopes')},
       claims = ${merged('claims', 'refused_claims')},
       refused_scopes = ${merged('refused_scopes', 'scopes')},
       refused_claims = ${merged('refused_claims', 'claims')},
+      uses = ${merged('uses', 'refused_uses')},
+      refused_uses = ${merged('refused_uses', 'uses')},
       resources = ${MERGED_RESOURCES},
       notices = ${MERGED_NOTICES},
       valid_until = CASE WHEN ${WHOLE} THEN excluded.valid_until ELSE least(consents.valid_until, excluded.valid_until) END,
@@ -139,6 +144,8 @@ function said(entry: Entry, event: ConsentEventName): string {
     claims: inOrder(entry.claims),
     refused_scopes: inOrder(entry.refusedScopes),
     refused_claims: inOrder(entry.refusedClaims),
+    uses: inOrder(entry.uses),
+    refused_uses: inOrder(entry.refusedUses),
     resources: entry.resources,
     controllers: entry.controllers,
     recipients: entry.recipients,

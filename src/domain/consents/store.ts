@@ -17,6 +17,8 @@ interface StateRow {
   readonly claims: readonly string[];
   readonly refused_scopes: readonly string[];
   readonly refused_claims: readonly string[];
+  readonly uses: readonly string[];
+  readonly refused_uses: readonly string[];
   readonly resources: Readonly<Record<string, string>>;
   readonly notices: Readonly<Record<string, number>>;
   readonly language: string;
@@ -30,6 +32,8 @@ const STATE = [
   'claims',
   'refused_scopes',
   'refused_claims',
+  'uses',
+  'refused_uses',
   'resources',
   'notices',
   'language',
@@ -43,6 +47,8 @@ const stateOf = (row: StateRow): ConsentState => ({
   claims: row.claims,
   refusedScopes: row.refused_scopes,
   refusedClaims: row.refused_claims,
+  uses: row.uses,
+  refusedUses: row.refused_uses,
   resources: row.resources,
   notices: row.notices,
   language: row.language,
@@ -123,8 +129,8 @@ function eventOf(row: LedgerRow): ConsentEvent {
 }
 
 const EVENT = `l.subject, l.nr, l.id, l.client_id, l.event, l.state, l.at, l.by_kind, l.method, l.notices, l.renews,
-  l.language, encode(l.wording, 'hex') AS wording, l.scopes, l.claims, l.refused_scopes, l.refused_claims, l.resources,
-  l.controllers, l.recipients, l.retention, l.jurisdiction, l.withdrawal, l.valid_until`;
+  l.language, encode(l.wording, 'hex') AS wording, l.scopes, l.claims, l.refused_scopes, l.refused_claims, l.uses,
+  l.refused_uses, l.resources, l.controllers, l.recipients, l.retention, l.jurisdiction, l.withdrawal, l.valid_until`;
 
 /** A stretch of somebody's ledger, oldest first: of one app or of all, after an event, as many as these. */
 export interface LedgerStretch {

@@ -13,8 +13,6 @@ export interface Rule {
   readonly optInUnder: number | undefined;
   /** Below this age nobody can say yes for themselves. */
   readonly parentUnder: number;
-  /** A signal of the browser counts as a no by law; it does everywhere here. */
-  readonly signal: boolean;
   readonly source: string;
 }
 
@@ -57,32 +55,27 @@ const GDPR_AGES: readonly (readonly [place: string, age: number, source: string]
 
 const COPPA = '16 CFR 312';
 
-/* American states: a signal of the browser counts where the last member says so. */
-const STATES: readonly (readonly [
-  place: string,
-  optInUnder: number | undefined,
-  source: string,
-  signal: boolean,
-])[] = [
-  ['US-CA', 16, 'Cal. Civ. Code § 1798.120(c)(d), .135; 11 CCR § 7025', true],
-  ['US-CO', undefined, 'C.R.S. § 6-1-1306(1)(a)', true],
-  ['US-CT', 16, 'Conn. Gen. Stat. § 42-520', true],
-  ['US-DE', 18, '6 Del. C. § 12D-106', true],
-  ['US-MD', 18, 'Md. Code, Com. Law § 14-4707', true],
-  ['US-MN', 16, 'Minn. Stat. § 325M.16', true],
-  ['US-MT', 16, 'Mont. Code § 30-14-2812', true],
-  ['US-NE', undefined, 'Neb. Rev. Stat. § 87-1114', true],
-  ['US-NH', 16, 'N.H. RSA 507-H:6', true],
-  ['US-NJ', 17, 'N.J.S.A. 56:8-166.12', true],
-  ['US-OR', 16, 'ORS 646A.574 to .578', true],
-  ['US-TX', undefined, 'Tex. Bus. & Com. Code § 541.055(e)', true],
-  ['US-IA', undefined, 'Iowa Code § 715D.3', false],
-  ['US-IN', undefined, 'Ind. Code § 24-15-3', false],
-  ['US-KY', undefined, 'KRS 367.3615', false],
-  ['US-RI', undefined, 'R.I. Gen. Laws § 6-48.1-5', false],
-  ['US-TN', undefined, 'Tenn. Code § 47-18-3304', false],
-  ['US-UT', undefined, 'Utah Code § 13-61-201', false],
-  ['US-VA', undefined, 'Va. Code § 59.1-577', false],
+/* American states. A signal of the browser is a no by the law of most of them; here it is everywhere. */
+const STATES: readonly (readonly [place: string, optInUnder: number | undefined, source: string])[] = [
+  ['US-CA', 16, 'Cal. Civ. Code § 1798.120(c)(d), .135; 11 CCR § 7025'],
+  ['US-CO', undefined, 'C.R.S. § 6-1-1306(1)(a)'],
+  ['US-CT', 16, 'Conn. Gen. Stat. § 42-520'],
+  ['US-DE', 18, '6 Del. C. § 12D-106'],
+  ['US-MD', 18, 'Md. Code, Com. Law § 14-4707'],
+  ['US-MN', 16, 'Minn. Stat. § 325M.16'],
+  ['US-MT', 16, 'Mont. Code § 30-14-2812'],
+  ['US-NE', undefined, 'Neb. Rev. Stat. § 87-1114'],
+  ['US-NH', 16, 'N.H. RSA 507-H:6'],
+  ['US-NJ', 17, 'N.J.S.A. 56:8-166.12'],
+  ['US-OR', 16, 'ORS 646A.574 to .578'],
+  ['US-TX', undefined, 'Tex. Bus. & Com. Code § 541.055(e)'],
+  ['US-IA', undefined, 'Iowa Code § 715D.3'],
+  ['US-IN', undefined, 'Ind. Code § 24-15-3'],
+  ['US-KY', undefined, 'KRS 367.3615'],
+  ['US-RI', undefined, 'R.I. Gen. Laws § 6-48.1-5'],
+  ['US-TN', undefined, 'Tenn. Code § 47-18-3304'],
+  ['US-UT', undefined, 'Utah Code § 13-61-201'],
+  ['US-VA', undefined, 'Va. Code § 59.1-577'],
 ];
 
 const ADULT = 18;
@@ -92,16 +85,14 @@ const gdpr = ([place, parentUnder, source]: (typeof GDPR_AGES)[number]): Rule =>
   regime: 'opt_in',
   optInUnder: undefined,
   parentUnder,
-  signal: false,
   source: `${GDPR}; ${source}`,
 });
 
-const state = ([place, optInUnder, source, signal]: (typeof STATES)[number]): Rule => ({
+const state = ([place, optInUnder, source]: (typeof STATES)[number]): Rule => ({
   place,
   regime: 'opt_out',
   optInUnder: optInUnder ?? 13,
   parentUnder: 13,
-  signal,
   source: `${source}; ${COPPA}`,
 });
 
@@ -113,7 +104,6 @@ export const RULES: readonly Rule[] = [
     regime: 'opt_in',
     optInUnder: undefined,
     parentUnder: 16,
-    signal: false,
     source: 'FADP Art. 6(6)(7), 30; the age by analogy',
   },
   {
@@ -121,7 +111,6 @@ export const RULES: readonly Rule[] = [
     regime: 'opt_in',
     optInUnder: undefined,
     parentUnder: 12,
-    signal: false,
     source: 'LGPD Art. 7(I), 14',
   },
   ...STATES.map(state),
@@ -131,7 +120,6 @@ export const RULES: readonly Rule[] = [
     regime: 'opt_out',
     optInUnder: ADULT,
     parentUnder: 13,
-    signal: true,
     source: `the strictest of its states; ${COPPA}`,
   },
 ];
@@ -142,7 +130,6 @@ const ELSEWHERE: Rule = {
   regime: 'opt_in',
   optInUnder: undefined,
   parentUnder: 16,
-  signal: false,
   source: 'nothing is known about this place, so the strictest counts',
 };
 
