@@ -47,17 +47,19 @@ export function openDisclosing({ schema, keyring, claims }: DisclosingParts): Di
   );
   const leaving = async ({ accountId, clientId, allowedTo = clientId, told }: Leaving) => {
     const scope = requestScope();
-    const hash = hashingOf(keyring, accountId, await scope.account(accountId));
     const answers = Object.entries(told).flatMap(([name, all]): Answer[] => {
       const way = name as Way;
       const personal = personalOf(all, way);
-      const before = scope.toldLast(accountId, clientId, way);
-      return Object.keys(personal).length === 0 ? [] : [{ way, told: personal, before }];
+      if (Object.keys(personal).length === 0) return [];
+      const digest = keyring.mac('disclosed', `${accountId} ${way} ${JSON.stringify(personal)}`);
+      const answer = { way, told: personal, digest: digest.toString('base64url').slice(0, 22) };
+      return scope.knownAnswers(accountId, clientId, way).includes(answer.digest) ? [] : [answer];
     });
+    if (answers.length === 0) return;
+    const hash = hashingOf(keyring, accountId, await scope.account(accountId));
     const purposeOf = (claim: string) => purposes.get(claim);
     const consentId = scope.consentInHand(accountId, allowedTo)?.id;
-    const clause = discloses({ accountId, clientId, consentId, hash, purposeOf }, answers);
-    if (clause) scope.writes.along(clause);
+    scope.writes.along(discloses({ accountId, clientId, consentId, hash, purposeOf }, answers));
   };
   return {
     leaving,

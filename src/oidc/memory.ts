@@ -1,4 +1,3 @@
-import type { Hashes } from '../domain/disclosures/disclosures.js';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { learnSubjectKey } from '../platform/storage/origin.js';
 import type { ActingAccount } from './acting.js';
@@ -66,8 +65,8 @@ export interface ConsentSnapshot {
 export type ReadRow = Partial<
   Record<'artefact' | 'grant' | 'session' | 'account' | 'consent', Payload | null>
 > & {
-  /** By way and app, the hashes of what was told last about whom a token is for. */
-  readonly told?: Readonly<Record<string, Hashes>> | null;
+  /** By way and app, digests of the answers about whom a token is for that are known there. */
+  readonly told?: Readonly<Record<string, readonly string[]>> | null;
   /** How many people are signed in in the browser that asks. */
   readonly crowd?: number;
   /** Everybody who is signed in there, each with their account. */
@@ -85,8 +84,8 @@ export interface Memory {
   readonly accounts: Map<string, AccountSnapshot | undefined>;
   /** By account and client. */
   readonly consents: Map<string, ConsentSnapshot | undefined>;
-  /** What apps were told last, by account, way and app. */
-  readonly told: Map<string, Hashes>;
+  /** Digests of the answers that apps know, by account, way and app. */
+  readonly told: Map<string, readonly string[]>;
   /** The journey's notes of a pending request. */
   readonly progress: Map<string, Payload>;
   /** The digest of the browser that a pending request was begun in, as hex. */
@@ -157,7 +156,7 @@ export function learn(memory: Memory, row: ReadRow, keyring: Keyring, clientId: 
     memory.consents.set(consentKey(snapshot.account_id, snapshot.client_id), snapshot);
   }
   const about = row.artefact?.['account_id'];
-  for (const [key, hashes] of Object.entries(row.told ?? {})) memory.told.set(`${about} ${key}`, hashes);
+  for (const [key, digests] of Object.entries(row.told ?? {})) memory.told.set(`${about} ${key}`, digests);
   learnAbsences(memory, row, clientId);
 }
 

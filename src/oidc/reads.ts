@@ -51,12 +51,12 @@ const LEAVES: Readonly<Record<string, readonly string[]>> = {
   AccessToken: ['userinfo', 'introspection', 'api'],
 };
 
-/* What those who will be told something were told last, so that telling them the same again writes nothing. */
+/* The answers that those who will be told something know already, so that telling them the same again writes nothing. */
 function toldLast(model: string, columns: readonly { readonly column: string }[]): string {
   const ways = (LEAVES[model] ?? []).map(way => `'${way}'`).join(', ');
   if (ways === '') return '';
   const apps = columns.some(({ column }) => column === 'aud') ? 't.client_id, t.aud' : 't.client_id';
-  return `, (SELECT jsonb_object_agg(d.way || ' ' || d.client_id, d.claims) FROM disclosure_snapshots d
+  return `, (SELECT jsonb_object_agg(d.way || ' ' || d.client_id, d.answers) FROM disclosure_snapshots d
       WHERE d.account_id = t.account_id AND d.client_id = ANY (ARRAY[${apps}]) AND d.way = ANY (ARRAY[${ways}])) AS told`;
 }
 

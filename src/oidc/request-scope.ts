@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Hashes } from '../domain/disclosures/disclosures.js';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { type NamedStatement, type StatementPool, statement } from '../platform/storage/db.js';
 import { type SubjectKeyRow, sealOrigins, sealVisit } from '../platform/storage/origin.js';
@@ -53,7 +52,7 @@ export interface RequestScope {
   /** What somebody allowed an app, as far as the request has read it along. */
   consentInHand(accountId: string, clientId: string): ConsentSnapshot | undefined;
   /** The hashes of what an app was told last about somebody in one way, as far as the request has read it along. */
-  toldLast(accountId: string, clientId: string, way: string): Hashes;
+  knownAnswers(accountId: string, clientId: string, way: string): readonly string[];
   progress(interactionId: string): Payload;
   /** Whether a pending request was begun in the browser that asks. */
   begunHere(interactionId: string): boolean;
@@ -101,7 +100,7 @@ export function openScope(pool: StatementPool, keyring: Keyring, hints: Hints): 
     account: reading.account,
     consent: reading.consent,
     consentInHand: (accountId, clientId) => memory.consents.get(consentKey(accountId, clientId)),
-    toldLast: (accountId, clientId, way) => memory.told.get(toldKey(accountId, clientId, way)) ?? {},
+    knownAnswers: (accountId, clientId, way) => memory.told.get(toldKey(accountId, clientId, way)) ?? [],
     progress: id => memory.progress.get(id) ?? {},
     begunHere: id => {
       const begunIn = memory.begunIn.get(id);

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
 import {
   discloses,
-  type Hashes,
   listDisclosures,
   listStatement,
   listTold,
@@ -47,15 +46,9 @@ async function newAccount(): Promise<string> {
 }
 
 /** Tells an app something, as an answer does that knows nothing of what was told before. */
-async function tell(
-  accountId: string,
-  told: Told,
-  way: Way = 'userinfo',
-  before: Hashes = {},
-): Promise<void> {
+async function tell(accountId: string, told: Told, way: Way = 'userinfo'): Promise<void> {
   const recipient = { accountId, clientId: 'shop', consentId: undefined, hash, purposeOf: () => 'account' };
-  const clause = discloses(recipient, [{ way, told, before }]);
-  if (!clause) return;
+  const clause = discloses(recipient, [{ way, told, digest: JSON.stringify(told) }]);
   const { values, bind } = openBinder();
   const sql = `WITH ${clause(bind).parts.join(',\n')} SELECT 1`;
   await pool.query(statement(sql, values));
@@ -92,6 +85,27 @@ test('a claim is on record once for each of its values, also when it changes bac
   expect(await claimsOf(accountId)).toHaveLength(4);
   await tell(accountId, { name: 'Ada' }, 'id_token');
   expect(await claimsOf(accountId)).toHaveLength(5);
+});
+
+test('an answer is known until a value in any answer changes; at most eight are', async () => {
+  const accountId = await newAccount();
+  const known = async () => {
+    const [row] = await database.db('disclosed').where({ account_id: accountId, way: 'userinfo' });
+    return row.answers.map((text: string) => JSON.parse(text));
+  };
+  const [one, both, other] = [{ name: 'Ada' }, { name: 'Ada', sub: '1' }, { sub: '1' }];
+  for (const told of [one, both, one]) await tell(accountId, told);
+  expect(await known()).toEqual([one, both]);
+  for (const told of [both, other, one]) await tell(accountId, told);
+  expect(await known()).toEqual([one, other, both]);
+  await tell(accountId, one, 'id_token');
+  await tell(accountId, { name: 'Grace' }, 'id_token');
+  expect(await known()).toEqual([one, other, both]);
+  await tell(accountId, { name: 'Grace' });
+  expect(await known()).toEqual([{ name: 'Grace' }]);
+  for (let more = 0; more < 9; more++) await tell(accountId, { name: 'Grace', [`c${more}`]: 1 });
+  for (let more = 0; more < 9; more++) await tell(accountId, { [`c${more}`]: 1 });
+  expect(await known()).toHaveLength(8);
 });
 
 test('members of a value in another order are the same value', () => {

@@ -25,9 +25,11 @@ export type Told = Readonly<Record<string, unknown>>;
 export function personalOf(answer: Told, way: Way): Told {
   const isProtocol = (name: string) =>
     PROTOCOL_CLAIMS.has(name) || (way === 'introspection' && OF_INTROSPECTION.has(name));
-  return Object.fromEntries(
-    Object.entries(answer).filter(([name, value]) => value !== undefined && !isProtocol(name)),
-  );
+  const personal: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(answer)) {
+    if (value !== undefined && !isProtocol(name)) personal[name] = value;
+  }
+  return personal;
 }
 
 /* The order of members says nothing. */
@@ -55,17 +57,12 @@ export function openHashing(key: Buffer): HashValue {
       .slice(0, BYTES * 2);
 }
 
-/** Hashes by claim: of what is being told, or of what was told last. */
+/** Hashes by claim. */
 export type Hashes = Readonly<Record<string, string>>;
 
 /** The hash of each claim of what is told. */
 export function hashesOf(told: Told, hash: HashValue): Hashes {
   return Object.fromEntries(Object.entries(told).map(([claim, value]) => [claim, hash(claim, value)]));
-}
-
-/** Whether something is told that was not told before, or has another value now. */
-export function isNews(told: Hashes, before: Hashes): boolean {
-  return Object.entries(told).some(([claim, hash]) => before[claim] !== hash);
 }
 
 /** One claim that left: when, to whom, how, and why it was allowed to. */

@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Clause } from '../../platform/storage/db.js';
-import { type Hashes, type HashValue, hashesOf, isNews, type Told, type Way } from './disclosure.js';
+import { type HashValue, hashesOf, type Told, type Way } from './disclosure.js';
 import { insertDisclosures } from './store.js';
 
 export {
@@ -29,8 +29,8 @@ export interface Answer {
   readonly way: Way;
   /** All of it that is about the person. */
   readonly told: Told;
-  /** What the app was told last in this way, as far as it was read; the database looks once more. */
-  readonly before: Hashes;
+  /** By which the same answer is recognised the next time. */
+  readonly digest: string;
 }
 
 /** Whom answers are about, and who gets them. */
@@ -44,18 +44,15 @@ export interface Recipient {
   readonly purposeOf: (claim: string) => string | undefined;
 }
 
-/** What puts on record whatever of these answers is new to the app; undefined when nothing is. */
-export function discloses(recipient: Recipient, answers: readonly Answer[]): Clause | undefined {
+/** What puts on record whatever of these answers is new to the app; the database looks which claims are. */
+export function discloses(recipient: Recipient, answers: readonly Answer[]): Clause {
   const { accountId, clientId, consentId, hash, purposeOf } = recipient;
   const at = new Date();
-  const news = answers.flatMap(({ way, told, before }) => {
+  const news = answers.map(({ way, told, digest }) => {
     const hashes = hashesOf(told, hash);
-    if (!isNews(hashes, before)) return [];
     const purposes = Object.keys(told).map(claim => [claim, purposeOf(claim)] as const);
     const known = purposes.filter((entry): entry is [string, string] => entry[1] !== undefined);
-    return [{ id: uuidv7(), way, hashes, purposes: Object.fromEntries(known) }];
+    return { id: uuidv7(), way, digest, hashes, purposes: Object.fromEntries(known) };
   });
-  return news.length === 0
-    ? undefined
-    : insertDisclosures({ accountId, clientId, consentId, at, answers: news });
+  return insertDisclosures({ accountId, clientId, consentId, at, answers: news });
 }

@@ -12,11 +12,15 @@ export interface Leaving {
   readonly answers: readonly {
     readonly id: string;
     readonly way: Way;
+    readonly digest: string;
     readonly hashes: Hashes;
     /** By claim; of those that are held for none, nothing. */
     readonly purposes: Readonly<Record<string, string>>;
   }[];
 }
+
+/* An app that asks for the same in more ways than these by turns costs a write each time, and no row. */
+const REMEMBERED = 8;
 
 /**
  * Puts on record what leaves, as part of another statement: of each claim one row if it is new to the app or has another
@@ -24,7 +28,7 @@ export interface Leaving {
  * locks in the order of the ways.
  */
 export function insertDisclosures({ accountId, clientId, consentId, at, answers }: Leaving): Clause {
-  const told = answers.map(({ id, way, hashes }) => ({ id, way, claims: hashes }));
+  const told = answers.map(({ id, way, digest, hashes }) => ({ id, way, digest, claims: hashes }));
   const claims = answers.flatMap(({ id, way, hashes, purposes }) =>
     Object.entries(hashes).map(([claim, hash]) => ({
       id,
@@ -39,14 +43,16 @@ export function insertDisclosures({ accountId, clientId, consentId, at, answers 
     const changed = `SELECT key, d.ids -> key AS before FROM jsonb_each(excluded.claims)
       WHERE d.claims -> key IS DISTINCT FROM value`;
     const parts = [
-      `disclosing AS (INSERT INTO disclosed AS d (account_id, client_id, way, claims, ids, changed)
+      `disclosing AS (INSERT INTO disclosed AS d (account_id, client_id, way, claims, ids, changed, answers)
         SELECT ${account}, ${client}, way, claims, (SELECT jsonb_object_agg(key, id) FROM jsonb_object_keys(claims) key),
-          (SELECT jsonb_object_agg(key, NULL) FROM jsonb_object_keys(claims) key)
-        FROM jsonb_to_recordset(${bind(JSON.stringify(told), 'jsonb')}) AS t(id uuid, way text, claims jsonb) ORDER BY way
+          (SELECT jsonb_object_agg(key, NULL) FROM jsonb_object_keys(claims) key), ARRAY[digest]
+        FROM jsonb_to_recordset(${bind(JSON.stringify(told), 'jsonb')}) AS t(id uuid, way text, digest text, claims jsonb) ORDER BY way
         ON CONFLICT (account_id, client_id, way) DO UPDATE SET
           claims = d.claims || excluded.claims,
           ids = d.ids || (SELECT coalesce(jsonb_object_agg(key, excluded.ids -> key), '{}') FROM (${changed}) c),
-          changed = (SELECT coalesce(jsonb_object_agg(key, before), '{}') FROM (${changed}) c)
+          changed = (SELECT coalesce(jsonb_object_agg(key, before), '{}') FROM (${changed}) c),
+          answers = CASE WHEN EXISTS (${changed}) THEN excluded.answers
+            ELSE (excluded.answers || array_remove(d.answers, excluded.answers[1]))[1:${REMEMBERED}] END
         RETURNING way, changed)`,
       `disclosures_left AS (INSERT INTO disclosures
           (account_id, id, claim, client_id, way, value_hash, purpose, consent_id, at, replaces)
