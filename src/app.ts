@@ -5,6 +5,7 @@ import type { Config } from './config.js';
 import { sweepObjections } from './domain/accounts/accounts.js';
 import { auditJobs, endAudit } from './domain/audit/audit.js';
 import { fetchLogo, openClientCache } from './domain/clients/clients.js';
+import { sweepCommands, tellApps } from './domain/commands/commands.js';
 import { forgetConsents, recordOutdatedConsents } from './domain/consents/consents.js';
 import { sweepContactChanges, sweepProofs } from './domain/contacts/contacts.js';
 import { sweepCorrections } from './domain/corrections/corrections.js';
@@ -17,6 +18,8 @@ import { bringAboutChanges, type Decision, openSchema, sweepProfiles } from './d
 import { openProtection, openReplayNotes, sweepAllAttempts } from './domain/protection/protection.js';
 import { openResourceCache } from './domain/resources/resources.js';
 import { appRoutes } from './journeys/apps/pages.js';
+import { callbackRoutes } from './journeys/commands/callback.js';
+import { tellOfEnds } from './journeys/consent/tell-of-end.js';
 import { expireConsents } from './journeys/consent/withdraw.js';
 import { countDevices } from './journeys/device-grant/asking.js';
 import { devicePages } from './journeys/device-grant/outcome.js';
@@ -64,6 +67,7 @@ import { postedRequests } from './oidc/posted-requests.js';
 import { openProvider } from './oidc/provider.js';
 import { openSubjects } from './oidc/subjects.js';
 import { flushing, preparedMetadata, unavailability } from './oidc/surface.js';
+import { openTokenSigner } from './oidc/token-signer.js';
 import { openKeyring } from './platform/crypto/keyring.js';
 import { type JobDefinition, type JobLog, openJobs } from './platform/jobs/jobs.js';
 import { openTransport, sendMailJob } from './platform/mail/mail.js';
@@ -162,6 +166,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     unsubscribeRoutes(router, parts);
     receiptRoutes(router, parts);
     accessRoutes(router, { ...parts, pool: base.pool, claims });
+    callbackRoutes(router, parts);
     if (!config.production) mailboxRoutes(router, parts);
 
     pinToIssuer(provider, issuer);
@@ -340,6 +345,9 @@ function jobsOf(
     lookAfterRecoveries(db, { telling }),
     lookAfterDormant(db, { writing: telling, policy, tally: base.dormancyTally }),
     backchannelLogout(provider, db),
+    tellApps({ db, keyring, outbound, issuer, sign: openTokenSigner(db, keyring) }),
+    sweepCommands(db),
+    tellOfEnds(db, { keyring, subjectOf: openSubjects(keyring) }),
     advanceSigningKeys(db),
     ...auditJobs(auditOf(config, base, log)),
     sweepArtefacts(db),

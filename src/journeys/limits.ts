@@ -64,6 +64,8 @@ export const MAILS: Allowance = {
 };
 /** Receipts that one network has checked. */
 export const RECEIPTS: Allowance = { name: 'receipt', network: 60, window: QUARTER, ...tries };
+/** Answers of apps with a token that is not good, from one network. */
+export const CALLBACKS: Allowance = { name: 'callback', network: 300, window: QUARTER, ...tries };
 /** Passkey challenges that one network may ask for. */
 export const CHALLENGES: Allowance = { name: 'challenge', network: 300, window: QUARTER, ...tries };
 

@@ -1,3 +1,4 @@
+import type { Client } from '../domain/clients/clients.js';
 import type { Keyring } from '../platform/crypto/keyring.js';
 
 /** What decides which subject an app knows people by. */
@@ -16,4 +17,27 @@ export function openSubjects(keyring: Keyring): SubjectOf {
     client?.subjectType === 'pairwise'
       ? keyring.mac('pairwise-subject', `${client.sectorIdentifier}\n${accountId}`).toString('base64url')
       : accountId;
+}
+
+/**
+ * What decides the subject of a registered app, as the engine has it (OpenID Connect Core §8.1): also of one that is turned
+ * off, which the engine does not know any more.
+ */
+export function subjectClientOf({
+  id,
+  metadata,
+}: Pick<Client, 'id'> & {
+  readonly metadata: Pick<
+    Client['metadata'],
+    'subject_type' | 'sector_identifier_uri' | 'redirect_uris' | 'jwks_uri' | 'response_types'
+  >;
+}): SubjectClient {
+  const {
+    subject_type: subjectType,
+    sector_identifier_uri: sector,
+    redirect_uris: back,
+    jwks_uri: keys,
+  } = metadata;
+  const of = sector ?? (metadata.response_types.length > 0 ? back[0] : keys);
+  return { clientId: id, subjectType, ...(of !== undefined && { sectorIdentifier: new URL(of).host }) };
 }

@@ -108,6 +108,7 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'GET /objection/:token': LINK,
   'POST /objection/:token': LINK,
   'POST /receipts/verify': { secret: 'a signed receipt', limit: 'receipt' },
+  'POST /commands/callback': { secret: 'the token of a command', limit: 'callback' },
   'GET /unsubscribe/:token': SEALED,
   'POST /unsubscribe/:token': SEALED,
   'POST /unsubscribe/:token/undo': SEALED,
@@ -318,6 +319,15 @@ KNOCKS['POST /receipts/verify'] = async () => async () =>
       method: 'POST',
       headers: { 'content-type': 'application/jose' },
       body: 'a.b.c',
+    })
+  ).status;
+
+KNOCKS['POST /commands/callback'] = async () => async () =>
+  (
+    await fetch(`${keyhold.origin}/commands/callback`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${'x'.repeat(43)}` },
+      body: '{}',
     })
   ).status;
 

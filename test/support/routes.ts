@@ -1,5 +1,6 @@
 import Router from '@koa/router';
 import { appRoutes } from '../../src/journeys/apps/pages.js';
+import { callbackRoutes } from '../../src/journeys/commands/callback.js';
 import { deviceRoutes } from '../../src/journeys/device-grant/pages.js';
 import { mailboxRoutes } from '../../src/journeys/home/mailbox.js';
 import { homeRoutes } from '../../src/journeys/home/pages.js';
@@ -34,6 +35,7 @@ export function ownRoutes(): readonly Route[] {
   unsubscribeRoutes(router, {} as Parts);
   receiptRoutes(router, {} as Parts);
   accessRoutes(router, {} as AccessParts);
+  callbackRoutes(router, {} as Parts);
   mailboxRoutes(router, {} as Parts);
   accountRoutes(router, {} as Parts);
   /* What answers wherever nothing else does is no route of its own. */

@@ -59,6 +59,9 @@ export interface Telling {
   readonly wakes?: string;
 }
 
+/** What is sealed of a command, while something may still be told. */
+export type Told = Pick<Telling, 'subject' | 'claims' | 'before' | 'because'>;
+
 /** What an app was told, and what became of it. */
 export interface Command {
   readonly id: string;

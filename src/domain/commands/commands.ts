@@ -4,17 +4,29 @@ import { digest } from '../../platform/crypto/tokens.js';
 import { Refusal } from '../../platform/errors.js';
 import type { Db, Tx } from '../../platform/storage/db.js';
 import type { Work } from '../../platform/storage/work.js';
-import type { Command, Reason, Telling } from './command.js';
+import { judgeStatement } from './answers.js';
+import { type Command, OPEN_STATES, type Reason, type Telling } from './command.js';
 import {
+  callbackToken,
+  openTold,
+  recordOf,
+  sealTold,
+  settleCommand,
+  TELL_APPS,
+  wakeWhoWaits,
+} from './settling.js';
+import {
+  type Awaited,
   beginAnew,
   blankAccount,
+  findByCallback,
   findCommand,
   insertCommands,
   listByReason,
   listCommands,
   type Outcome,
-  type Settled,
   settle,
+  useCallback,
 } from './store.js';
 
 export {
@@ -34,39 +46,15 @@ export {
   routeOf,
   type Telling,
 } from './command.js';
+export { sweepCommands, type TellingParts, tellApps, tellDue } from './jobs.js';
+export { CALLBACK_PATH, type SignToken, type Unsigned } from './requests.js';
+export { COMMAND_FACTS, settleCommand, TELL_APPS } from './settling.js';
 export { countCommands, findCommand } from './store.js';
-
-/** Every fact that this room leaves. */
-export const COMMAND_FACTS = [
-  'command.sent',
-  'command.answered',
-  'command.unreachable',
-  'command.begun_anew',
-  'command.given_up',
-] as const;
-
-/** The job that tells apps what waits to be told. */
-export const TELL_APPS = 'tell-apps';
 
 /** How many days an app is tried, unless the operator says otherwise. */
 export const TRIED_DAYS = 7;
 const DAY_MS = 86_400_000;
 const BATCH = 500;
-
-/** What is sealed of a command. */
-export type Told = Pick<Telling, 'subject' | 'claims' | 'before' | 'because'>;
-
-const SEAL = 'command';
-
-/** What a command tells, of a row that still says it. */
-export function openTold(keyring: Keyring, sealed: Buffer): Told {
-  return JSON.parse(keyring.open(SEAL, sealed)) as Told;
-}
-
-/** The token by which an app answers later: the same at every try, so that an app may keep the first it got. */
-export function callbackToken(keyring: Keyring, { id, round }: Pick<Command, 'id' | 'round'>): string {
-  return keyring.mac('command-callback', `${id}\n${round}`).toString('base64url');
-}
 
 const woken = new WeakSet<Work>();
 
@@ -130,7 +118,7 @@ function newCommand(work: Work, keyring: Keyring, id: string, telling: Telling, 
     command,
     accountId,
     wakes,
-    sealed: keyring.seal(SEAL, JSON.stringify(told satisfies Told)),
+    sealed: sealTold(keyring, told),
     dueAt: notBefore,
     until: new Date(notBefore.getTime() + days * DAY_MS),
     callbackDigest: digest(callbackToken(keyring, { id, round: 1 })),
@@ -187,7 +175,7 @@ export async function retryCommand(
     until: new Date(work.at.getTime() + days * DAY_MS),
   });
   if (!began) throw new Refusal('conflict', 'command_is_over', `There is nothing left to be told by ${id}.`);
-  record(work, 'command.begun_anew', began, { round });
+  recordOf(work, 'command.begun_anew', began, { round });
   wake(work);
   return began;
 }
@@ -201,8 +189,8 @@ export async function giveUpCommand(work: Work, id: string): Promise<Command> {
   const settled = await settle(work.tx, id, [before.state], outcome, work.at);
   if (!settled) throw new Refusal('conflict', 'command_is_over', `${id} has just been answered.`);
   await blankAccount(work.tx, { id });
-  record(work, 'command.given_up', settled, {});
-  wakeWaiting(work, settled);
+  recordOf(work, 'command.given_up', settled, {});
+  wakeWhoWaits(work, settled);
   return { ...settled, tellable: false };
 }
 
@@ -214,39 +202,50 @@ export async function forget(work: Work, accountId: string): Promise<void> {
   await blankAccount(work.tx, { accountId, at: work.at });
 }
 
-/** Settles a command that is in one of these states, puts that on record, and enqueues the job that waits for it. */
-export async function settleCommand(
-  work: Work,
-  id: string,
-  from: readonly Command['state'][],
-  outcome: Outcome,
-): Promise<Settled | undefined> {
-  const settled = await settle(work.tx, id, from, outcome, work.at);
-  if (!settled) return undefined;
-  const { state, answer = '' } = settled;
-  if (state === 'unreachable') record(work, 'command.unreachable', settled, { answer });
-  else record(work, 'command.answered', settled, { state, answer });
-  wakeWaiting(work, settled);
-  return settled;
-}
+/** Why what an app says later is not taken. */
+export type CallbackFault = 'unknown' | 'used' | 'late' | 'unreadable' | 'wrong_subject';
 
-function wakeWaiting(work: Work, { id, reason, wakes, endedAt }: Settled): void {
-  if (wakes !== undefined && endedAt)
-    work.enqueue({ name: wakes, payload: { command: id, reason: reason.id } });
-}
-
-function record(
+/**
+ * Takes what an app says later, by the token it got with the command: once, in time, and about the right person. Anything else
+ * is on record and changes nothing; what is about somebody else, or cannot be read, does not use the token up either.
+ */
+export async function answerLater(
   work: Work,
-  type: (typeof COMMAND_FACTS)[number],
-  { id, clientId, accountId, command, reason }: Command,
-  more: Readonly<Record<string, string | number>>,
-): void {
+  keyring: Keyring,
+  { token, statement }: { readonly token: string; readonly statement: unknown },
+): Promise<CallbackFault | undefined> {
+  const callbackDigest = digest(token);
+  const found = await findByCallback(work.tx, callbackDigest);
+  const verdict = found ? judgeCallback(work, keyring, found, statement) : 'unknown';
+  if (found && typeof verdict !== 'string' && (await useCallback(work.tx, callbackDigest, work.at))) {
+    await settleCommand(work, found.id, OPEN_STATES, verdict);
+    return undefined;
+  }
+  const fault = typeof verdict === 'string' ? verdict : 'used';
   work.record({
-    type,
-    clientId,
-    ...(accountId !== undefined && { accountId }),
-    detail: { id, command, reason: reason.kind, about: reason.id, ...more },
+    type: 'command.refused_callback',
+    ...(found && { clientId: found.clientId }),
+    ...(found?.accountId !== undefined && { accountId: found.accountId }),
+    detail: { id: found?.id ?? null, why: fault },
   });
+  return fault;
+}
+
+function judgeCallback(
+  work: Work,
+  keyring: Keyring,
+  { command, state, sealed, callbackUntil, callbackUsedAt }: Awaited,
+  statement: unknown,
+): Outcome | CallbackFault {
+  const isOpen = OPEN_STATES.some(open => open === state);
+  if (callbackUsedAt || (!isOpen && state !== 'unreachable')) return 'used';
+  if (!isOpen || !sealed || !callbackUntil || callbackUntil <= work.at) return 'late';
+  const { subject } = openTold(keyring, sealed);
+  const judged = judgeStatement({ command, subject }, statement);
+  if (judged.state !== 'again') return judged;
+  if (judged.answer !== 'wrong_state')
+    return judged.answer === 'wrong_subject' ? 'wrong_subject' : 'unreadable';
+  return { state: 'refused', answer: judged.answer, accountState: judged.accountState };
 }
 
 function refuseMissing(id: string): never {

@@ -139,6 +139,8 @@ export interface Outcome {
   readonly answer: string;
   readonly accountState?: AccountState | undefined;
   readonly note?: string | undefined;
+  /** Nothing could be told any more, so it is forgotten whom it was about. */
+  readonly forgets?: boolean;
 }
 
 /** What a command was when it went on: what its ending has to be told to. */
@@ -156,7 +158,7 @@ export async function settle(
   tx: Tx,
   id: string,
   from: readonly CommandState[],
-  { state, channel, answer, accountState, note }: Outcome,
+  { state, channel, answer, accountState, note, forgets = isOver(state) }: Outcome,
   at: Date,
 ): Promise<Settled | undefined> {
   const { rows } = await tx.raw<{ rows: SettledRow[] }>(
@@ -165,8 +167,8 @@ export async function settle(
      UPDATE commands c SET state = :state, channel = coalesce(:channel, channel), answer = :answer,
        account_state = :accountState, note = :note,
        ended_at = CASE WHEN :state = 'accepted' THEN NULL ELSE CAST(:at AS timestamptz) END,
-       sealed = CASE WHEN :state IN ('confirmed', 'kept') THEN NULL ELSE sealed END,
-       account_id = CASE WHEN :state IN ('confirmed', 'kept') THEN NULL ELSE account_id END
+       sealed = CASE WHEN :forgets THEN NULL ELSE sealed END,
+       account_id = CASE WHEN :forgets THEN NULL ELSE account_id END
      FROM was WHERE c.id = was.was_id RETURNING ${COLUMNS}, was_account, wakes`,
     {
       id,
@@ -176,12 +178,15 @@ export async function settle(
       answer,
       accountState: accountState ?? null,
       note: note ?? null,
+      forgets,
       at,
     },
   );
   const [row] = rows;
   return row && settledOf(row);
 }
+
+const isOver = (state: CommandState) => state === 'confirmed' || state === 'kept' || state === 'received';
 
 function settledOf(row: SettledRow): Settled {
   return { ...present(row), accountId: row.was_account ?? undefined, wakes: row.wakes ?? undefined };
@@ -235,4 +240,43 @@ export async function blankAccount(
      WHERE account_id = :accountId`,
     of,
   );
+}
+
+/** A command by the token with which its app answers later. */
+export interface Awaited extends Command {
+  readonly sealed: Buffer | undefined;
+  readonly callbackUntil: Date | undefined;
+  readonly callbackUsedAt: Date | undefined;
+}
+
+interface AwaitedRow extends CommandRow {
+  readonly sealed: Buffer | null;
+  readonly callback_until: Date | null;
+  readonly callback_used_at: Date | null;
+}
+
+/** The command that a token is for. */
+export async function findByCallback(db: Db | Tx, callbackDigest: Buffer): Promise<Awaited | undefined> {
+  const { rows } = await db.raw<{ rows: AwaitedRow[] }>(
+    `SELECT ${COLUMNS}, sealed, callback_until, callback_used_at FROM commands WHERE callback_digest = ?`,
+    [callbackDigest],
+  );
+  const [row] = rows;
+  if (!row) return undefined;
+  return {
+    ...present(row),
+    sealed: row.sealed ?? undefined,
+    callbackUntil: row.callback_until ?? undefined,
+    callbackUsedAt: row.callback_used_at ?? undefined,
+  };
+}
+
+/** Uses a token, once and while it is good; false when it was not. */
+export async function useCallback(tx: Tx, callbackDigest: Buffer, at: Date): Promise<boolean> {
+  const { rowCount } = await tx.raw<{ rowCount: number }>(
+    `UPDATE commands SET callback_used_at = :at
+     WHERE callback_digest = :callbackDigest AND callback_used_at IS NULL AND callback_until > :at AND ${OPEN}`,
+    { callbackDigest, at },
+  );
+  return rowCount > 0;
 }

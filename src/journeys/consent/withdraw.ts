@@ -8,6 +8,7 @@ import { endAppAccess } from '../../oidc/app-access.js';
 import type { JobDefinition } from '../../platform/jobs/jobs.js';
 import type { Db } from '../../platform/storage/db.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
+import { tellOfEnd } from './tell-of-end.js';
 
 /** Whose consent to which app is taken back, and how. */
 export interface Withdrawal extends ConsentKey {
@@ -26,6 +27,7 @@ export async function withdrawFromApp(
 ): Promise<boolean> {
   if (!(await withdrawConsent(work, accountId, clientId, method))) return false;
   await endAppAccess(work, accountId, clientId);
+  tellOfEnd(work, { accountId, clientId }, 'consent_withdrawn');
   return true;
 }
 
@@ -45,7 +47,9 @@ export function expireConsents(db: Db): JobDefinition {
         for (const key of over) {
           if (signal.aborted) return;
           await openWork(db, { kind: 'system' }, async work => {
-            if (await recordExpiry(work, key)) await endAppAccess(work, key.accountId, key.clientId);
+            if (!(await recordExpiry(work, key))) return;
+            await endAppAccess(work, key.accountId, key.clientId);
+            tellOfEnd(work, key, 'consent_ended');
           });
         }
         if (over.length < BATCH) return;
