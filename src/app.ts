@@ -47,6 +47,7 @@ import {
   observeJobs,
   traceOutbound,
   watchAudit,
+  watchCommands,
   watchDormancy,
   watchLostPhones,
   watchQueues,
@@ -220,6 +221,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
   watchSms(telemetry, base, config.smsPerDay);
   watchDormancy(telemetry, base.dormancyTally);
   watchLostPhones(telemetry, base);
+  watchCommands(telemetry, base);
   watchAudit(telemetry, base);
   let jobsStopped: Promise<void> | undefined;
   return {
@@ -347,7 +349,7 @@ function jobsOf(
     backchannelLogout(provider, db),
     tellApps({ db, keyring, outbound, issuer, sign: openTokenSigner(db, keyring) }),
     sweepCommands(db),
-    tellOfEnds(db, { keyring, subjectOf: openSubjects(keyring) }),
+    tellOfEnds(db, { keyring, subjectOf: openSubjects(keyring), days: config.commandsTried }),
     advanceSigningKeys(db),
     ...auditJobs(auditOf(config, base, log)),
     sweepArtefacts(db),

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { COMMANDS_USAGE, runCommands } from './app-commands.js';
 import { AUDIT_USAGE, runAudit } from './audit-commands.js';
 import { type Config, ConfigError, readConfig, type Settings } from './config.js';
 import { CONSENTS_USAGE, runConsents } from './consent-commands.js';
@@ -68,6 +69,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     verb === 'role'
       ? runRoles(words, { db, config, print, fail })
       : runPeople(verb === undefined ? [] : [verb, ...words], { db, print, fail }),
+  commands: ({ db, config, words }) => runCommands(words, { db, config, print, fail }),
   consents: ({ words, db }) => runConsents(words, { db, print, fail }),
   profile: ({ words, ...command }) => {
     const { db, sending: telling } = messaging(command);
@@ -113,6 +115,7 @@ ${DORMANCY_USAGE}
 ${PROFILE_USAGE}
 ${PURPOSES_USAGE}
 ${CONSENTS_USAGE}
+${COMMANDS_USAGE}
 ${PEOPLE_USAGE}
 ${ROLES_USAGE}
 ${RECEIPTS_USAGE}

@@ -58,6 +58,8 @@ export interface Settings {
   readonly auditHeads?: string;
   /** How long what an app was told is shown after it has been told another value, in days. */
   readonly disclosuresKept: number;
+  /** How many days an app is told something that it does not take. */
+  readonly commandsTried: number;
   /** Hours that somebody waits who has lost their phone, and who has nothing stronger left than a password. */
   readonly lostPhoneWait: number;
   /** Where people turn to whom no page can help. */
@@ -223,6 +225,7 @@ function complete(values: Values, warnings: readonly string[]): Omit<Settings, '
     ...dormancyOf(values),
     ...(values.AUDIT_HEADS === undefined ? {} : { auditHeads: resolve(values.AUDIT_HEADS) }),
     disclosuresKept: values.DISCLOSURES_KEPT ?? 1_095,
+    commandsTried: values.COMMANDS_TRIED ?? 7,
     lostPhoneWait: values.LOST_PHONE_WAIT ?? 72,
     ...(values.SUPPORT === undefined ? {} : { support: values.SUPPORT }),
     drainDelay: (values.DRAIN_DELAY ?? (production ? 3 : 0)) * 1_000,

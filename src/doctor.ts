@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { Config, Settings } from './config.js';
 import { findDatabase } from './database.js';
 import { type ChainState, chainState, lastHeadAt } from './domain/audit/audit.js';
+import { countCommands } from './domain/commands/commands.js';
 import { missingAlgorithms } from './oidc/keys.js';
 import { openKeyring } from './platform/crypto/keyring.js';
 import { tryTransport } from './platform/mail/mail.js';
@@ -44,7 +45,12 @@ async function lookAtInstallation(settings: Settings): Promise<readonly Finding[
       const inspection = await inspectDatabase(found.config.databaseUrl);
       const findings = judgeDatabase(inspection, settings);
       if (inspection.pending.length > 0) return findings;
-      return [...findings, await lookAtKeys(found.config), ...(await lookAtChain(found.config))];
+      return [
+        ...findings,
+        await lookAtKeys(found.config),
+        ...(await lookAtChain(found.config)),
+        await lookAtCommands(found.config),
+      ];
     } finally {
       await found.stop();
     }
@@ -107,6 +113,17 @@ async function lookAtKeys({ databaseUrl, secret }: Config): Promise<Finding> {
     return ['ok', 'The signing keys can be opened.'];
   } catch (error) {
     return ['problem', `The signing keys cannot be used: ${reasonOf(error)}`];
+  } finally {
+    await db.destroy();
+  }
+}
+
+async function lookAtCommands({ databaseUrl }: Config): Promise<Finding> {
+  const db = openDatabase(databaseUrl);
+  try {
+    const { open, stuck } = await countCommands(db);
+    const sentence = `Apps have to be told ${open} things about people, and ${stuck} are stuck`;
+    return stuck === 0 ? ['ok', `${sentence}.`] : ['note', `${sentence}; look at keyhold commands list.`];
   } finally {
     await db.destroy();
   }

@@ -1,5 +1,6 @@
 import type Koa from 'koa';
 import { chainState } from './domain/audit/audit.js';
+import { countCommands } from './domain/commands/commands.js';
 import type { PasswordHasher } from './domain/credentials/credentials.js';
 import { countWaiting } from './domain/recoveries/recoveries.js';
 import type { DormancyTally } from './journeys/dormancy/job.js';
@@ -113,6 +114,24 @@ export function watchAudit({ metrics }: Telemetry, { laterDb: db }: { readonly l
     help: '1 when the last look at the whole chain of events found it broken.',
     of: 'database',
     read: async () => [[(await chainState({ db })).checked?.whole === false ? 1 : 0]],
+  });
+}
+
+/** Watches what apps are told: what waits for their answer, and what nobody tells them any more though it could be told. */
+export function watchCommands({ metrics }: Telemetry, { laterDb }: { readonly laterDb: Db }): void {
+  metrics.watch({
+    kind: 'gauge',
+    name: 'keyhold_commands',
+    help: 'What apps were told about people: open, and stuck until an operator looks (keyhold commands list).',
+    of: 'database',
+    labels: ['state'],
+    read: async () => {
+      const { open, stuck } = await countCommands(laterDb);
+      return [
+        [open, { state: 'open' }],
+        [stuck, { state: 'stuck' }],
+      ];
+    },
   });
 }
 

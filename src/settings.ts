@@ -186,6 +186,7 @@ export const SETTINGS = {
   DORMANCY_EVERY: parsed(text => whole(text, 1, 365), 'must be a number of days from 1 to 365'),
   AUDIT_HEADS: z.string(),
   DISCLOSURES_KEPT: parsed(text => whole(text, 30, 3_650), 'must be a number of days from 30 to 3650'),
+  COMMANDS_TRIED: parsed(text => whole(text, 1, 30), 'must be a number of days from 1 to 30'),
   LOST_PHONE_WAIT: parsed(text => whole(text, 0, 720), 'must be a number of hours from 0 to 720'),
   SUPPORT: support,
   LOG_LEVEL: z.enum(

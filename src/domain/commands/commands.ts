@@ -6,6 +6,8 @@ import type { Db, Tx } from '../../platform/storage/db.js';
 import type { Work } from '../../platform/storage/work.js';
 import { judgeStatement } from './answers.js';
 import { type Command, OPEN_STATES, type Reason, type Telling } from './command.js';
+import { findGeneration, nextGeneration } from './due-store.js';
+import { printedSecret, webhookSecret } from './requests.js';
 import {
   callbackToken,
   openTold,
@@ -246,6 +248,22 @@ function judgeCallback(
   if (judged.answer !== 'wrong_state')
     return judged.answer === 'wrong_subject' ? 'wrong_subject' : 'unreadable';
   return { state: 'refused', answer: judged.answer, accountState: judged.accountState };
+}
+
+/** The secret that an app checks its webhooks with; for a day after it was replaced, they are signed with the former one too. */
+export async function printedSecrets(
+  db: Db | Tx,
+  keyring: Keyring,
+  clientId: string,
+): Promise<{ readonly webhook_secret: string; readonly generation: number }> {
+  const { generation } = await findGeneration(db, clientId);
+  return { webhook_secret: printedSecret(webhookSecret(keyring, clientId, generation)), generation };
+}
+
+/** Lets an app's webhooks be signed with a new secret. */
+export async function rotateWebhookSecret(work: Work, clientId: string): Promise<void> {
+  const generation = await nextGeneration(work.tx, clientId, work.at);
+  work.record({ type: 'client.webhook_secret_rotated', clientId, detail: { generation } });
 }
 
 function refuseMissing(id: string): never {

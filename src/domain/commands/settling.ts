@@ -11,6 +11,7 @@ export const COMMAND_FACTS = [
   'command.begun_anew',
   'command.given_up',
   'command.refused_callback',
+  'client.webhook_secret_rotated',
 ] as const;
 
 /** The job that tells apps what waits to be told. */

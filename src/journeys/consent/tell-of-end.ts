@@ -32,7 +32,11 @@ export function tellOfEnd(
  */
 export function tellOfEnds(
   db: Db,
-  { keyring, subjectOf }: { readonly keyring: Keyring; readonly subjectOf: SubjectOf },
+  {
+    keyring,
+    subjectOf,
+    days,
+  }: { readonly keyring: Keyring; readonly subjectOf: SubjectOf; readonly days: number },
 ): JobDefinition {
   return {
     name: TELL_OF_END,
@@ -42,14 +46,19 @@ export function tellOfEnds(
       if (!client || routeOf(client.metadata, 'invalidate').channel === 'none') return;
       const subject = subjectOf(accountId, subjectClientOf(client));
       await openWork(db, { kind: 'system' }, work =>
-        sendCommand(work, keyring, {
-          clientId,
-          accountId,
-          subject,
-          because,
-          command: 'invalidate',
-          reason: { kind: 'consent', id },
-        }),
+        sendCommand(
+          work,
+          keyring,
+          {
+            clientId,
+            accountId,
+            subject,
+            because,
+            command: 'invalidate',
+            reason: { kind: 'consent', id },
+          },
+          { days },
+        ),
       );
     },
   };

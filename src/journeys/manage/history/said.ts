@@ -196,6 +196,22 @@ const WORDS: ReadonlyMap<string, { readonly kind: Kind; readonly harmless: boole
       'consent.asked_again': 'consent_asked_again',
       'device.denied': 'device_denied',
       'logout.undelivered': 'app_not_told',
+      'command.sent': chosen(
+        'command',
+        {
+          invalidate: 'app_told_over',
+          maintain: 'app_told_correction',
+          suspend: 'app_told_restricted',
+          reactivate: 'app_told_reactivated',
+        },
+        'app_told',
+      ),
+      'command.answered': chosen(
+        'state',
+        { confirmed: 'app_confirmed', kept: 'app_kept', refused: 'app_refused_it' },
+        'app_took_it',
+      ),
+      'command.unreachable': 'app_unreachable',
     }),
   ]);
 
@@ -209,6 +225,9 @@ export const NOT_SHOWN: ReadonlyMap<string, string> = new Map([
   ['email_proof.ended', 'why a code ended is shown by what ended it'],
   ['phone_proof.ended', 'why a code ended is shown by what ended it'],
   ['phone_proof.proved', 'the number that was added by it is shown'],
+  ['command.begun_anew', 'what the app answers then is shown'],
+  ['command.given_up', 'that the app could not be reached, or did not do it, is shown'],
+  ['command.refused_callback', 'nothing came of it, and whoever it was had no hold on the account'],
   ['message.withheld', 'a message that never was belongs to the messages'],
   ['subject_key.destroyed', 'whose key is destroyed has no history any more'],
   ['account.removed', 'whose account is removed has no history any more'],
