@@ -6,7 +6,7 @@ import { sweepObjections } from './domain/accounts/accounts.js';
 import { auditJobs, endAudit } from './domain/audit/audit.js';
 import { fetchLogo, openClientCache } from './domain/clients/clients.js';
 import { sweepCommands, tellApps } from './domain/commands/commands.js';
-import { forgetConsents, recordOutdatedConsents } from './domain/consents/consents.js';
+import { forgetConsents, judgeConsents, recordOutdatedConsents } from './domain/consents/consents.js';
 import { sweepContactChanges, sweepProofs } from './domain/contacts/contacts.js';
 import { sweepCorrections } from './domain/corrections/corrections.js';
 import { openPasswordHasher, relyingPartyOf, sweepChallenges } from './domain/credentials/credentials.js';
@@ -358,6 +358,7 @@ function jobsOf(
     sweepCorrections(db),
     recordOutdatedConsents(db),
     forgetConsents(db),
+    judgeConsents(db),
     expireConsents(db),
     bringAboutChanges(profiles),
     sweepProfiles(profiles),

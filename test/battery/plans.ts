@@ -149,7 +149,7 @@ export async function fillTables(superuserUrl: string, rows: number): Promise<Re
   return filled;
 }
 
-/** The plans that read a table from one end to the other, in words: of the named statements any, of others filled ones. */
+/** The plans that read a table from one end to the other, in words: of the named statements any but the one-row table, of others filled ones. */
 export async function readingThrough(
   url: string,
   { named, others }: Heard,
@@ -163,7 +163,7 @@ export async function readingThrough(
   try {
     for (const [name, text] of named) {
       const plan = await planOf(client, name, text);
-      if (/Seq Scan/.test(plan)) found.push(`${text}\n${plan}`);
+      if (/Seq Scan on (?!declared_version\b)/.test(plan)) found.push(`${text}\n${plan}`);
     }
     for (const text of others) {
       const { rows } = await plain.query<{ 'QUERY PLAN': string }>(`EXPLAIN (GENERIC_PLAN) ${text}`);

@@ -59,7 +59,9 @@ test('what was allowed before there was a ledger is in it, and taking the ledger
   const ledger = await migration('20260121001010_consents_ledger');
   const limitation = await migration('20260121001030_consents_limitation');
   const uses = await migration('20260122002000_consents_uses');
+  const judged = await migration('20260122010010_consents_judged');
   const before = await owner('consents').orderBy('client_id');
+  await judged.down(owner);
   await uses.down(owner);
   await limitation.down(owner);
   await ledger.down(owner);
@@ -68,11 +70,12 @@ test('what was allowed before there was a ledger is in it, and taking the ledger
   await ledger.up(owner);
   await limitation.up(owner);
   await uses.up(owner);
+  await judged.up(owner);
   await owner.raw('GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC');
   const after = await owner('consents').orderBy('client_id');
   const purposes = await owner('purposes').pluck('id');
   const notices = Object.fromEntries(purposes.map((id: string) => [id, 1]));
-  expect(after).toEqual(before.map(row => ({ ...row, notices })));
+  expect(after).toEqual(before.map(row => ({ ...row, notices, judged: '0' })));
   for (const clientId of ['album', 'shop']) {
     const events = await listConsentEvents(database.db, accountId, { clientId });
     expect(events).toMatchObject([{ event: 'given', method: 'before_the_ledger', clientId, language: 'de' }]);

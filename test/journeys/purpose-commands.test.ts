@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { newAccountId, openAccount } from '../../src/domain/accounts/accounts.js';
 import {
   giveConsent,
+  judgeConsents,
   listConsentEvents,
   recordOutdatedConsents,
 } from '../../src/domain/consents/consents.js';
@@ -202,30 +203,30 @@ test.each([
   expect(await standing('naming')).toEqual([1, 1]);
 });
 
-test('whose consent a change of words made void is written down, once', async () => {
+async function consenting(
+  email: string,
+  scopes: readonly string[],
+  notices: Readonly<Record<string, number>>,
+): Promise<string> {
   const accountId = newAccountId();
   const keyring = openKeyring('a secret of a test that is long enough');
   await openWork(database.db, { kind: 'person', id: accountId }, async work => {
-    await openAccount(work, keyring, { id: accountId, email: 'ada@example.test', language: 'en' });
-    await giveConsent(work, {
-      accountId,
-      clientId: 'album',
-      scopes: ['profile'],
-      claims: [],
-      refusedScopes: [],
-      refusedClaims: [],
-      language: 'en',
-      notices: { naming: 1, presence: 1 },
-    });
+    await openAccount(work, keyring, { id: accountId, email, language: 'en' });
+    const nothing = { claims: [], refusedScopes: [], refusedClaims: [], language: 'en' };
+    await giveConsent(work, { ...nothing, accountId, clientId: 'album', scopes, notices });
   });
+  return accountId;
+}
+
+const ATTEMPT = { id: '1', attempt: 1, last: false, signal: new AbortController().signal };
+
+test('whose consent a change of words made void is written down, once', async () => {
+  const accountId = await consenting('ada@example.test', ['profile'], { naming: 1, presence: 1 });
   purpose('naming')['why'] = { en: 'Other words.' };
   expect((await purposes('plan')).out).toContain('(1 consent)');
   await purposes('apply');
   const run = async () => {
-    await recordOutdatedConsents(database.db).run(
-      {},
-      { id: '1', attempt: 1, last: false, signal: new AbortController().signal },
-    );
+    await recordOutdatedConsents(database.db).run({}, ATTEMPT);
     return (await listConsentEvents(database.db, accountId)).map(({ event, notices, by }) => [
       event,
       notices,
@@ -238,4 +239,33 @@ test('whose consent a change of words made void is written down, once', async ()
   ];
   expect(await run()).toEqual(events);
   expect(await run()).toEqual(events);
+});
+
+test('a consent is judged when it is given, and anew once the declarations have changed; reads say the same throughout', async () => {
+  const { db } = database;
+  const standing = await db('purposes').select('id', 'version');
+  const notices = Object.fromEntries(standing.map(({ id, version }) => [id, version]));
+  const people = [
+    await consenting('cleo@example.test', ['profile'], notices),
+    await consenting('dan@example.test', [], notices),
+  ];
+  const judged = async () => {
+    const [{ version }] = await db('declared_version');
+    const rows = await db('consents').whereIn('account_id', people).orderBy('account_id');
+    return rows.map(row => Number(row.judged) / Number(version));
+  };
+  const read = () =>
+    db('consent_snapshots')
+      .whereIn('account_id', people)
+      .orderBy('account_id')
+      .select('outdated', 'withheld', 'uses');
+  expect(await judged()).toEqual([1, 1]);
+  purpose('naming')['why'] = { en: 'Words of another day.' };
+  await purposes('apply');
+  expect((await judged()).every(each => each > 0 && each < 1)).toBe(true);
+  const before = await read();
+  expect(before.map(({ outdated }) => outdated)).toEqual([['naming'], []]);
+  await judgeConsents(db).run({}, ATTEMPT);
+  expect(await judged()).toEqual([-1, 1]);
+  expect(await read()).toEqual(before);
 });

@@ -3,7 +3,7 @@ import type { Db } from '../../platform/storage/db.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
 import { listPurposes, OUTDATED_CONSENTS, secondsOf } from '../purposes/purposes.js';
 import { append, entryOf } from './ledger.js';
-import { type ConsentKey, forgetBefore, listOutdated, lockSubjects } from './store.js';
+import { type ConsentKey, forgetBefore, judgeAgain, listOutdated, lockSubjects } from './store.js';
 
 const BATCH = 500;
 
@@ -40,6 +40,20 @@ async function record(work: Work, after: ConsentKey, found: readonly ConsentKey[
     const purposes = Object.keys(notices).sort();
     work.record({ type: 'consent.outdated', accountId, clientId, detail: { purposes } });
   }
+}
+
+/** Judges consents anew after the declarations have changed, so that reading one is cheap again. */
+export function judgeConsents(db: Db): JobDefinition {
+  return {
+    name: 'judge-consents',
+    every: '*/5 * * * *',
+    run: async (_payload, { signal }) => {
+      while (
+        !signal.aborted &&
+        (await openWork(db, { kind: 'system' }, ({ tx }) => judgeAgain(tx, BATCH))) === BATCH
+      );
+    },
+  };
 }
 
 const YEAR = 365 * 86_400;

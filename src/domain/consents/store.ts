@@ -2,6 +2,21 @@ import type { Db, Tx } from '../../platform/storage/db.js';
 import { removeRows } from '../../platform/storage/removing.js';
 import type { ConsentActor, ConsentEvent, ConsentEventName, ConsentState } from './consent.js';
 
+/**
+ * Has the database look again at consents that were judged under declarations of before, a batch at a time; gives how many
+ * those were. Until then each read of one looks itself.
+ */
+export async function judgeAgain(tx: Tx, batch: number): Promise<number> {
+  const { rows } = await tx.raw<{ rows: unknown[] }>(
+    `UPDATE consents c SET judged = c.judged FROM (
+       SELECT account_id, client_id FROM consents, declared_version v
+       WHERE judged > -v.version AND judged < v.version ORDER BY judged LIMIT ? FOR UPDATE OF consents SKIP LOCKED
+     ) old WHERE c.account_id = old.account_id AND c.client_id = old.client_id RETURNING 1`,
+    [batch],
+  );
+  return rows.length;
+}
+
 /** Holds the ledgers of people against every other writer until the transaction ends. */
 export async function lockSubjects(tx: Tx, accountIds: readonly string[]): Promise<void> {
   await tx('consent_subjects')
