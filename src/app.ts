@@ -66,6 +66,7 @@ import { KEYS_CHANNEL, loadSigningKeys } from './oidc/keys.js';
 import { choosePeople } from './oidc/people.js';
 import { postedRequests } from './oidc/posted-requests.js';
 import { openProvider } from './oidc/provider.js';
+import { openQuestions } from './oidc/questions.js';
 import { openSubjects } from './oidc/subjects.js';
 import { flushing, preparedMetadata, unavailability } from './oidc/surface.js';
 import { openTokenSigner } from './oidc/token-signer.js';
@@ -125,6 +126,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       jwks: await loadSigningKeys(db, keyring),
       clients: registryOf(base.clients, issuer, NAME),
       claims,
+      questions: openQuestions(profile, base.pool),
       languages: pages.languages.map(({ code }) => code),
       findResourceServer: findResourceServer(base.resources, issuer),
       mayDeviceAsk: countDevices(base.protection),

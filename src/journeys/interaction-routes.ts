@@ -7,6 +7,7 @@ import { submitConsent, submitDenial } from './consent/pages.js';
 import { acceptWarning } from './consent/warning.js';
 import type { Parts } from './journey.js';
 import { createPasskey, creationOptions, signInByPasskey, signInOptions } from './passkey/passkey.js';
+import { skip, submitAnswer } from './questions/pages.js';
 import { submitRecovery } from './recovery/code.js';
 import { submitBegin } from './recovery/lost/begin.js';
 import { submitStopping } from './recovery/lost/factor.js';
@@ -69,6 +70,8 @@ const FORMS: readonly Post[] = [
   ['/passkey/skip', ['passkey-offer'], skipPasskey],
   ['/consent/known', ['app-warning'], acceptWarning],
   ['/consent', ['consent'], submitConsent],
+  ['/question', ['question'], submitAnswer],
+  ['/question/skip', ['question'], skip],
   ['/deny', STEPS, submitDenial],
 ];
 

@@ -18,6 +18,7 @@ import type { MessagePageModels } from './messages/models.js';
 import type { MovePages } from './move/models.js';
 import type { NoticePages } from './notices/models.js';
 import type { Problem } from './problem.js';
+import type { QuestionPages } from './questions/models.js';
 import type { ReceiptPages } from './receipts/models.js';
 import type { Held } from './recovery/lost/gone.js';
 import type { LostPages } from './recovery/lost/models.js';
@@ -312,6 +313,7 @@ export interface PageModels
     NoticePages,
     LostPages,
     ProfilePages,
+    QuestionPages,
     SecondStepPages,
     SigningInPages,
     MailboxPages,

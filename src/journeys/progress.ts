@@ -83,6 +83,8 @@ const schema = z.object({
   archived: z.boolean().optional(),
   /** They were told that nobody has checked the app, and want to go on. */
   warned: z.boolean().optional(),
+  /** The attributes that they were asked for and gave, or did not. */
+  settled: z.array(z.string()).optional(),
 });
 
 /** The notes of a request on its way; nothing of them outlives it. */

@@ -5,6 +5,7 @@ import { Refusal } from '../platform/errors.js';
 import type { Clause } from '../platform/storage/db.js';
 import type { Actor, Fact } from '../platform/storage/work.js';
 import type { Payload } from './artefacts.js';
+import { QUESTION_PROMPT } from './questions.js';
 import { type AccountSnapshot, requestScope } from './request-scope.js';
 import { demandOfApp, type StrengthDemand } from './strength.js';
 
@@ -63,6 +64,8 @@ export interface Interactions {
   /** Each answers with the address where the request goes on, once the answer is on record. */
   signIn(ctx: Koa.Context, authentication: Authentication, more?: Payload): Promise<string>;
   consent(ctx: Koa.Context): Promise<string>;
+  /** All that was to be asked is over, answered or not. */
+  asked(ctx: Koa.Context): Promise<string>;
   /** Goes on as somebody who is signed in here. */
   choose(ctx: Koa.Context, accountId: string): Promise<string>;
   refuse(ctx: Koa.Context, error: string, description: string): Promise<string>;
@@ -109,6 +112,7 @@ export function openInteractions(provider: Provider): Interactions {
     },
     choose: (ctx, accountId) =>
       provider.interactionResult(ctx.req, ctx.res, { select_account: { accountId } }),
+    asked: ctx => provider.interactionResult(ctx.req, ctx.res, { [QUESTION_PROMPT]: {} }),
     consent: ctx => provider.interactionResult(ctx.req, ctx.res, { consent: {} }),
     refuse: (ctx, error, description) =>
       provider.interactionResult(

@@ -2,6 +2,7 @@ import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { mustHaveSecondFactor } from '../domain/accounts/accounts.js';
 import type { Claims } from './claims.js';
 import { isUnclear } from './people.js';
+import { type Asking, QUESTION_PROMPT, type Questions } from './questions.js';
 import { requestScope } from './request-scope.js';
 import { essentialStrengths, satisfies, wishedStrengths } from './strength.js';
 import type { SubjectOf } from './subjects.js';
@@ -75,6 +76,7 @@ export function interactionPolicyOf(
   subjectOf: SubjectOf,
   secondStepRoles: readonly string[],
   claims: Pick<Claims, 'askedBy'>,
+  questions: Questions,
 ) {
   const policy = base();
   policy.add(new Prompt({ name: 'create', requestable: true }), 0);
@@ -178,5 +180,24 @@ export function interactionPolicyOf(
       ctx => ({ outdated: found.get(ctx.oidc) ?? [] }),
     ),
   );
+  policy.add(questionPrompt(questions));
   return policy;
+}
+
+const due = new WeakMap<object, Asking>();
+
+/* Comes last: what somebody does not allow, nobody asks them for. It never stands in the way of a silent request. */
+function questionPrompt(questions: Questions) {
+  const missing = new Check(
+    'attribute_missing',
+    'something that may be told is not known',
+    'interaction_required',
+    async ctx => {
+      const found = await questions.of(ctx);
+      due.set(ctx.oidc, found);
+      return found.questions.length > 0;
+    },
+    ctx => ({ ...due.get(ctx.oidc) }),
+  );
+  return new Prompt({ name: QUESTION_PROMPT, requestable: false }, missing);
 }

@@ -14,6 +14,7 @@ import { type FindResourceServer, features } from './features.js';
 import { loadExistingGrant } from './grants.js';
 import { ENGINE_LIFETIMES } from './lifetimes.js';
 import { interactionPolicyOf, PROMPTS } from './policy.js';
+import type { Questions } from './questions.js';
 import { mustBeBrief, useProofsOnce } from './replays.js';
 import { SigningKey } from './signing-key.js';
 import { STRENGTHS } from './strength.js';
@@ -31,6 +32,7 @@ export interface ProviderParts {
   readonly jwks: readonly (JWK & { readonly kid: string })[];
   readonly clients: ClientRegistry;
   readonly claims: Claims;
+  readonly questions: Questions;
   readonly findResourceServer: FindResourceServer;
   readonly mayDeviceAsk: MayDeviceAsk;
   /** Whoever has one of these roles signs in with a second factor. */
@@ -85,7 +87,7 @@ export function openProvider(parts: ProviderParts): Provider {
     clientBasedCORS: (_ctx, origin, client) =>
       ((client['allowed_origins'] as string[] | undefined) ?? []).includes(origin),
     interactions: {
-      policy: interactionPolicyOf(subjectOf, parts.secondStepRoles, claims),
+      policy: interactionPolicyOf(subjectOf, parts.secondStepRoles, claims, parts.questions),
       /* Said in the address, so that everybody to choose from is read along. */
       url: (_ctx, { uid, prompt }) =>
         `/interaction/${uid}${prompt.name === 'select_account' ? '?way=choose' : ''}`,

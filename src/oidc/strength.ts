@@ -77,3 +77,9 @@ export function withRole(demand: StrengthDemand | undefined, must: boolean): Str
   if (!must || demand?.because === 'app') return demand;
   return { acr: 'aal2', because: 'role' };
 }
+
+/** Seconds for which an authentication counts for a sensitive act. */
+export const FRESH_SECONDS = 300;
+
+/** A form for such an act is shown when there is at least a minute left to fill it. */
+export const FRESH_TO_SHOW_SECONDS = 240;

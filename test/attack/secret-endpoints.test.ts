@@ -160,6 +160,8 @@ const NO_SECRET = [
   ),
   ...[
     'consent/known',
+    'question',
+    'question/skip',
     'second-step/kept',
     'second-factor/app',
     'second-factor/other',

@@ -32,6 +32,8 @@ let count = 0;
 const ACTS: readonly string[] = [
   '/consent',
   '/consent/known',
+  '/question',
+  '/question/skip',
   '/passkey/skip',
   '/second-step/kept',
   '/second-factor/skip',
@@ -213,7 +215,7 @@ describe.each(PLACES)('at %s', (name, { heading }) => {
       '/recovery-codes/kept',
     ]) {
       const post = POSTS[path] as Post;
-      if (!['consent', 'app-warning'].includes(name))
+      if (!['consent', 'app-warning', 'question'].includes(name))
         await send(person, path, post, await post.right(flow, person));
     }
     await person.goto(due);

@@ -2,30 +2,32 @@ import { expect, test } from '@jest/globals';
 import { nextStep, type StepFacts } from '../../src/journeys/sign-in/next-step.js';
 
 const yesNo = [undefined, false, true];
-const every: readonly StepFacts[] = ['login', 'create', 'select_account', 'consent'].flatMap(prompt =>
-  ([undefined, 'sign-in', 'sign-up', 'recovery'] as const).flatMap(way =>
-    [undefined, '', 'ada@example.test'].flatMap(email =>
-      yesNo.flatMap(codeSent =>
-        [false, true].flatMap(codesAllowed =>
-          yesNo.flatMap(proved =>
-            yesNo.flatMap(offering =>
-              yesNo.flatMap(recovering =>
-                [undefined, 'halfway', 'renewed', 'codes', 'choice', 'app', 'passkey'].flatMap(at =>
-                  (['none', 'needed', 'done'] as const).map(secondFactor => ({
-                    prompt,
-                    way,
-                    email,
-                    codeSent,
-                    codesAllowed,
-                    proved,
-                    offering,
-                    recovering,
-                    secondFactor,
-                    halfway: at === 'halfway',
-                    renewed: at === 'renewed',
-                    codesMade: at === 'codes',
-                    stepUp: (['choice', 'app', 'passkey'] as const).find(each => each === at),
-                  })),
+const every: readonly StepFacts[] = ['login', 'create', 'select_account', 'consent', 'question'].flatMap(
+  prompt =>
+    ([undefined, 'sign-in', 'sign-up', 'recovery'] as const).flatMap(way =>
+      [undefined, '', 'ada@example.test'].flatMap(email =>
+        yesNo.flatMap(codeSent =>
+          [false, true].flatMap(codesAllowed =>
+            yesNo.flatMap(proved =>
+              yesNo.flatMap(offering =>
+                yesNo.flatMap(recovering =>
+                  [undefined, 'halfway', 'renewed', 'codes', 'choice', 'app', 'passkey'].flatMap(at =>
+                    (['none', 'needed', 'done'] as const).map(secondFactor => ({
+                      prompt,
+                      way,
+                      email,
+                      codeSent,
+                      codesAllowed,
+                      proved,
+                      offering,
+                      recovering,
+                      secondFactor,
+                      halfway: at === 'halfway',
+                      renewed: at === 'renewed',
+                      codesMade: at === 'codes',
+                      stepUp: (['choice', 'app', 'passkey'] as const).find(each => each === at),
+                    })),
+                  ),
                 ),
               ),
             ),
@@ -33,7 +35,6 @@ const every: readonly StepFacts[] = ['login', 'create', 'select_account', 'conse
         ),
       ),
     ),
-  ),
 );
 const login = { prompt: 'login', codesAllowed: true, secondFactor: 'none' } as const;
 const email = 'ada@example.test';
@@ -59,6 +60,7 @@ test.each([
   [{ ...login, email, offering: true }, 'passkey-offer'],
   [{ ...login, prompt: 'consent', offering: true }, 'consent'],
   [{ ...login, prompt: 'consent', unreviewed: true }, 'app-warning'],
+  [{ ...login, prompt: 'question', offering: true, unreviewed: true }, 'question'],
   [{ ...login, prompt: 'consent', unreviewed: true, warned: true }, 'consent'],
   [{ ...login, unreviewed: true }, 'identifier'],
   [{ ...login, way: 'recovery' }, 'identifier'],
@@ -99,16 +101,18 @@ test(`in all ${every.length} situations a step stands only where what it needs i
     const signingUp = facts.way === 'sign-up' || (facts.way === undefined && facts.prompt === 'create');
     const recovery = facts.way === 'recovery' && Boolean(facts.email);
     const signingIn = !signingUp && !recovery;
+    const asked = ['consent', 'question'].includes(facts.prompt);
     const needs: Readonly<Record<typeof step, boolean>> = {
       'app-warning': false,
       consent: facts.prompt === 'consent',
+      question: facts.prompt === 'question',
       'choose-account': facts.prompt === 'select_account' && facts.way === undefined && !facts.offering,
-      'passkey-offer': facts.offering === true && facts.prompt !== 'consent',
-      'recovery-codes': facts.codesMade === true && facts.prompt !== 'consent',
-      'second-factor': facts.stepUp === 'choice' && facts.prompt !== 'consent',
-      'second-factor-app': facts.stepUp === 'app' && facts.prompt !== 'consent',
-      'second-factor-passkey': facts.stepUp === 'passkey' && facts.prompt !== 'consent',
-      'new-recovery-code': facts.renewed === true && facts.prompt !== 'consent',
+      'passkey-offer': facts.offering === true && !asked,
+      'recovery-codes': facts.codesMade === true && !asked,
+      'second-factor': facts.stepUp === 'choice' && !asked,
+      'second-factor-app': facts.stepUp === 'app' && !asked,
+      'second-factor-passkey': facts.stepUp === 'passkey' && !asked,
+      'new-recovery-code': facts.renewed === true && !asked,
       lost: false,
       'lost-code': false,
       'lost-password': false,
@@ -125,7 +129,7 @@ test(`in all ${every.length} situations a step stands only where what it needs i
       'sign-up-credential': signingUp && Boolean(facts.email) && facts.proved === true,
       'recovery-code': recovery && facts.recovering !== true,
       'second-step':
-        (facts.halfway === true && facts.prompt !== 'consent') ||
+        (facts.halfway === true && !asked) ||
         (recovery && facts.recovering === true && facts.secondFactor === 'needed'),
       'recovery-credential': recovery && facts.recovering === true && facts.secondFactor !== 'needed',
     };

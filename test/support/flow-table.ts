@@ -214,7 +214,20 @@ export const STATES: Readonly<Record<string, State>> = {
       await signIn(person, email);
     },
   },
+  question: {
+    step: 'question',
+    heading: 'Nickname',
+    reach: async (flow, person) => {
+      const email = newAddress(flow);
+      await memberOf(flow.keyhold, flow.app, email);
+      await person.goto(await flow.app.authorizationUrl({ claims: NICKNAME }));
+      await signIn(person, email);
+      await person.press('Allow');
+    },
+  },
 };
+
+const NICKNAME = JSON.stringify({ userinfo: { nickname: { essential: true } } });
 
 type Fields = Readonly<Record<string, unknown>>;
 type Content = (flow: Flow, person: Person) => Promise<Fields> | Fields;
@@ -277,7 +290,7 @@ async function attestation({ keyhold }: Flow, person: Person): Promise<Fields> {
 }
 
 const EVERYWHERE = Object.keys(STATES);
-const BEFORE_CONSENT = EVERYWHERE.filter(name => !['consent', 'app-warning'].includes(name));
+const BEFORE_CONSENT = EVERYWHERE.filter(name => !['consent', 'app-warning', 'question'].includes(name));
 const to = (names: readonly string[], heading: string) =>
   Object.fromEntries(names.map(name => [name, heading]));
 
@@ -423,6 +436,11 @@ export const POSTS: Readonly<Record<string, Post>> = {
   '/passkey/skip': { right: nothing, legal: { 'passkey-offer': CONSENT } },
   '/consent/known': { right: nothing, legal: { 'app-warning': CONSENT } },
   '/consent': { right: () => ({ allow: 'scope:email' }), legal: { consent: IN_THE_APP } },
+  '/question': {
+    right: () => ({ question: 'nickname', value: 'Countess' }),
+    legal: { question: IN_THE_APP },
+  },
+  '/question/skip': { right: () => ({ question: 'nickname' }), legal: { question: IN_THE_APP } },
   '/deny': { right: nothing, legal: to(EVERYWHERE, 'Refused: access_denied') },
   '/passkey/options': { script: true, right: nothing, legal: to(BEFORE_CONSENT, '') },
   '/passkey': {

@@ -19,6 +19,7 @@ const TABLES = [
   'recovery_codes',
   'remembered_browsers',
   'profile_attributes',
+  'questions',
   'terms_acceptances',
   'consents',
   'opt_ins',

@@ -1,7 +1,7 @@
 import type { SaleChoice } from '../accounts/accounts.js';
 import { ageOn, needsParent, regimeFor, type Whereabouts } from './regime.js';
 
-export { type Regime, regimeFor, type Whereabouts } from './regime.js';
+export { needsParent, type Regime, regimeFor, type Whereabouts } from './regime.js';
 
 /** Where somebody lives and how old they are, as far as they said so in their profile. */
 export function whereaboutsOf(

@@ -166,6 +166,18 @@ export function sayIssue(issue: z.core.$ZodIssue): [path: (string | number)[], m
   return issue.keys.map(key => [[...path, key], 'is not known here']);
 }
 
+/**
+ * Whether somebody can be asked for it on the way to an app: it can be typed, it may be told to apps, and what is given
+ * counts at once.
+ */
+export function isAskable(attribute: Attribute): attribute is KeptAttribute {
+  if (!isKept(attribute) || attribute.type === 'picture') return false;
+  const { see, change, limits } = attribute;
+  return (
+    see.includes('person') && see.includes('apps') && change.includes('person') && limits.approval !== true
+  );
+}
+
 /** Whether the profile itself keeps its values. */
 export function isKept(attribute: Attribute): attribute is KeptAttribute {
   return 'type' in attribute;

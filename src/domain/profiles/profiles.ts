@@ -24,6 +24,7 @@ export {
   type Attribute,
   type ChangeLimits,
   type ElsewhereAttribute,
+  isAskable,
   isKept,
   type KeptAttribute,
 } from './attribute.js';

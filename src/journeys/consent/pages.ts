@@ -101,7 +101,7 @@ function linesOf(wanted: Wanted, { parts, known, language, claims }: Telling) {
   const claim = (name: string): Ask => ({
     value: `claim:${name}`,
     ...because(saidOf(claims, name)),
-    ...wordsOf(parts.profile, name, language),
+    ...claimWords(parts.profile, name, language),
     ...now(known[name]),
   });
   const scopes = wanted.scopes.map(
@@ -177,7 +177,12 @@ export function scopeWords(scope: string): Pick<Ask, 'word' | 'text'> {
   return SCOPES.includes(scope) ? { word: scope as AskWord } : { text: scope.replaceAll('_', ' ') };
 }
 
-function wordsOf(schema: ProfileSchema, name: string, language: string): Pick<Ask, 'word' | 'text'> {
+/** How a claim is put to a person. */
+export function claimWords(
+  schema: ProfileSchema,
+  name: string,
+  language: string,
+): Pick<Ask, 'word' | 'text'> {
   const derived = derivedClaims(schema).find(each => each.name === name);
   if (derived) return { word: derived.name };
   const attribute = schema.attributes.find(each => each.name === name);

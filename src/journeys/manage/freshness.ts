@@ -1,10 +1,6 @@
-import { type Strength, satisfies } from '../../oidc/strength.js';
+import { FRESH_SECONDS, FRESH_TO_SHOW_SECONDS, type Strength, satisfies } from '../../oidc/strength.js';
 
-/** Seconds for which an authentication counts for a sensitive act. */
-export const FRESH_SECONDS = 300;
-
-/** A form for such an act is shown when there is at least a minute left to fill it. */
-export const FRESH_TO_SHOW_SECONDS = 240;
+export { FRESH_SECONDS, FRESH_TO_SHOW_SECONDS } from '../../oidc/strength.js';
 
 /**
  * Whoever is asked to authenticate anew comes back with one that is no older: well within what is shown, so that clocks

@@ -10,6 +10,7 @@ import { forgetMessages } from '../../domain/messages/messages.js';
 import { forgetMoves } from '../../domain/moves/moves.js';
 import { forgetProfile } from '../../domain/profiles/profiles.js';
 import { forgetBrowsers } from '../../domain/protection/protection.js';
+import { forgetQuestions } from '../../domain/questions/questions.js';
 import { forgetRecoveries } from '../../domain/recoveries/recoveries.js';
 import { forgetArtefacts } from '../../oidc/forgetting.js';
 import { forgetMailbox } from '../../platform/mail/mail.js';
@@ -48,6 +49,7 @@ export const FORGETTING: readonly ForgettingRoom[] = [
   byAccount('moves', forgetMoves),
   byAccount('protection', forgetBrowsers),
   byAccount('profiles', forgetProfile),
+  byAccount('questions', forgetQuestions),
   byAccount('corrections', forgetCorrections),
   byAccount('messages', forgetMessages),
   byAccount('consents', forgetConsentsOf),

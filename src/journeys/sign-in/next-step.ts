@@ -26,10 +26,11 @@ export const STEPS = [
   'stop-recovery',
   'app-warning',
   'consent',
+  'question',
 ] as const;
 
 /** The steps of somebody who is signed in and asked by an app. */
-export const CONSENT_STEPS: readonly Step[] = ['app-warning', 'consent'];
+export const CONSENT_STEPS: readonly Step[] = ['app-warning', 'consent', 'question'];
 
 /** Where somebody is on the way through a request. */
 export type Step = (typeof STEPS)[number];
@@ -99,6 +100,7 @@ const STEP_UP = {
 /** The next step, from the facts alone: every page and every post asks here what is due. */
 export function nextStep(facts: StepFacts): Step {
   if (facts.prompt === 'consent') return facts.unreviewed && !facts.warned ? 'app-warning' : 'consent';
+  if (facts.prompt === 'question') return 'question';
   if (facts.lost) return LOST[facts.lost];
   if (facts.renewed) return 'new-recovery-code';
   if (facts.codesMade) return 'recovery-codes';

@@ -5,6 +5,7 @@ import { showConsent } from '../consent/pages.js';
 import { showWarning } from '../consent/warning.js';
 import { badgeOf, show } from '../journey.js';
 import type { Problem } from '../page-models.js';
+import { showQuestion } from '../questions/pages.js';
 import { heldOf } from '../recovery/lost/gone.js';
 import { showLost } from '../recovery/lost/show.js';
 import { openNewCode } from '../second-step/new-code.js';
@@ -125,6 +126,8 @@ async function showStep(turn: Turn, problems: readonly Problem[] = [], typed: Ty
       return showWarning(turn);
     case 'consent':
       return showConsent(turn, problems);
+    case 'question':
+      return showQuestion(turn);
   }
 }
 

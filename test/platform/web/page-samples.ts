@@ -20,6 +20,13 @@ const ada = { id: '019ac1d2-6f3c-7c1e-9d8a-2f6b8d7c1e55', name: 'Ada Lovelace', 
 const grace = { ...ada, name: 'Grace Brewster Murray-Hopper de la Fontaine-Aux-Roses', initial: 'G' };
 const nameless = { id: '019ac1d2-6f3c-7c1e-9d8a-2f6b8d7c1e56', email: longEmail, initial: 'A' };
 
+const dateField = {
+  name: 'value',
+  label: 'Date of birth',
+  value: '',
+  autocomplete: 'bday',
+  kind: 'date',
+} as const;
 const undecided = { allowed: true, signal: false, regime: 'opt_out' } as const;
 
 const frame = {
@@ -154,6 +161,7 @@ const emptyEntry = {
   toApps: true,
   apps: [],
   required: false,
+  skipped: { app: app.name, at },
   changeUrl: '/account/profile/change/nickname',
   correctUrl: '/account/profile/correction/nickname',
   undoable: [],
@@ -1028,6 +1036,94 @@ export const pageSamples = {
   'app-warning': {
     usual: { uid, app, destination: 'photos.example' },
     long: { uid, app: longApp, destination: 'a-rather-long-host-name.of-a-rather-long-domain.example' },
+  },
+  question: {
+    usual: {
+      uid,
+      app,
+      question: 'birthdate',
+      label: 'Date of birth',
+      fields: [dateField],
+      required: false,
+      partly: false,
+      purpose: {
+        name: 'Keeping to age limits',
+        why: 'Some things are for adults only.',
+        more: 'We look at it once a year, and at nothing else.',
+        days: 730,
+        others: ['Acme Ltd', 'Parcel & Co'],
+      },
+      asks: [
+        { value: 'age_over_16', word: 'age_over_16', said: 'To show you films that are right for you.' },
+      ],
+      derived: true,
+      already: ['Chess club'],
+      nr: 1,
+      total: 2,
+    },
+    required: {
+      uid,
+      app: longApp,
+      problems: [{ word: 'value_missing', field: 'value' }],
+      question: 'address',
+      label: 'Address',
+      hint: 'Where parcels reach you.',
+      fields: [
+        { name: 'street_address', label: 'Street', value: '', autocomplete: 'street-address', kind: 'text' },
+        { name: 'country', label: 'Country', value: 'DE', autocomplete: 'country-name', kind: 'text' },
+      ],
+      required: true,
+      partly: true,
+      purpose: { name: 'Sending you things', why: 'So that parcels reach you.', others: [] },
+      asks: [{ value: 'address', text: 'See your address' }],
+      derived: false,
+      already: [],
+      nr: 1,
+      total: 1,
+    },
+    choice: {
+      uid,
+      app,
+      question: 'newsletter',
+      label: 'Newsletter',
+      fields: [
+        {
+          name: 'value',
+          label: 'Newsletter',
+          value: '',
+          autocomplete: 'off',
+          kind: 'choice',
+          choices: [
+            { value: 'yes', label: 'Yes', chosen: false },
+            { value: 'no', label: 'No', chosen: false },
+          ],
+        },
+      ],
+      required: false,
+      partly: false,
+      purpose: { name: 'Running your account', why: 'So that you can sign in.', others: [] },
+      asks: [{ value: 'newsletter', text: 'See your newsletter' }],
+      derived: false,
+      already: [],
+      nr: 2,
+      total: 2,
+    },
+    blocked: {
+      uid,
+      app,
+      question: 'birthdate',
+      label: 'Date of birth',
+      fields: [dateField],
+      required: true,
+      partly: false,
+      purpose: { name: 'Running your account', why: 'So that you can sign in.', others: [] },
+      asks: [{ value: 'birthdate', text: 'See your date of birth' }],
+      derived: false,
+      already: [],
+      nr: 1,
+      total: 1,
+      blocked: { why: 'too_soon', from: new Date('2026-02-01T10:00:00Z') },
+    },
   },
   consent: {
     usual: {

@@ -145,6 +145,8 @@ const WORDS: ReadonlyMap<string, { readonly kind: Kind; readonly harmless: boole
       'profile.change_refused': 'profile_change_refused',
       'profile.change_withdrawn': 'profile_change_withdrawn',
       'profile.expired': 'profile_expired',
+      'question.answered': 'question_answered',
+      'question.skipped': 'question_skipped',
       'terms.accepted': 'terms_accepted',
       'account.language_changed': 'language_changed',
       'correction.settled': 'correction_settled',

@@ -16,7 +16,7 @@ import { type ApiCall, type ApiOperation, operation } from '../api.js';
 import { demandOf, FRESH_SECONDS, meets } from '../freshness.js';
 import { secondFactorOf } from '../person.js';
 import { tellsNothing, toldOf } from '../topics.js';
-import { type ProfileEntry, profileOf } from './entries.js';
+import { type ProfileEntry, profileAndSkippedOf, profileOf } from './entries.js';
 import { countChange } from './limits.js';
 import { wishIn } from './pages.js';
 import { tellOf, tellOfChanges } from './tell.js';
@@ -50,6 +50,8 @@ const entrySchema = z.strictObject({
     })
     .optional(),
   undoable: z.array(z.strictObject({ id: z.uuid(), before: value.optional(), until: time })),
+  /** They were asked for it on their way to an app, and left it out. */
+  skipped: z.strictObject({ client_id: z.string(), at: time }).optional(),
   correction: z
     .strictObject({ id: z.uuid(), state: z.enum(['open', 'done', 'refused']), answer: z.string().optional() })
     .optional(),
@@ -60,8 +62,10 @@ function told({ attributes }: { readonly attributes: readonly z.output<typeof en
   const values = attributes.flatMap(({ name, value }) =>
     value === undefined ? [] : [[name, value] as const],
   );
-  const pending = attributes.flatMap(({ name, open_change, undoable, correction }) =>
-    open_change || correction || undoable.length > 0 ? [[name, open_change, undoable, correction]] : [],
+  const pending = attributes.flatMap(({ name, open_change, undoable, correction, skipped }) =>
+    open_change || correction || skipped || undoable.length > 0
+      ? [[name, open_change, undoable, correction, skipped]]
+      : [],
   );
   return { ...Object.fromEntries(values), ...toldOf({ 'account:profile_changes': pending }) };
 }
@@ -86,7 +90,7 @@ export const PROFILE_OPERATIONS: readonly ApiOperation[] = [
     answer: z.strictObject({ attributes: z.array(entrySchema) }),
     tells: told,
     run: async call => {
-      const entries = await profileOf(call.parts, call.me.accountId);
+      const entries = await profileAndSkippedOf(call.parts, call.me.accountId);
       const language = call.parts.pages.language(call.ctx);
       return { attributes: entries.map(entry => presented(entry, language, call.parts.issuer)) };
     },
@@ -191,6 +195,7 @@ function presented(entry: ProfileEntry, language: string, issuer: URL): z.input<
     undoable: entry.undoable.map(({ id, before, until }) =>
       whole({ id, before: (before ?? undefined) as z.input<typeof value>, until: until.toISOString() }),
     ),
+    skipped: entry.skipped && { client_id: entry.skipped.clientId, at: entry.skipped.at.toISOString() },
     correction:
       correction &&
       whole({

@@ -14,6 +14,7 @@ import {
   readProfile,
 } from '../../../domain/profiles/profiles.js';
 import { type Purpose, secondsOf } from '../../../domain/purposes/purposes.js';
+import { listSkippedQuestions, type SkippedQuestion } from '../../../domain/questions/questions.js';
 import type { Parts } from '../../journey.js';
 
 /** A change that has yet to happen. */
@@ -49,6 +50,8 @@ export interface ProfileEntry {
   readonly undoable: readonly UndoableChange[];
   /** What an operator turned down lately. */
   readonly refused: { readonly at: Date; readonly reason: string } | undefined;
+  /** Of what is not known: that they were asked for it on their way to an app, and left it out. */
+  readonly skipped?: SkippedQuestion | undefined;
   /** What the person asked to have corrected, the latest. */
   readonly correction: Correction | undefined;
 }
@@ -98,6 +101,22 @@ export async function profileOf(
       return undefined;
     }
   }
+}
+
+/** The same with what they were asked for on their way to an app, and left out. */
+export async function profileAndSkippedOf(
+  parts: Pick<Parts, 'db' | 'keyring' | 'profile'>,
+  accountId: string,
+): Promise<readonly ProfileEntry[]> {
+  const [entries, skipped] = await Promise.all([
+    profileOf(parts, accountId),
+    listSkippedQuestions(parts.db, accountId),
+  ]);
+  return entries.map(entry => {
+    const { attribute, purpose, kept } = entry;
+    const own = skipped.find(each => each.attribute === attribute.name && each.purpose === purpose.id);
+    return kept || !own ? entry : { ...entry, skipped: own };
+  });
 }
 
 const appOf = ({ clientId, name }: LiveConsent) => ({ clientId, name });

@@ -66,6 +66,8 @@ export interface ShownEntry {
   readonly toApps: boolean;
   readonly apps: readonly string[];
   readonly required: boolean;
+  /** They were asked for it on their way to an app, which may be gone, and left it out. */
+  readonly skipped?: { readonly app?: string; readonly at: Date };
   readonly changeUrl?: string;
   readonly correctUrl: string;
   readonly blocked?: ShownBlock;

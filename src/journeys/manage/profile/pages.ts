@@ -11,7 +11,7 @@ import { Refusal } from '../../../platform/errors.js';
 import { openWork } from '../../../platform/storage/work.js';
 import type { Problem } from '../../page-models.js';
 import { type AccountCall, type AccountPage, doneHere, leadTo, type Sent, showAccount } from '../door.js';
-import { type ProfileEntry, profileOf } from './entries.js';
+import { type ProfileEntry, profileAndSkippedOf, profileOf } from './entries.js';
 import { countChange } from './limits.js';
 import type { ProfileDone, ShownBlock } from './models.js';
 import { changePath, fieldsOf, shownEntry, shownLimits, speakingOf } from './shown.js';
@@ -56,7 +56,7 @@ const DONE: readonly ProfileDone[] = [
 
 async function showProfile(call: AccountCall): Promise<void> {
   const speaking = speakingOf(call);
-  const entries = await profileOf(call.parts, call.me.accountId);
+  const entries = await profileAndSkippedOf(call.parts, call.me.accountId);
   const shown = entries.map(entry => shownEntry(entry, speaking));
   const isHeld = ({ value, open, undoable, refused, correction }: (typeof shown)[number]) =>
     undoable.length > 0 || [value, open, refused, correction].some(part => part !== undefined);

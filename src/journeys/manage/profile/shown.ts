@@ -62,6 +62,7 @@ export function shownEntry(entry: ProfileEntry, speaking: Speaking): ShownEntry 
     toApps: attribute.see.includes('apps'),
     apps: entry.apps.map(({ name }) => name),
     required: attribute.required,
+    ...(entry.skipped && { skipped: { at: entry.skipped.at, ...set('app', entry.skipped.name) } }),
     ...(entry.mayChange && { changeUrl: changePath(attribute) }),
     correctUrl: `/account/profile/correction/${attribute.name}`,
     ...set('blocked', entry.blocked),
