@@ -316,11 +316,16 @@ function busyPages(words: Words, renderer: Renderer): (acceptLanguage: string | 
   return acceptLanguage => pages.get(words.choose({ acceptLanguage })) ?? '';
 }
 
-const auditOf = ({ issuer, auditHeads: file }: Config, { laterDb: db, keyring }: Base, log: JobLog) => ({
+const auditOf = (
+  { issuer, auditHeads: file, eventsKept: kept }: Config,
+  { laterDb: db, keyring }: Base,
+  log: JobLog,
+) => ({
   db,
   keyring,
   issuer,
   file,
+  kept,
   log,
 });
 

@@ -49,7 +49,7 @@ async function head({ db, config, print }: AuditCommand): Promise<undefined> {
 async function verify(files: readonly string[], { db, config, print }: AuditCommand): Promise<object> {
   const keyring = openKeyring(config.secret);
   const { issuer } = config;
-  const { fault, nr: blocks, events } = await verifyChain({ db, keyring });
+  const { fault, nr: blocks, events, forgotten } = await verifyChain({ db, keyring });
   const tell = (found: Fault): never => {
     print(`${JSON.stringify({ whole: false, ...found }, null, 2)}\n`);
     throw new Refusal('conflict', 'chain_broken', sentenceOf(found));
@@ -65,7 +65,7 @@ async function verify(files: readonly string[], { db, config, print }: AuditComm
     if (seen.heads === 0) throw new Refusal('invalid', 'no_heads', `${file} has no head in it.`);
     heads += seen.heads;
   }
-  return { whole: true, events, blocks, heads };
+  return { whole: true, events: events - forgotten, forgotten, blocks, heads };
 }
 
 function sentenceOf(fault: Fault): string {

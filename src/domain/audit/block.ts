@@ -1,8 +1,8 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import type { Keyring } from '../../platform/crypto/keyring.js';
 
-/** What the weekly look at the chain leaves behind. */
-export const AUDIT_FACTS = ['audit.verified', 'audit.broken'] as const;
+/** What the weekly look at the chain leaves behind, and that it begins later now. */
+export const AUDIT_FACTS = ['audit.verified', 'audit.broken', 'audit.forgotten'] as const;
 
 /** An event just as it is kept, each part as text: what is personal about it as ciphertext. */
 export interface KeptEvent {

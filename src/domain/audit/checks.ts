@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Db } from '../../platform/storage/db.js';
 import { openWork } from '../../platform/storage/work.js';
-import { checkHeads, linesOf } from './heads.js';
+import { checkHeads, type HeadChecking, linesOf } from './heads.js';
 import type { Sealing } from './seal.js';
 import { type Fault, knownKeys, verifyNext, WALK, type Walk } from './verify.js';
 
@@ -44,7 +44,6 @@ export interface Checking extends Sealing {
   readonly issuer: URL;
   /** Where heads were written outside of the database, on this machine. */
   readonly file: string | undefined;
-  readonly now?: () => Date;
 }
 
 /** Begins a look at the chain where the last is a week old, and goes on with one until it has ended or is asked to stop. */
@@ -71,10 +70,7 @@ export async function checkChain(
 }
 
 /* Another machine may be the one that writes them: the doctor says where there is no file. */
-async function againstHeads(
-  parts: Parameters<typeof checkHeads>[0],
-  file: string,
-): Promise<Fault | undefined> {
+async function againstHeads(parts: HeadChecking, file: string): Promise<Fault | undefined> {
   try {
     return (await checkHeads(parts, linesOf(file))).fault;
   } catch (error) {

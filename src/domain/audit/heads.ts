@@ -5,8 +5,8 @@ import { CompactSign, compactVerify, decodeProtectedHeader } from 'jose';
 import { z } from 'zod';
 import type { Keyring } from '../../platform/crypto/keyring.js';
 import type { Db } from '../../platform/storage/db.js';
-import { auditKey, publicKey } from './block.js';
-import { findEnd } from './store.js';
+import { auditKey, type PublicJwk, publicKey } from './block.js';
+import { type BlockEnd, findCheckpoint, findEnd } from './store.js';
 import type { Fault, KnownKeys } from './verify.js';
 
 /** The end of the chain, signed: what is kept outside of the database. */
@@ -29,9 +29,13 @@ export interface HeadMaking {
 const TYPE = 'keyhold-audit-head';
 
 /** Signs the end of the chain; undefined where there is none yet. */
-export async function signHead({ db, keyring, issuer }: HeadMaking): Promise<Head | undefined> {
-  const end = await findEnd(db);
-  if (!end) return undefined;
+export async function signHead(parts: HeadMaking): Promise<Head | undefined> {
+  const end = await findEnd(parts.db);
+  return end && signEnd(parts, end);
+}
+
+/** Signs the chain up to a block. */
+export async function signEnd({ keyring, issuer }: Omit<HeadMaking, 'db'>, end: BlockEnd): Promise<Head> {
   const { kid, key } = auditKey(keyring);
   const said = { nr: end.nr, events: end.total, at: end.at.toISOString() };
   const payload = { iss: issuer.origin, ...said, hash: end.hash.toString('hex') };
@@ -40,6 +44,9 @@ export async function signHead({ db, keyring, issuer }: HeadMaking): Promise<Hea
     .sign(key);
   return { ...said, jws };
 }
+
+/** Younger events are never forgotten, in milliseconds: the database sees to it too. */
+const FORGOTTEN_AFTER = 364 * 86_400_000;
 
 /* Enough for a line, whatever came after a torn one. */
 const TAIL = 4_096;
@@ -86,6 +93,7 @@ const payloadSchema = z.object({
   nr: z.int().min(1),
   events: z.int().min(1),
   hash: z.string().regex(/^[\da-f]{64}$/),
+  at: z.iso.datetime(),
 });
 
 /* Of a line of the log too, where it stands beside other members. */
@@ -105,9 +113,16 @@ export interface HeadsSeen {
   readonly fault?: Fault;
 }
 
+/** What heads are held against. */
+export interface HeadChecking {
+  readonly db: Db;
+  readonly keys: KnownKeys;
+  readonly issuer: URL;
+}
+
 /** Holds each head of these lines against the chain, one after the other; lines without one are passed over. */
 export async function checkHeads(
-  { db, keys, issuer }: { readonly db: Db; readonly keys: KnownKeys; readonly issuer: URL },
+  { db, keys, issuer }: HeadChecking,
   lines: AsyncIterable<string>,
 ): Promise<HeadsSeen> {
   let [heads, line] = [0, 0];
@@ -116,7 +131,7 @@ export async function checkHeads(
     const head = headOf(text);
     if (!head) continue;
     heads += 1;
-    const payload = await opened(head.jws, keys);
+    const payload = await openHead(head.jws, keys.all);
     if (!payload || payload.iss !== issuer.origin) return { heads, fault: { what: 'head_forged', line } };
     const fault = await compared(db, payload);
     if (fault) return { heads, fault };
@@ -124,13 +139,15 @@ export async function checkHeads(
   return { heads };
 }
 
-async function opened(jws: string, { all }: KnownKeys) {
+/** What a head says, and by which key, if one of these signed just that. */
+export async function openHead(jws: string, keys: ReadonlyMap<string, PublicJwk>) {
   try {
-    const jwk = all.get(String(decodeProtectedHeader(jws).kid));
+    const kid = String(decodeProtectedHeader(jws).kid);
+    const jwk = keys.get(kid);
     if (!jwk) return undefined;
     const { payload, protectedHeader } = await compactVerify(jws, publicKey(jwk), { algorithms: ['EdDSA'] });
     if (protectedHeader.typ !== TYPE) return undefined;
-    return payloadSchema.safeParse(JSON.parse(Buffer.from(payload).toString('utf8'))).data;
+    return { ...payloadSchema.parse(JSON.parse(Buffer.from(payload).toString('utf8'))), kid };
   } catch {
     return undefined;
   }
@@ -138,13 +155,17 @@ async function opened(jws: string, { all }: KnownKeys) {
 
 async function compared(
   db: Db,
-  { nr, events, hash }: z.output<typeof payloadSchema>,
+  { nr, events, hash, at }: z.output<typeof payloadSchema>,
 ): Promise<Fault | undefined> {
-  const block = await findEnd(db, nr);
+  const checkpoint = await findCheckpoint(db);
+  const block = checkpoint?.nr === nr ? checkpoint : await findEnd(db, nr);
   if (block) {
     const isSame = block.hash.toString('hex') === hash && block.total === events;
     return isSame ? undefined : { what: 'rewritten', block: nr };
   }
+  /* Whoever has the secret too could say that everything was forgotten; nothing of the last year ever is. */
+  if (checkpoint && nr < checkpoint.nr)
+    return Date.parse(at) < Date.now() - FORGOTTEN_AFTER ? undefined : { what: 'rewritten', block: nr };
   const end = await findEnd(db);
   return { what: 'cut', block: nr, last: end?.nr ?? 0, events: events - (end?.total ?? 0) };
 }

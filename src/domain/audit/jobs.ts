@@ -1,11 +1,14 @@
 import type { JobDefinition, JobLog } from '../../platform/jobs/jobs.js';
+import { openWork } from '../../platform/storage/work.js';
+import { auditKey } from './block.js';
 import { type Checking, checkChain } from './checks.js';
-import { appendHead, type Head, type HeadMaking, signHead } from './heads.js';
+import { appendHead, type Head, type HeadMaking, signEnd, signHead } from './heads.js';
 import { type Sealing, sealEvents } from './seal.js';
+import { insertCheckpoint, listForgettable, removeBlock } from './store.js';
 
 /** What seals, writes and looks at the chain. */
-export function auditJobs(parts: HeadWriting & Checking): readonly JobDefinition[] {
-  return [sealing(parts), writingHeads(parts), checking(parts)];
+export function auditJobs(parts: HeadWriting & Checking & Forgetting): readonly JobDefinition[] {
+  return [sealing(parts), writingHeads(parts), checking(parts), forgetting(parts)];
 }
 
 /** Puts what happened into the chain, a minute later at most. */
@@ -60,4 +63,41 @@ export async function endAudit(parts: HeadWriting): Promise<void> {
   await writeHead(parts).catch(error =>
     parts.log.warn({ err: error }, 'the head of the chain of events could not be written'),
   );
+}
+
+/** How long events are kept, in days. */
+export interface Forgetting extends HeadMaking, Sealing {
+  readonly kept: number;
+}
+
+const DAY = 86_400_000;
+const BLOCKS = 20;
+
+/** Forgets events from the start of the chain once they are old enough, and signs where it begins then. */
+function forgetting(parts: Forgetting): JobDefinition {
+  return {
+    name: 'forget-events',
+    every: '41 4 * * *',
+    run: async (_payload, { signal }) => {
+      while (!signal.aborted && (await forgetSome(parts)) === BLOCKS);
+    },
+  };
+}
+
+async function forgetSome(parts: Forgetting): Promise<number> {
+  const { db, keyring, kept, now = () => new Date() } = parts;
+  const due = await listForgettable(db, new Date(now().getTime() - kept * DAY), BLOCKS);
+  const last = due.at(-1);
+  if (!last) return 0;
+  const { jws } = await signEnd(parts, last);
+  await openWork(db, { kind: 'system' }, work =>
+    insertCheckpoint(work.tx, { ...last, kid: auditKey(keyring).kid, jws }),
+  );
+  let events = 0;
+  for (const { nr } of due)
+    events += await openWork(db, { kind: 'system' }, work => removeBlock(work.tx, nr));
+  await openWork(db, { kind: 'system' }, async work =>
+    work.record({ type: 'audit.forgotten', detail: { events, before: last.at.toISOString() } }),
+  );
+  return due.length;
 }

@@ -21,17 +21,21 @@ export const BLOCK_SIZE = 1_000;
 export interface Sealing {
   readonly db: Db;
   readonly keyring: Keyring;
+  readonly now?: () => Date;
 }
 
 /**
  * Seals what waits, block by block, until nothing does or it is asked to stop; gives how many events those were. Nothing where
  * another process is at it.
  */
-export async function sealEvents({ db, keyring }: Sealing, signal?: AbortSignal): Promise<number> {
+export async function sealEvents(
+  { db, keyring, now = () => new Date() }: Sealing,
+  signal?: AbortSignal,
+): Promise<number> {
   const key = auditKey(keyring);
   let sealed = 0;
   for (;;) {
-    const step = await openWork(db, { kind: 'system' }, work => sealOnce(work, key));
+    const step = await openWork(db, { kind: 'system' }, work => sealOnce({ ...work, at: now() }, key));
     sealed += step.events;
     if (!step.more || signal?.aborted) return sealed;
   }

@@ -72,12 +72,56 @@ export async function findBlockAfter(db: Db, nr: number): Promise<Block | undefi
 /** What heads say of a block. */
 export type BlockEnd = Pick<Block, 'nr' | 'at' | 'total' | 'hash'>;
 
+const endOf = ({ nr, at, total, hash }: Pick<BlockRow, keyof BlockEnd>): BlockEnd => ({
+  nr: Number(nr),
+  at,
+  total: Number(total),
+  hash,
+});
+
 /** A block by its number, without its events; the last one where none is named. */
 export async function findEnd(db: Db, nr?: number): Promise<BlockEnd | undefined> {
   const found = db('event_blocks').orderBy('nr', 'desc');
   if (nr !== undefined) void found.where({ nr });
   const row = await found.first<BlockRow | undefined>('nr', 'at', 'total', 'hash');
-  return row && { at: row.at, hash: row.hash, nr: Number(row.nr), total: Number(row.total) };
+  return row && endOf(row);
+}
+
+/** Where the chain begins: the block before, as it was signed. */
+export interface Checkpoint extends BlockEnd {
+  readonly kid: string;
+  readonly jws: string;
+}
+
+/** The last checkpoint; undefined where nothing was ever forgotten. */
+export async function findCheckpoint(db: Db): Promise<Checkpoint | undefined> {
+  type Row = Omit<BlockRow, 'ids' | 'leaves' | 'signature'> & { readonly jws: string };
+  const row = await db('audit_checkpoints')
+    .orderBy('nr', 'desc')
+    .first<Row | undefined>('nr', 'at', 'total', 'hash', 'kid', 'jws');
+  return row && { ...row, nr: Number(row.nr), total: Number(row.total) };
+}
+
+/** The first blocks of the chain that were sealed before a moment, and never the last one. */
+export async function listForgettable(db: Db, before: Date, limit: number): Promise<readonly BlockEnd[]> {
+  const { rows } = await db.raw<{ rows: BlockRow[] }>(
+    `SELECT nr, at, total, hash FROM event_blocks
+     WHERE nr < (SELECT max(nr) FROM event_blocks) ORDER BY nr LIMIT ?`,
+    [limit],
+  );
+  const young = rows.findIndex(({ at }) => at >= before);
+  return (young < 0 ? rows : rows.slice(0, young)).map(endOf);
+}
+
+/** Notes where the chain begins from now on. */
+export async function insertCheckpoint(tx: Tx, { nr, at, total, hash, kid, jws }: Checkpoint): Promise<void> {
+  await tx('audit_checkpoints').insert({ nr, at, total, hash, kid, jws }).onConflict('nr').ignore();
+}
+
+/** Removes the first block of the chain with its events, once; gives how many those were. */
+export async function removeBlock(tx: Tx, nr: number): Promise<number> {
+  const { rows } = await tx.raw<{ rows: { gone: number }[] }>('SELECT keyhold_forget_block(?) AS gone', [nr]);
+  return rows[0]?.gone ?? 0;
 }
 
 /** Adds a block. */

@@ -12,9 +12,11 @@ import {
   type PublicJwk,
   ROOT,
 } from './block.js';
+import { openHead } from './heads.js';
 import {
   findBefore,
   findBlockAfter,
+  findCheckpoint,
   findMissing,
   listAuditKeys,
   listEvents,
@@ -36,13 +38,15 @@ export type Fault =
 
 /** How far a look at the chain has come: it goes on from there, in another process if need be. */
 export interface Walk {
-  readonly phase: 'blocks' | 'events' | 'done';
+  readonly phase: 'start' | 'blocks' | 'events' | 'done';
   /** The last block that is as it should be. */
   readonly nr: number;
   readonly hash: string;
   readonly kid: string | undefined;
-  /** How many events are as they were sealed. */
+  /** How many events are as they were sealed, or were forgotten before. */
   readonly events: number;
+  /** How many events there were before the checkpoint where the chain begins. */
+  readonly forgotten: number;
   /** The last event that is known to be in the chain or to wait for it. */
   readonly after: string;
   readonly fault?: Fault;
@@ -53,11 +57,12 @@ const WINDOW = 5_000;
 
 /** A look at the chain that begins at its start. */
 export const WALK: Walk = {
-  phase: 'blocks',
+  phase: 'start',
   nr: 0,
   hash: ROOT.toString('hex'),
   kid: undefined,
   events: 0,
+  forgotten: 0,
   after: FIRST_ID,
 };
 
@@ -76,11 +81,25 @@ export async function knownKeys(db: Db, keyring: Keyring): Promise<KnownKeys> {
 
 /** Goes on by one block, or by some thousand events; each step reads a bounded number of rows. */
 export async function verifyNext(db: Db, keys: KnownKeys, walk: Walk): Promise<Walk> {
+  if (walk.phase === 'start') return startOf(db, keys);
   if (walk.phase === 'blocks') return verifyBlock(db, keys, walk);
   return walk.phase === 'events' ? verifyIds(db, walk) : walk;
 }
 
 const faulty = (walk: Walk, fault: Fault): Walk => ({ ...walk, phase: 'done', fault });
+
+/* Behind what was forgotten, if anything was: one of us signed where the chain goes on. */
+async function startOf(db: Db, keys: KnownKeys): Promise<Walk> {
+  const checkpoint = await findCheckpoint(db);
+  const first = { ...WALK, phase: 'blocks' } as const;
+  if (!checkpoint) return first;
+  const { nr, total, kid, jws } = checkpoint;
+  const hash = checkpoint.hash.toString('hex');
+  const start = { ...first, nr, hash, kid, events: total, forgotten: total };
+  const said = await openHead(jws, keys.all);
+  const isSame = said?.nr === nr && said.hash === hash && said.events === total && said.kid === kid;
+  return isSame ? start : faulty(start, { what: 'block_forged', block: nr });
+}
 
 async function verifyBlock(db: Db, keys: KnownKeys, walk: Walk): Promise<Walk> {
   const block = await findBlockAfter(db, walk.nr);
@@ -90,7 +109,11 @@ async function verifyBlock(db: Db, keys: KnownKeys, walk: Walk): Promise<Walk> {
     return isOurs ? { ...walk, phase: 'events' } : faulty(walk, { what: 'block_forged', block: walk.nr });
   }
   const fault = faultOf(block, keys, walk) ?? faultIn(block, await listEvents(db, block.ids));
-  if (fault) return faulty(walk, fault);
+  if (fault) {
+    /* What was forgotten while this looks is no fault. */
+    const start = await startOf(db, keys);
+    return start.nr > walk.nr ? start : faulty(walk, fault);
+  }
   const { nr, hash, kid, total: events } = block;
   return { ...walk, nr, hash: hash.toString('hex'), kid, events };
 }

@@ -5,6 +5,7 @@ export const KEPT = [
   'events',
   'event_blocks',
   'audit_keys',
+  'audit_checkpoints',
   'consent_ledger',
   'consent_wordings',
   'purpose_versions',

@@ -50,7 +50,7 @@ const happen = async (type: string, db = database.db) => {
   await openWork(db, { kind: 'system' }, async work => work.record({ type }));
   await sealEvents({ db, keyring });
 };
-const parts = () => ({ db: database.db, keyring, issuer, file, log: QUIET, now: () => now });
+const parts = () => ({ db: database.db, keyring, issuer, file, kept: 365, log: QUIET, now: () => now });
 const job = (name: string) => auditJobs(parts()).find(each => each.name === name);
 const run = (name: string) =>
   job(name)?.run({}, { id: '1', attempt: 1, last: false, signal: new AbortController().signal });
@@ -224,7 +224,7 @@ test('a look that was broken off goes on where it was', async () => {
   const stopped = AbortSignal.abort();
   await job('verify-audit')?.run({}, { id: '1', attempt: 1, last: false, signal: stopped });
   const begun = await database.db('audit_checks').whereNull('ended_at');
-  expect(begun).toMatchObject([{ walk: { phase: 'blocks', nr: 0 } }]);
+  expect(begun).toMatchObject([{ walk: { phase: 'start', nr: 0 } }]);
   await run('verify-audit');
   expect(await database.db('audit_checks').whereNull('ended_at')).toEqual([]);
   expect(Number((await database.db('audit_checks').count({ n: '*' }))[0]?.['n'])).toBe(
