@@ -47,21 +47,31 @@ export async function up(knex) {
     END $$;
     CREATE TRIGGER consents__judged BEFORE INSERT OR UPDATE ON consents FOR EACH ROW EXECUTE FUNCTION consent_judged();
 
+    -- In functions of their own: a plan that holds their questions costs as much to open as to answer them.
+    CREATE FUNCTION outdated_purposes(c consents) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
+    BEGIN
+      RETURN (SELECT coalesce(array_agg(DISTINCT o.purpose), '{}')
+        FROM outdated_in(c.claims, c.scopes, c.uses, c.notices) o);
+    END $$;
+    CREATE FUNCTION withheld_attributes(c consents) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
+    BEGIN
+      RETURN (SELECT coalesce(array_agg(o.attribute), '{}') FROM outdated_in(c.claims, c.scopes, c.uses, c.notices) o
+        WHERE o.basis = 'consent' AND o.attribute IS NOT NULL);
+    END $$;
+    CREATE FUNCTION standing_uses(c consents) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
+    BEGIN
+      RETURN (SELECT coalesce(array_agg(p.id ORDER BY p.id COLLATE "C"), '{}')
+        FROM unnest(c.uses) each JOIN purposes p ON p.id = each
+        WHERE p.basis <> 'consent' OR coalesce((c.notices ->> p.id)::integer, 0) >= p.counts_from);
+    END $$;
+
     DROP VIEW consent_snapshots;
     CREATE VIEW consent_snapshots AS
       SELECT c.account_id, c.client_id, c.id, c.scopes, c.claims, c.refused_scopes, c.refused_claims, c.resources,
         c.notices, c.valid_until,
-        CASE WHEN c.judged = v.version THEN '{}' ELSE
-          (SELECT coalesce(array_agg(DISTINCT o.purpose), '{}') FROM outdated_in(c.claims, c.scopes, c.uses, c.notices) o)
-        END AS outdated,
-        CASE WHEN c.judged = v.version THEN '{}' ELSE
-          (SELECT coalesce(array_agg(o.attribute) FILTER (WHERE o.basis = 'consent' AND o.attribute IS NOT NULL), '{}')
-           FROM outdated_in(c.claims, c.scopes, c.uses, c.notices) o)
-        END AS withheld,
-        CASE WHEN c.judged = v.version THEN c.uses ELSE
-          (SELECT coalesce(array_agg(p.id ORDER BY p.id COLLATE "C"), '{}') FROM unnest(c.uses) each JOIN purposes p ON p.id = each
-           WHERE p.basis <> 'consent' OR coalesce((c.notices ->> p.id)::integer, 0) >= p.counts_from)
-        END AS uses,
+        CASE WHEN c.judged = v.version THEN '{}' ELSE outdated_purposes(c) END AS outdated,
+        CASE WHEN c.judged = v.version THEN '{}' ELSE withheld_attributes(c) END AS withheld,
+        CASE WHEN c.judged = v.version THEN c.uses ELSE standing_uses(c) END AS uses,
         c.refused_uses
       FROM consents c LEFT JOIN declared_version v ON true
       WHERE c.valid_until IS NULL OR c.valid_until > now();
@@ -71,6 +81,7 @@ export async function up(knex) {
 export async function down(knex) {
   await knex.raw(`
     DROP VIEW consent_snapshots;
+    DROP FUNCTION outdated_purposes(consents), withheld_attributes(consents), standing_uses(consents);
     DROP TRIGGER consents__judged ON consents;
     DROP FUNCTION consent_judged();
     ALTER TABLE consents DROP COLUMN judged;
