@@ -109,15 +109,26 @@ async function loadExample(db: Db, config: Config, name: string): Promise<void> 
     operator: true,
     verified: true,
   };
-  const moved = await onFreePort(metadata, config.port);
+  const free = await onFreePort(metadata, config.port);
+  const moved = name === 'web' && config.allowPrivateNetwork ? { ...free, ...calledBack(free) } : free;
   const answer = await openWork(db, { kind: 'system' }, work => registerClient(work, moved, registration));
   const draft = `${file}.new`;
   await writeFile(draft, `${JSON.stringify(toRegistrationAnswer(answer), null, 2)}\n`, { mode: 0o600 });
   await rename(draft, file);
 }
 
+/* Where we may call addresses of this machine, the example app hears of sign-outs and of deletions. */
+function calledBack(metadata: object): object {
+  const { origin } = new URL(redirectUri(metadata) ?? `http://localhost:${FIRST_PORT}`);
+  return {
+    backchannel_logout_uri: `${origin}/backchannel-logout`,
+    command_endpoint: `${origin}/commands`,
+    commands_supported: ['delete', 'audit', 'invalidate'],
+  };
+}
+
 // The ports in the examples' own metadata may be taken here.
-async function onFreePort(metadata: Record<string, unknown>, ours: number): Promise<unknown> {
+async function onFreePort(metadata: Record<string, unknown>, ours: number): Promise<object> {
   const wanted = Number(new URL(redirectUri(metadata) ?? 'http://localhost').port);
   if (wanted === 0) return metadata;
   let port = wanted;

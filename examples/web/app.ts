@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import * as openid from 'openid-client';
+import { Commands, Records } from './commands.js';
 import { connect, type Keyhold, type SignedIn } from './keyhold.js';
 import { problemPage, STYLE, signedInPage, welcomePage } from './pages.js';
 import { type Visit, Visits } from './sessions.js';
@@ -10,6 +11,8 @@ interface App {
   readonly settings: Settings;
   readonly keyhold: Keyhold;
   readonly visits: Visits;
+  readonly records: Records;
+  readonly commands: Commands;
   readonly secure: boolean;
 }
 
@@ -24,7 +27,10 @@ interface Exchange {
 /** Builds the example app: what it answers, route by route. */
 export function openExample(settings: Settings): RequestListener {
   const secure = settings.redirectUri.startsWith('https:');
-  const app: App = { settings, keyhold: connect(settings), visits: new Visits(), secure };
+  const visits = new Visits();
+  const records = new Records();
+  const commands = new Commands(records, visits);
+  const app: App = { settings, keyhold: connect(settings), visits, records, commands, secure };
   return (request, response) => {
     writeHeaders(response, settings);
     const url = new URL(request.url ?? '/', settings.redirectUri);
@@ -56,6 +62,8 @@ async function answer(app: App, exchange: Exchange): Promise<void> {
       return signOut(app, exchange);
     case 'POST /backchannel-logout':
       return backchannelLogout(app, exchange);
+    case 'POST /commands':
+      return takeCommand(app, exchange);
     default:
       return page(response, 404, problemPage('Not found', 'There is no such page in this app.'));
   }
@@ -67,7 +75,8 @@ async function home(app: App, { response, url, visit }: Exchange): Promise<void>
     return page(response, 200, welcomePage(note));
   }
   if (visit.signedIn.accessTokenExpiresAt.getTime() < Date.now() + 10_000) await refreshOnce(app, visit);
-  page(response, 200, signedInPage(visit.signedIn, await claimsOf(app, visit, visit.signedIn)));
+  const claims = await claimsOf(app, visit, visit.signedIn);
+  page(response, 200, signedInPage(visit.signedIn, claims, app.records.find(visit.signedIn.subject)));
 }
 
 async function claimsOf(app: App, visit: Visit, who: SignedIn): Promise<Readonly<Record<string, unknown>>> {
@@ -95,6 +104,7 @@ async function finishSignIn(app: App, { response, url, visit }: Exchange): Promi
   visit.pending = undefined;
   const signedIn = await app.keyhold.finishSignIn(url, pending);
   app.visits.begin(response, app.secure, visit).signedIn = signedIn;
+  app.records.note(signedIn.subject);
   redirect(response, new URL('/', url));
 }
 
@@ -137,6 +147,18 @@ async function backchannelLogout(app: App, { request, response }: Exchange): Pro
     response.writeHead(400, { 'Content-Type': 'application/json' });
     response.end(JSON.stringify({ error: 'invalid_request' }));
   }
+}
+
+/** Keyhold calls this when a person is gone, or may not be known here any more (OpenID Provider Commands, draft 02). */
+async function takeCommand(app: App, { request, response }: Exchange): Promise<void> {
+  const token = new URLSearchParams(await readBody(request)).get('command_token') ?? '';
+  const order = await app.keyhold.readCommandToken(token).catch(error => {
+    console.error(`example: a command was refused: ${messageOf(error)}`);
+    return undefined;
+  });
+  const refusal = { status: 400, body: { error: 'invalid_request' } };
+  const { status, body } = order ? app.commands.answer(order) : refusal;
+  response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
 }
 
 function answerError(response: ServerResponse, error: unknown): void {

@@ -28,6 +28,13 @@ export interface LogoutOrder {
   readonly sid: string | undefined;
 }
 
+/** What a verified command token says is to be done about whom. */
+export interface CommandOrder {
+  readonly jti: string;
+  readonly command: string;
+  readonly subject: string;
+}
+
 /** Everything this app ever asks of Keyhold. */
 export interface Keyhold {
   startSignIn(options: { createAccount: boolean }): Promise<{ url: URL; pending: PendingSignIn }>;
@@ -36,6 +43,7 @@ export interface Keyhold {
   userInfo(signedIn: SignedIn): Promise<Readonly<Record<string, unknown>>>;
   signOutUrl(signedIn: SignedIn, state: string): Promise<URL>;
   readLogoutToken(token: string): Promise<LogoutOrder>;
+  readCommandToken(token: string): Promise<CommandOrder>;
 }
 
 // Refresh tokens come with the grant type and end with the person's session; `offline_access` would outlive it.
@@ -54,6 +62,12 @@ export function connect(settings: Settings): Keyhold {
     return discovered;
   };
   let keySet: ReturnType<typeof createRemoteJWKSet> | undefined;
+  const signer = async () => {
+    const { jwks_uri: address, issuer } = (await configuration()).serverMetadata();
+    if (!address) throw new Error('Keyhold publishes no keys.');
+    keySet ??= createRemoteJWKSet(new URL(address));
+    return { keys: keySet, issuer };
+  };
 
   return {
     async startSignIn({ createAccount }) {
@@ -102,10 +116,13 @@ export function connect(settings: Settings): Keyhold {
     },
 
     async readLogoutToken(token) {
-      const server = (await configuration()).serverMetadata();
-      if (!server.jwks_uri) throw new Error('Keyhold publishes no keys.');
-      keySet ??= createRemoteJWKSet(new URL(server.jwks_uri));
-      return verifyLogoutToken(token, keySet, server.issuer, settings.clientId);
+      const { keys, issuer } = await signer();
+      return verifyLogoutToken(token, keys, issuer, settings.clientId);
+    },
+
+    async readCommandToken(token) {
+      const { keys, issuer } = await signer();
+      return verifyCommandToken(token, keys, issuer, settings);
     },
   };
 }
@@ -159,4 +176,25 @@ async function verifyLogoutToken(
   const sid = typeof payload.sid === 'string' ? payload.sid : undefined;
   if (!sid && !payload.sub) throw new Error('The logout token names neither a session nor a subject.');
   return { jti: String(payload.jti), subject: payload.sub, sid };
+}
+
+/** Checks a command token (OpenID Provider Commands, draft 02) or throws: it is for our address, and for nothing else. */
+async function verifyCommandToken(
+  token: string,
+  keys: ReturnType<typeof createRemoteJWKSet>,
+  issuer: string,
+  { clientId, commandEndpoint }: Settings,
+): Promise<CommandOrder> {
+  if (!commandEndpoint) throw new Error('This app is registered without a command_endpoint.');
+  const { payload } = await jwtVerify(token, keys, {
+    issuer,
+    audience: commandEndpoint,
+    typ: 'command+jwt',
+    requiredClaims: ['sub', 'iat', 'exp', 'jti', 'command', 'tenant'],
+    maxTokenAge: '3 minutes',
+    clockTolerance: '10 seconds',
+  });
+  if (payload.client_id !== clientId) throw new Error('This command is for another app.');
+  if ('nonce' in payload) throw new Error('A command carries no nonce; this looks like an ID token.');
+  return { jti: String(payload.jti), command: String(payload.command), subject: String(payload.sub) };
 }

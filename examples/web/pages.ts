@@ -1,3 +1,4 @@
+import type { PersonRecord } from './commands.js';
 import type { SignedIn } from './keyhold.js';
 
 /** The page for somebody who is not signed in. */
@@ -14,7 +15,11 @@ export function welcomePage(note?: string): string {
 }
 
 /** The page for somebody who is signed in: what the app learned, and what it may do with it. */
-export function signedInPage(who: SignedIn, claims: Readonly<Record<string, unknown>>): string {
+export function signedInPage(
+  who: SignedIn,
+  claims: Readonly<Record<string, unknown>>,
+  record: PersonRecord | undefined,
+): string {
   const name = claims.name ?? claims.email ?? who.subject;
   return frame(
     `Hello, ${String(name)}`,
@@ -22,6 +27,8 @@ export function signedInPage(who: SignedIn, claims: Readonly<Record<string, unkn
      ${definitions({ ...claims })}
      <h2>How you signed in</h2>
      ${definitions(pick(who.idTokenClaims, ['iss', 'auth_time', 'acr', 'amr']))}
+     <h2>What this app remembers by itself, until Keyhold says that you are gone</h2>
+     ${definitions({ 'First seen': record?.firstSeen.toISOString() ?? 'never', 'Sign-ins': record?.signIns ?? 0 })}
      <h2>What this app holds</h2>
      ${definitions({
        'Access token': `good until ${who.accessTokenExpiresAt.toISOString()}`,

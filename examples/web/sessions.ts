@@ -58,6 +58,13 @@ export class Visits {
     }
   }
 
+  /** Ends all visits of a subject, whatever browser they are in. */
+  endAllOf(subject: string): void {
+    for (const visit of this.#visits.values()) {
+      if (visit.signedIn?.subject === subject) this.#visits.delete(visit.id);
+    }
+  }
+
   #sweep(): void {
     const oldest = Date.now() - IDLE_LIMIT;
     for (const visit of this.#visits.values()) if (visit.touchedAt < oldest) this.#visits.delete(visit.id);

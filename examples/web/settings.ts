@@ -8,6 +8,8 @@ export interface Settings {
   readonly clientSecret: string;
   readonly redirectUri: string;
   readonly afterSignOut: string;
+  /** Where Keyhold says what is to be done about a person. */
+  readonly commandEndpoint: string | undefined;
 }
 
 /** What `keyhold clients add` printed, as far as this app needs it. */
@@ -16,6 +18,7 @@ interface ClientFile {
   readonly client_secret: string;
   readonly redirect_uris: readonly string[];
   readonly post_logout_redirect_uris?: readonly string[];
+  readonly command_endpoint?: string;
 }
 
 /** Reads EXAMPLE_ISSUER, EXAMPLE_PORT and EXAMPLE_CLIENT_FILE. */
@@ -32,5 +35,6 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     clientSecret: client.client_secret,
     redirectUri,
     afterSignOut: client.post_logout_redirect_uris?.[0] ?? new URL('/', redirectUri).href,
+    commandEndpoint: client.command_endpoint,
   };
 }

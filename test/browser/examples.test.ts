@@ -6,8 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { v7 as uuidv7 } from 'uuid';
+import { type CommandName, commandsOf, sendCommand } from '../../src/domain/commands/commands.js';
+import { openKeyring } from '../../src/platform/crypto/keyring.js';
+import { openWork } from '../../src/platform/storage/work.js';
 import { type BrowserPerson, openBrowser, type TestBrowser } from '../support/browser.js';
+import { until } from '../support/jobs.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
+import { accountOf } from '../support/ledger.js';
 import { walk } from '../support/walk.js';
 
 const BUILT = fileURLToPath(new URL('../../examples/', import.meta.url));
@@ -60,12 +66,14 @@ async function freePort(): Promise<number> {
   return address && typeof address === 'object' ? address.port : 0;
 }
 
-test('the web example: create an account, refresh, sign out, and hear of a sign-out elsewhere', async () => {
+test('the web example: create an account, refresh, sign out, hear of a sign-out elsewhere, and forget whoever is gone', async () => {
   const port = await freePort();
   const home = `http://localhost:${port}/`;
   const client = await register('web', port, {
     backchannel_logout_uri: `${home}backchannel-logout`,
     backchannel_logout_session_required: true,
+    command_endpoint: `${home}commands`,
+    commands_supported: ['delete', 'audit', 'invalidate'],
   });
   const file = join(folder, 'web.json');
   await writeFile(file, JSON.stringify(client));
@@ -99,6 +107,16 @@ test('the web example: create an account, refresh, sign out, and hear of a sign-
 
   await page.getByRole('link', { name: 'Sign in with Keyhold' }).click();
   await sees('Hello, Ida Ink');
+  expect(await command(client.client_id, 'audit')).toEqual(['confirmed', 'active']);
+  expect(await command(client.client_id, 'delete')).toEqual(['confirmed', 'unknown']);
+  expect(await command(client.client_id, 'audit')).toEqual(['confirmed', 'unknown']);
+  const forged = await ida.context.request.post(`${home}commands`, { form: { command_token: 'a.b.c' } });
+  expect([forged.status(), await forged.json()]).toEqual([400, { error: 'invalid_request' }]);
+  await page.goto(home);
+  await sees('Example app');
+
+  await page.getByRole('link', { name: 'Sign in with Keyhold' }).click();
+  await sees('Hello, Ida Ink');
   await press('Sign out');
   const confirm = page.getByRole('button', { name: 'Sign out', exact: true });
   const done = page.getByText('You are signed out of this app and of Keyhold.');
@@ -117,6 +135,22 @@ async function signedOutAt(home: string): Promise<boolean> {
     await new Promise(resolve => setTimeout(resolve, 50));
   }
   return false;
+}
+
+/** Tells the web example something about Ida, and gives what came of it. */
+async function command(clientId: string, name: CommandName): Promise<readonly unknown[]> {
+  const subject = await accountOf(keyhold.db, 'ida@example.test');
+  const reason = { kind: 'example', id: uuidv7() };
+  const keyring = openKeyring(keyhold.config.secret);
+  await openWork(keyhold.db, { kind: 'operator' }, work =>
+    sendCommand(work, keyring, { clientId, command: name, subject, reason }),
+  );
+  let [found] = (await commandsOf(keyhold.db, reason)).commands;
+  await until(async () => {
+    [found] = (await commandsOf(keyhold.db, reason)).commands;
+    return found?.endedAt !== undefined;
+  });
+  return [found?.state, found?.accountState];
 }
 
 test('the single-page example signs in with nothing but the browser', async () => {

@@ -83,7 +83,7 @@ test('what waits to be told leaves at once, and the app answers later by the add
   expect(await find()).toMatchObject({ state: 'confirmed', accountState: 'unknown' });
 });
 
-test('a callback that is forged, replayed, misdirected, late or unreadable is refused, recorded, and changes nothing', async () => {
+test('C07: a callback that is forged, replayed, misdirected, late or unreadable is refused, recorded, and changes nothing', async () => {
   const { find, token } = await sendDelete();
   const { find: findOther, token: other } = await sendDelete();
   const done = { sub: subject, account_state: 'unknown' };

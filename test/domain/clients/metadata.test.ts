@@ -210,8 +210,12 @@ describe('C27, C47: an address that may not', () => {
     'sector_identifier_uri',
     'initiate_login_uri',
     'backchannel_logout_uri',
+    'command_endpoint',
+    'risc_endpoint',
+    'webhook_uri',
   ])('as %s', field => {
-    expect(problems({ ...WEB, [field]: 'https://app.example.com/x' })).toEqual([]);
+    const beside = field === 'command_endpoint' ? { commands_supported: ['delete'] } : {};
+    expect(problems({ ...WEB, ...beside, [field]: 'https://app.example.com/x' })).toEqual([]);
     const bad = [
       'http://app.example.com/x',
       'https://169.254.169.254/',

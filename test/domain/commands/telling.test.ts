@@ -132,7 +132,7 @@ async function untilEnded(ids: readonly string[], step = 15 * MINUTE): Promise<v
   throw new Error('some are still open');
 }
 
-test('a command is signed as an ID token is, for this endpoint alone, and what the app says of it is on record', async () => {
+test('C42: a command is signed as an ID token is, for this endpoint alone, and what the app says of it is on record', async () => {
   const app = await openApp('command', stating('unknown'), { id_token_signed_response_alg: 'ES256' });
   const id = await send(app.id, { claims: { iss: 'https://elsewhere.example', name: 'Ada' } });
   await tell();
@@ -177,7 +177,7 @@ test('an account that was gone already, and one that a law makes the app keep, a
   expect(third).toMatchObject({ state: 'refused', answer: 'wrong_state', accountState: 'archived' });
 });
 
-test('an app that takes its time answers by the token it got, once, in time, and about the right person', async () => {
+test('C34: an app that takes its time answers by the token it got, once, in time, and about the right person', async () => {
   const app = await openApp('command', answering(202), { commands_supported: ['delete_async'] });
   const id = await send(app.id);
   await tell();
@@ -299,7 +299,7 @@ test('an app that cannot be told is on record as that, and nothing about anybody
   ]);
 });
 
-test('no app that is dead, slow or lying confirms anything, and each is told a bounded number of times', async () => {
+test('C47: no app that is dead, slow or lying confirms anything, and each is told a bounded number of times', async () => {
   const names = Object.keys(NO_GOOD) as (keyof typeof NO_GOOD)[];
   const apps = await Promise.all(names.map(name => openApp('command', NO_GOOD[name])));
   const ids = await working(work =>
