@@ -170,6 +170,8 @@ export interface Ask {
   readonly said?: string;
   /** What would be handed over as it stands now, e.g. the address itself. */
   readonly now?: string;
+  /** There is no such value yet; they may be asked for it afterwards. */
+  readonly missing?: true;
 }
 
 /** A purpose as the consent page tells it. */

@@ -88,7 +88,7 @@ test('what is missing is asked for on the way, is kept like any change, and reac
   await toHouse('gender');
   const { heading, text, buttons } = ada.page;
   expect(heading).toBe('Gender');
-  expect(text).toContain('House asks for this, and we do not know it yet. You may skip it.');
+  expect(text).toContain('This app asks for it, and we do not know it yet. You may skip it.');
   for (const line of ['Kept here as long as you have an account.', 'See your gender', 'asked this once'])
     expect(text).toContain(line);
   expect(buttons).toEqual(expect.arrayContaining(['Save and go on', 'Skip']));
@@ -179,11 +179,12 @@ test('a silent request asks nobody, and a scope alone asks for nothing', async (
 test('what an app cannot do without comes after its consent, and can be left by going back: that is asked anew', async () => {
   await toBar();
   expect(ada.page.heading).toBe('Allow access?');
+  expect(ada.page.text).toContain('Not known yet');
   await ada.press('Allow');
   expect(ada.page.heading).toBe('Date of birth');
-  expect(ada.page.text).toContain('Bar says that it needs this');
+  expect(ada.page.text).toContain('This app says that it needs it');
   expect(ada.page.text).toContain('Learn whether you are 18 or older, but not your date of birth');
-  expect(ada.page.text).toContain('What you enter stays with us. Bar learns only what is said here.');
+  expect(ada.page.text).toContain('What you enter stays with us. The app learns only what is said here.');
   expect(ada.page.buttons).not.toContain('Skip');
   const { pathname } = ada.page.url;
   const refused = await sendStep(ada, '/question/skip', { question: 'birthdate' });

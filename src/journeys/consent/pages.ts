@@ -5,7 +5,7 @@ import {
   giveConsent,
   refuseConsent,
 } from '../../domain/consents/consents.js';
-import { derivedClaims, type ProfileSchema } from '../../domain/profiles/profiles.js';
+import { derivedClaims, isKept, type ProfileSchema, sourceOf } from '../../domain/profiles/profiles.js';
 import { sayIn } from '../../domain/purposes/purposes.js';
 import { ACCOUNT_SCOPES, type AccountScope, accountApiOf } from '../../domain/resources/resources.js';
 import { openWork } from '../../platform/storage/work.js';
@@ -103,6 +103,7 @@ function linesOf(wanted: Wanted, { parts, known, language, claims }: Telling) {
     ...because(saidOf(claims, name)),
     ...claimWords(parts.profile, name, language),
     ...now(known[name]),
+    ...(isMissing(parts.profile, name, known) && { missing: true }),
   });
   const scopes = wanted.scopes.map(
     (scope): Ask => ({ value: `scope:${scope}`, ...scopeWords(scope), ...now(known[scope]) }),
@@ -187,6 +188,12 @@ export function claimWords(
   if (derived) return { word: derived.name };
   const attribute = schema.attributes.find(each => each.name === name);
   return { text: attribute ? sayIn(attribute.ask ?? attribute.label, language) : name };
+}
+
+function isMissing(schema: ProfileSchema, claim: string, known: Telling['known']): boolean {
+  const source = sourceOf(schema, claim);
+  const attribute = schema.attributes.find(({ name }) => name === source);
+  return attribute !== undefined && isKept(attribute) && known[source] === undefined;
 }
 
 const because = (said: string | undefined) => (said === undefined ? {} : { said });

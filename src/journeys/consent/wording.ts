@@ -13,7 +13,7 @@ export interface Shown {
  * the template. What is known about the person is left out, so that the same words are the same for everybody.
  */
 export function wordingOf(renderer: Renderer, { language, page, house }: Shown): string {
-  const anonymous = (asks: ConsentPage['required']) => asks.map(({ now: _, ...ask }) => ask);
+  const anonymous = (asks: ConsentPage['required']) => asks.map(({ now: _, missing: __, ...ask }) => ask);
   const html = renderer.page('consent', {
     ...page,
     required: anonymous(page.required),

@@ -1138,7 +1138,7 @@ export const pageSamples = {
       ],
       optional: [
         { value: 'claim:name', text: 'See your full name', now: 'Ada Lovelace' },
-        { value: 'claim:birthdate', text: 'See your date of birth' },
+        { value: 'claim:birthdate', text: 'See your date of birth', missing: true },
         {
           value: 'claim:age_over_16',
           word: 'age_over_16',
