@@ -1,5 +1,14 @@
 import { API } from './seed.js';
-import { asClient, comeBack, keepTokens, send, signIn, type Target, type Visitor } from './visitor.js';
+import {
+  asClient,
+  comeBack,
+  keepTokens,
+  send,
+  signIn,
+  signInAnew,
+  type Target,
+  type Visitor,
+} from './visitor.js';
 
 /** Something that is measured. */
 export interface Operation {
@@ -23,11 +32,11 @@ export const CC_JWT = 'client credentials, JWT';
 export const OPERATIONS: readonly Operation[] = [
   {
     name: LOGIN,
-    asMember: false,
-    writes: true,
+    ...member,
     goals: { bare: 0.5, wanted: 0.65, naive: 1.7 },
     run: signIn,
   },
+  { name: 'the same in a new browser', ...member, goals: { bare: 0 }, run: signInAnew },
   { name: 'SSO + token (2 requests)', ...member, goals: { bare: 0.5 }, run: comeBack },
   {
     name: 'refresh with rotation',

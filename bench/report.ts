@@ -117,7 +117,7 @@ const interval = ({ median: middle, low, high }: Interval) =>
   `**${middle.toFixed(2)}** (${low.toFixed(2)}–${high.toFixed(2)})`;
 
 function verdict(found: Interval, goal: number | undefined, wanted?: number): string {
-  if (goal === undefined) return '';
+  if (!goal) return '';
   const wish = wanted === undefined ? '' : `, wanted ${wanted}`;
   return `≥ ${goal}${wish}: ${found.median >= goal ? 'met' : found.high >= goal ? 'not shown' : 'missed'}`;
 }

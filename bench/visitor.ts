@@ -133,9 +133,17 @@ export function keepTokens(visitor: Visitor, { text }: Answer): void {
 
 const pathOf = (location: string) => location.replace(/^https?:\/\/[^/]+/, '');
 
-/** Four requests in a new browser: the authorization request, the password, its resumption, the token. */
+/* What the product knows a browser by from sign-in to sign-in; it outlives sessions. */
+const KNOWN = 'keyhold_known';
+
+/**
+ * Four requests of somebody whose session is over, in the browser that they always use: the authorization request, the
+ * password, its resumption, the token. The first time it is a new browser, of which its owner is told.
+ */
 export async function signIn(target: Target, visitor: Visitor): Promise<void> {
+  const known = visitor.cookies.get(KNOWN);
   visitor.cookies.clear();
+  if (known !== undefined) visitor.cookies.set(KNOWN, known);
   const { path, verifier } = authorizationRequest(target, visitor.account.email);
   const begun = await send(target, { path, visitor, expected: 303 });
   const isProduct = target.served.variant === 'product';
@@ -149,6 +157,12 @@ export async function signIn(target: Target, visitor: Visitor): Promise<void> {
   });
   const resumed = await send(target, { path: pathOf(answered.location), visitor, expected: 303 });
   await redeem(target, visitor, resumed.location, verifier);
+}
+
+/** The same in a browser that nobody has seen before. */
+export async function signInAnew(target: Target, visitor: Visitor): Promise<void> {
+  visitor.cookies.clear();
+  await signIn(target, visitor);
 }
 
 /** Two requests of somebody who is signed in: the authorization request and the token. */
