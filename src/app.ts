@@ -2,20 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import Router from '@koa/router';
 import type { Config } from './config.js';
-import { sweepObjections } from './domain/accounts/accounts.js';
 import { auditJobs, endAudit } from './domain/audit/audit.js';
 import { fetchLogo, openClientCache } from './domain/clients/clients.js';
 import { sweepCommands, tellApps } from './domain/commands/commands.js';
-import { forgetConsents, judgeConsents, recordOutdatedConsents } from './domain/consents/consents.js';
-import { sweepContactChanges, sweepProofs } from './domain/contacts/contacts.js';
-import { sweepCorrections } from './domain/corrections/corrections.js';
-import { openPasswordHasher, relyingPartyOf, sweepChallenges } from './domain/credentials/credentials.js';
-import { sweepDisclosures } from './domain/disclosures/disclosures.js';
-import { sweepRememberedBrowsers } from './domain/factors/factors.js';
+import { judgeConsents, recordOutdatedConsents } from './domain/consents/consents.js';
+import { openPasswordHasher, relyingPartyOf } from './domain/credentials/credentials.js';
 import { openLedger } from './domain/messages/messages.js';
-import { sweepMoves } from './domain/moves/moves.js';
 import { bringAboutChanges, type Decision, openSchema, sweepProfiles } from './domain/profiles/profiles.js';
-import { openProtection, openReplayNotes, sweepAllAttempts } from './domain/protection/protection.js';
+import { openProtection, openReplayNotes } from './domain/protection/protection.js';
 import { openResourceCache } from './domain/resources/resources.js';
 import { appRoutes } from './journeys/apps/pages.js';
 import { callbackRoutes } from './journeys/commands/callback.js';
@@ -61,7 +55,7 @@ import { openDisclosing } from './oidc/disclosing.js';
 import { exactPaths, pastRoutes } from './oidc/exact-paths.js';
 import { noteRefusals } from './oidc/facts.js';
 import { openInteractions } from './oidc/interaction.js';
-import { advanceSigningKeys, backchannelLogout, sweepArtefacts } from './oidc/jobs.js';
+import { advanceSigningKeys, backchannelLogout } from './oidc/jobs.js';
 import { KEYS_CHANNEL, loadSigningKeys } from './oidc/keys.js';
 import { choosePeople } from './oidc/people.js';
 import { postedRequests } from './oidc/posted-requests.js';
@@ -94,6 +88,7 @@ import { openRenderer, type Renderer } from './platform/web/render.js';
 import { knownHost, pinToIssuer, surface } from './platform/web/surface.js';
 import { openWords, type Words } from './platform/web/words.js';
 import { findResourceServer, registryOf } from './registry.js';
+import { sweepsOf } from './sweeping.js';
 
 /** Keyhold, ready to be listened with. */
 export interface App {
@@ -336,7 +331,7 @@ function jobsOf(
   log: JobLog,
   provider: Parameters<typeof backchannelLogout>[0],
 ): JobDefinition[] {
-  const { issuer, dormancy: policy, disclosuresKept: days } = config;
+  const { issuer, dormancy: policy } = config;
   const { laterDb: db, keyring, transport, sms, outbound, renderer, places } = base;
   const ledger = openLedger(db, account => mayAct({ account }));
   const telling = { issuer, keyring, renderer, rp: { name: NAME }, translator: base.words.translator };
@@ -359,26 +354,12 @@ function jobsOf(
     tellOfEnds(db, { keyring, subjectOf: openSubjects(keyring), days: config.commandsTried }),
     advanceSigningKeys(db),
     ...auditJobs(auditOf(config, base, log)),
-    sweepArtefacts(db),
-    sweepProofs(db),
-    sweepContactChanges(db),
-    sweepCorrections(db),
+    ...sweepsOf(config, db),
     recordOutdatedConsents(db),
-    forgetConsents(db),
     judgeConsents(db),
     expireConsents(db),
     bringAboutChanges(profiles),
     sweepProfiles(profiles),
-    sweepObjections(db),
-    sweepDisclosures(db, { days }),
-    sweepChallenges(db),
-    sweepRememberedBrowsers(db),
-    sweepMoves(db),
-    {
-      name: 'sweep-attempts',
-      every: '*/5 * * * *',
-      run: () => sweepAllAttempts(db),
-    },
     {
       name: 'client-logo',
       run: async payload => {

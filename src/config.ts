@@ -56,6 +56,8 @@ export interface Settings {
   readonly dormancy?: { readonly after: number; readonly notices: number; readonly every: number };
   /** The file that the heads of the chain of events are added to, outside of the database. */
   readonly auditHeads?: string;
+  /** How long is kept which messages were sent to whom, in days. */
+  readonly messagesKept: number;
   /** How long events are kept, in days. */
   readonly eventsKept: number;
   /** How long what an app was told is shown after it has been told another value, in days. */
@@ -226,6 +228,7 @@ function complete(values: Values, warnings: readonly string[]): Omit<Settings, '
     maxInFlight: values.MAX_IN_FLIGHT ?? 250,
     ...dormancyOf(values),
     ...(values.AUDIT_HEADS === undefined ? {} : { auditHeads: resolve(values.AUDIT_HEADS) }),
+    messagesKept: values.MESSAGES_KEPT ?? 1_095,
     eventsKept: values.EVENTS_KEPT ?? 1_095,
     disclosuresKept: values.DISCLOSURES_KEPT ?? 1_095,
     commandsTried: values.COMMANDS_TRIED ?? 7,

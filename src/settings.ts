@@ -185,6 +185,7 @@ export const SETTINGS = {
   DORMANCY_NOTICES: parsed(text => whole(text, 1, 5), 'must be a number from 1 to 5'),
   DORMANCY_EVERY: parsed(text => whole(text, 1, 365), 'must be a number of days from 1 to 365'),
   AUDIT_HEADS: z.string(),
+  MESSAGES_KEPT: parsed(text => whole(text, 30, 3_650), 'must be a number of days from 30 to 3650'),
   EVENTS_KEPT: parsed(text => whole(text, 365, 36_500), 'must be a number of days from 365 to 36500'),
   DISCLOSURES_KEPT: parsed(text => whole(text, 30, 3_650), 'must be a number of days from 30 to 3650'),
   COMMANDS_TRIED: parsed(text => whole(text, 1, 30), 'must be a number of days from 1 to 30'),

@@ -136,3 +136,13 @@ export async function updateDelivery(
 export function forgetMessages(tx: Tx, accountId: string, most: number): Promise<number> {
   return removeRows(tx, ['messages', 'opt_ins'], accountId, most);
 }
+
+/** Removes up to `limit` messages that were queued before a moment; says how many. */
+export async function removeOldMessages(tx: Tx, before: Date, limit: number): Promise<number> {
+  const { rowCount } = await tx.raw<{ rowCount: number }>(
+    `DELETE FROM messages WHERE (account_id, id) IN (SELECT account_id, id FROM messages
+       WHERE queued_at < ? ORDER BY queued_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
+    [before, limit],
+  );
+  return rowCount;
+}

@@ -14,11 +14,16 @@ const BESIDE = {
   exported: rules.optional(),
   /** What becomes of it when the account is deleted. */
   deleted: z.string().regex(/^(by [a-z-]+|with [a-z_]+|ends: .+|kept: .+)$/),
+  /** How long it is kept. */
+  retained: z
+    .string()
+    .regex(/^(account|by [a-z-]+: .+|with [a-z_]+)$/)
+    .optional(),
 } as const;
 
 const tableSchema = z.record(z.string(), z.json()).transform((table, context) => {
-  const { exported, deleted, ...held } = table;
-  const checked = z.object({ held: rules, ...BESIDE }).safeParse({ held, exported, deleted });
+  const { exported, deleted, retained, ...held } = table;
+  const checked = z.object({ held: rules, ...BESIDE }).safeParse({ held, exported, deleted, retained });
   if (checked.success) return checked.data;
   context.addIssue(z.prettifyError(checked.error));
   return z.NEVER;
@@ -45,6 +50,11 @@ export interface Catalogue {
    * one and goes with them · `ends: why`: it is gone within hours by itself · `kept: why`.
    */
   readonly deleted: Readonly<Record<string, string>>;
+  /**
+   * By table, how long it is kept: as long as the `account` · `by job: how long`, where that job removes it · `with table`: as
+   * long as what it hangs on.
+   */
+  readonly retained: Readonly<Record<string, string>>;
   readonly no_people: readonly string[];
 }
 
@@ -61,6 +71,7 @@ export function listHeld(): Catalogue {
       tables: each(({ held }) => held),
       exported: each(({ exported = {} }) => exported),
       deleted: each(({ deleted }) => deleted),
+      retained: each(({ retained = '' }) => retained),
       no_people,
     };
   }

@@ -1,7 +1,17 @@
 import { v7 as uuidv7 } from 'uuid';
-import type { Work } from '../../platform/storage/work.js';
+import type { JobDefinition } from '../../platform/jobs/jobs.js';
+import type { Db } from '../../platform/storage/db.js';
+import { openWork, type Work } from '../../platform/storage/work.js';
 import { mayBegin, nextLook, type Recovery, type RecoveryStep, timesOf, UNDO_DAYS } from './recovery.js';
-import { findStoppedAt, findWaiting, insertRecovery, type Left, takeStep, updateLook } from './store.js';
+import {
+  findStoppedAt,
+  findWaiting,
+  insertRecovery,
+  type Left,
+  removeEnded,
+  takeStep,
+  updateLook,
+} from './store.js';
 
 export {
   dueOf,
@@ -92,4 +102,22 @@ export async function noteReminded(work: Work, recovery: Recovery, at: Date): Pr
   const { accountId, id } = recovery;
   await updateLook(work.tx, recovery, nextLook(recovery, at));
   work.record({ type: 'recovery.reminded', accountId, detail: { recovery: id } });
+}
+
+const BATCH = 500;
+const KEPT_MS = 90 * 86_400_000;
+
+/** Removes recoveries that ended ninety days ago. */
+export function sweepRecoveries(db: Db): JobDefinition {
+  const sweep = () =>
+    openWork(db, { kind: 'system' }, work =>
+      removeEnded(work.tx, new Date(work.at.getTime() - KEPT_MS), BATCH),
+    );
+  return {
+    name: 'sweep-recoveries',
+    every: '57 3 * * *',
+    run: async (_payload, { signal }) => {
+      while (!signal.aborted && (await sweep()) === BATCH);
+    },
+  };
 }

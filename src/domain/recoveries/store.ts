@@ -150,3 +150,13 @@ export async function countWaiting(
 export function forgetRecoveries(tx: Tx, accountId: string, most: number): Promise<number> {
   return removeRows(tx, ['recoveries'], accountId, most);
 }
+
+/** Removes up to `limit` recoveries that ended before a moment; says how many. What can be undone has not ended. */
+export async function removeEnded(tx: Tx, before: Date, limit: number): Promise<number> {
+  const { rowCount } = await tx.raw<{ rowCount: number }>(
+    `DELETE FROM recoveries WHERE (account_id, id) IN (SELECT account_id, id FROM recoveries
+       WHERE ended_at < ? AND look_at IS NULL ORDER BY ended_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
+    [before, limit],
+  );
+  return rowCount;
+}
