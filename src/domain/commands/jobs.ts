@@ -59,6 +59,12 @@ interface UnderWay {
   readonly done: Promise<void>;
 }
 
+/** How a run is told of more to do, and when it takes nothing more. */
+interface Run {
+  readonly poked?: () => Promise<void>;
+  readonly stopAt?: number;
+}
+
 /**
  * Tells apps what is due: each as it answers, so that a dead or slow one holds nobody up. One app is told two things at a
  * time, one that has not answered lately one; after some failures in a row it is left alone for a while. At least once: a
@@ -67,25 +73,40 @@ interface UnderWay {
 export async function tellDue(
   telling: TellingParts,
   signal: AbortSignal,
-  poked: () => Promise<void> = () => new Promise(() => undefined),
+  { poked = () => new Promise(() => undefined), stopAt = performance.now() + RUN_MS }: Run = {},
 ): Promise<void> {
   await endOverdue(telling);
   const underWay = new Map<string, UnderWay>();
   const failures: unknown[] = [];
-  const stopAt = performance.now() + RUN_MS;
-  while (!signal.aborted) {
-    const due = performance.now() < stopAt && failures.length === 0 ? await claimNext(telling, underWay) : [];
-    for (const each of due) {
-      const done = tellOne(telling, each, signal)
-        .catch(error => void failures.push(error))
-        .finally(() => underWay.delete(each.id));
-      underWay.set(each.id, { due: each, done });
+  const isOver = () => signal.aborted || performance.now() > stopAt;
+  try {
+    for (;;) {
+      const due = isOver() ? [] : await claimNext(telling, underWay);
+      for (const each of due) {
+        const done = tellOne(telling, each, signal)
+          .catch(error => {
+            failures.push(error);
+            return putAside(telling, each);
+          })
+          .finally(() => underWay.delete(each.id));
+        underWay.set(each.id, { due: each, done });
+      }
+      if (underWay.size === 0) break;
+      if (due.length === 0) await Promise.race([poked(), ...[...underWay.values()].map(({ done }) => done)]);
     }
-    if (underWay.size === 0) break;
-    if (due.length === 0) await Promise.race([poked(), ...[...underWay.values()].map(({ done }) => done)]);
+  } finally {
+    await Promise.allSettled([...underWay.values()].map(({ done }) => done));
   }
-  await Promise.all([...underWay.values()].map(({ done }) => done));
   if (failures.length > 0) throw failures[0];
+}
+
+/* What fails on our side fails by itself, and is tried again like anything else. */
+async function putAside(telling: TellingParts, due: Due): Promise<void> {
+  const { random = Math.random } = telling;
+  const dueAt = new Date(now(telling).getTime() + pauseAfter(due.attempts, random()));
+  await openWork(telling.db, { kind: 'system' }, work =>
+    putOff(work.tx, due, { dueAt, answer: 'not_sent', refused: false }),
+  ).catch(() => undefined);
 }
 
 async function claimNext(
@@ -243,17 +264,23 @@ export function tellApps(telling: TellingParts): JobDefinition {
         return;
       }
       running = true;
+      const stopAt = performance.now() + RUN_MS;
       try {
         do {
           again = false;
-          await tellDue(telling, signal, poked);
-        } while (again && !signal.aborted);
+          await tellDue(telling, signal, { poked, stopAt });
+        } while (again && !signal.aborted && performance.now() < stopAt);
+        if (performance.now() >= stopAt) await goOn(telling.db);
       } finally {
         running = false;
       }
     },
   };
 }
+
+/* What is left when the time of a job is over is for the next. */
+const goOn = (db: Db) =>
+  openWork(db, { kind: 'system' }, async work => work.enqueue({ name: TELL_APPS, payload: {} }));
 
 const TELLABLE_MS = 30 * DAY;
 const KEPT_MS = 1_460 * DAY;

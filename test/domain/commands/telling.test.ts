@@ -356,6 +356,20 @@ test('a process that is stopped while it tells an app records nothing, and the n
   expect((await find(id)).state).toBe('confirmed');
 });
 
+test('what fails on our side keeps nothing else from being told', async () => {
+  const app = await openApp('command', stating('unknown'));
+  const [bad, good] = [await send(app.id), await send(app.id)];
+  const other = openKeyring('another secret that is only good for tests');
+  await database
+    .db('commands')
+    .where({ id: bad })
+    .update({ sealed: other.seal('command', '{}') });
+  await expect(tell()).rejects.toThrow();
+  expect((await find(good)).state).toBe('confirmed');
+  expect(await find(bad)).toMatchObject({ state: 'waiting', answer: 'not_sent' });
+  await working(work => giveUpCommand(work, bad));
+});
+
 test('twenty people, ten apps, a third of them no good: each statement is right, and nobody waits for them', async () => {
   const good: readonly (readonly [Way, Behaviour, string])[] = [
     ['command', stating('unknown'), 'confirmed'],
