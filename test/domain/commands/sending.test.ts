@@ -50,7 +50,11 @@ test('a step that is done again tells no app twice, and leaves one event and one
   const about = reason();
   const tellings = ['app_one', 'app_two'].map(clientId => telling({ clientId, reason: about }));
   const before = (await jobs()).length;
-  expect(await working(work => sendCommands(work, keyring, tellings))).toHaveLength(2);
+  const sent = await working(async work => {
+    const one = await sendCommands(work, keyring, tellings.slice(0, 1));
+    return [...one, ...(await sendCommands(work, keyring, tellings.slice(1)))];
+  });
+  expect(sent).toHaveLength(2);
   expect(await working(work => sendCommands(work, keyring, tellings))).toEqual([]);
   expect(await jobs()).toHaveLength(before + 1);
   const events = await database

@@ -356,6 +356,35 @@ test('a process that is stopped while it tells an app records nothing, and the n
   expect((await find(id)).state).toBe('confirmed');
 });
 
+test('of one app no more than two things are told at a time, and of apps that have not answered lately six', async () => {
+  const at = { good: 0, doubtful: 0 };
+  const most = { good: 0, doubtful: 0 };
+  const counted =
+    (kind: 'good' | 'doubtful', act: Behaviour): Behaviour =>
+    async (received, response) => {
+      at[kind]++;
+      most[kind] = Math.max(most[kind], at[kind]);
+      await new Promise(resolve => setTimeout(resolve, 20));
+      at[kind]--;
+      return act(received, response);
+    };
+  const good = await openApp('command', counted('good', stating('unknown')));
+  const ids: string[] = [];
+  for (let nth = 0; nth < 8; nth++) {
+    const doubtful = await openApp('command', counted('doubtful', stating('unknown')));
+    await database.db('command_recipients').insert({ client_id: doubtful.id, failures: 1 });
+    ids.push(await send(doubtful.id), await send(good.id));
+  }
+  await tell();
+  expect(most.good).toBeLessThanOrEqual(2);
+  expect(most.doubtful).toBeLessThanOrEqual(6);
+  expect(new Set((await Promise.all(ids.map(find))).map(({ state }) => state))).toEqual(
+    new Set(['confirmed']),
+  );
+  /* Whoever answers is doubted no more. */
+  expect(await database.db('command_recipients').where({ failures: 1, left_alone_until: null })).toEqual([]);
+});
+
 test('what fails on our side keeps nothing else from being told', async () => {
   const app = await openApp('command', stating('unknown'));
   const [bad, good] = [await send(app.id), await send(app.id)];
