@@ -12,7 +12,7 @@ import { submitRecovery } from './recovery/code.js';
 import { submitBegin } from './recovery/lost/begin.js';
 import { submitStopping } from './recovery/lost/factor.js';
 import { submitGone } from './recovery/lost/gone.js';
-import { giveCodes, leaveCodes, submitNewApp } from './recovery/lost/renew.js';
+import { submitNewApp } from './recovery/lost/renew.js';
 import { leaveLost, submitLost, submitLostPassword, submitWaitingWay } from './recovery/lost/way.js';
 import { submitNewPassword } from './recovery/recover.js';
 import { chooseAgain, chooseApp, confirmApp, declineFactor } from './second-step/enrol.js';
@@ -55,8 +55,6 @@ const FORMS: readonly Post[] = [
   ['/lost/password', ['lost-password'], submitLostPassword],
   ['/lost/begin', ['lost-what'], submitBegin],
   ['/lost/app', ['lost-new'], submitNewApp],
-  ['/lost/kept', ['lost-codes'], leaveCodes],
-  ['/lost/file', ['lost-codes'], giveCodes],
   ['/lost/stop', ['stop-recovery'], submitStopping],
   ['/second-step/kept', ['new-recovery-code'], leaveNewCode],
   ['/second-factor/app', ['second-factor'], chooseApp],

@@ -71,8 +71,8 @@ const schema = z.object({
       passwordAt: z.number().optional(),
     })
     .optional(),
-  /** The recovery codes that came with what is new: sealed, and shown before going on. */
-  newCodes: z.string().optional(),
+  /** They came with what took the place of a lost phone. */
+  newPhone: z.boolean().optional(),
   /** What a recovery has suspended was shown: whoever did may stop it. */
   stopping: z.object({ accountId: z.uuid(), recovery: z.uuid(), at: z.number() }).optional(),
   /** The recovery was stopped just now. */
@@ -96,8 +96,7 @@ export function progressOf(pending: PendingRequest): Progress {
 }
 
 /** How far somebody is whose phone is lost; nobody else. */
-export function lostStageOf({ lost, newCodes, stopping }: Progress): LostStage | undefined {
-  if (newCodes !== undefined) return 'codes';
+export function lostStageOf({ lost, stopping }: Progress): LostStage | undefined {
   if (stopping) return 'stopping';
   if (!lost) return undefined;
   if (lost.stage === 'choice') return 'choice';

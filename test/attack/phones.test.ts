@@ -135,7 +135,7 @@ test('an owner whose last factor was disowned, with no code left, gets back in b
   const secret = secretOn(back);
   back.fill('Code from your app', appCode(secret));
   await back.press('Turn on');
-  expect(back.page.heading).toBe('Keep your recovery codes');
+  expect(back.page.heading).toBe('Write down your recovery codes');
   expect((await keyhold.db('accounts').where({ id: accountId }).first()).state).toBe('active');
   expect(await asks()).toBe(true);
 });

@@ -177,7 +177,7 @@ const NO_SECRET = [
   'GET /receipts/verify',
   'GET /receipts/jwks.json',
   ...['now/confirm', 'now/refuse', 'now/cancel', 'old'].map(path => `POST /account/move/${path}`),
-  ...['', '/back', '/begin', '/file', '/kept', '/stop'].map(path => `POST /interaction/:uid/lost${path}`),
+  ...['', '/back', '/begin', '/stop'].map(path => `POST /interaction/:uid/lost${path}`),
   'POST /account/recovery/stop',
   ...['', '/remove'].map(path => `POST /account/apps/:client${path}`),
   'GET /account/switch',

@@ -130,7 +130,7 @@ test('once the time has come a passkey is made on the new phone, and new codes a
   await look(bea, '7-new');
   await bea.page.getByRole('button', { name: 'Create a passkey' }).focus();
   await bea.page.keyboard.press('Enter');
-  await step.sees('Keep your recovery codes');
+  await step.sees('Write down your recovery codes');
   await look(bea, '8-codes');
   expect(await bea.page.locator('ol.codes li').count()).toBe(10);
   await step.press('I have kept them');

@@ -39,7 +39,6 @@ const ACTS: readonly string[] = [
   '/second-factor/skip',
   '/recovery-codes/kept',
   '/lost/begin',
-  '/lost/kept',
   '/lost/stop',
 ];
 

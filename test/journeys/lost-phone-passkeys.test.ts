@@ -181,7 +181,7 @@ test('a new passkey takes the place of what was on the phone, and the second ste
   const credential = fresh.create(options.body as never);
   const { body } = await postScript(person, '/passkey/new', { credential });
   await person.goto(new URL(String(body['location']), keyhold.origin));
-  expect(person.page.heading).toBe('Keep your recovery codes');
+  expect(person.page.heading).toBe('Write down your recovery codes');
   const codes = codesOn(person);
   await person.press('I have kept them');
   expect(person.page.heading).toBe('Back in the app');

@@ -286,7 +286,7 @@ test('C08: before its time nothing can be bound; after it both are shown anew, a
   await typeMailedCode(person, email);
   expect(person.page.heading).toBe('Set up your new phone');
   const fresh = await setUpNew(person);
-  expect(person.page.heading).toBe('Keep your recovery codes');
+  expect(person.page.heading).toBe('Write down your recovery codes');
   expect(fresh.codes).toHaveLength(10);
   await person.press('I have kept them');
   expect(person.page.heading).toBe('Back in the app');
@@ -362,10 +362,10 @@ test('C34: of a stop and a completion at the same moment exactly one wins', asyn
     const [state] = await stateOf();
     const apps = await appsOf();
     const counting = apps.filter(each => each.suspended_for === null);
-    if (state === 'completed') expect(person.page.heading).toBe('Keep your recovery codes');
+    if (state === 'completed') expect(person.page.heading).toBe('Write down your recovery codes');
     else {
       expect(state).toBe('stopped');
-      expect(person.page.heading).not.toBe('Keep your recovery codes');
+      expect(person.page.heading).not.toBe('Write down your recovery codes');
     }
     expect(counting).toHaveLength(1);
     expect((await own('recovery.stopped')).length + (await own('recovery.completed')).length).toBe(round + 1);
@@ -432,7 +432,7 @@ test('C06: a password that was changed meanwhile, and another request, carry not
   const fresh = personAt(keyhold);
   await fresh.goto(await app.authorizationUrl({ prompt: 'login' }));
   await signIn(fresh, email);
-  for (const path of ['/lost/begin', '/lost/app', '/lost/kept', '/lost/password', '/lost/stop']) {
+  for (const path of ['/lost/begin', '/lost/app', '/recovery-codes/kept', '/lost/password', '/lost/stop']) {
     await postStep(fresh, path, { how: 'stop' });
     expect(fresh.page.heading).toBe('One more step');
   }

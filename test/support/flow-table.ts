@@ -294,6 +294,7 @@ const BEFORE_CONSENT = EVERYWHERE.filter(name => !['consent', 'app-warning', 'qu
 const to = (names: readonly string[], heading: string) =>
   Object.fromEntries(names.map(name => [name, heading]));
 
+const CODES = ['recovery-codes', 'recovery-codes of a new phone'];
 const CHOICES = ['second-factor', 'second-factor of a wish'];
 const CONSENT = 'Allow access?';
 const IN_THE_APP = 'Back in the app';
@@ -390,8 +391,11 @@ export const POSTS: Readonly<Record<string, Post>> = {
     legal: { 'second-factor-app': 'Write down your recovery codes' },
   },
   '/second-factor/skip': { right: nothing, legal: { 'second-factor of a wish': CONSENT } },
-  '/recovery-codes/file': { right: nothing, legal: { 'recovery-codes': 'Recovery codes.' } },
-  '/recovery-codes/kept': { right: nothing, legal: { 'recovery-codes': CONSENT } },
+  '/recovery-codes/file': { right: nothing, legal: to(CODES, 'Recovery codes.') },
+  '/recovery-codes/kept': {
+    right: nothing,
+    legal: { 'recovery-codes': CONSENT, 'recovery-codes of a new phone': IN_THE_APP },
+  },
   '/lost': {
     right: nothing,
     legal: to(['second-step', 'second-step of a recovery'], 'Your phone is gone?'),
@@ -413,10 +417,8 @@ export const POSTS: Readonly<Record<string, Post>> = {
   '/lost/app': {
     right: (_flow, person) => newAppOn(person),
     wrong: (_flow, person) => ({ ...newAppOn(person), code: '000000' }),
-    legal: { 'lost-new': 'Keep your recovery codes' },
+    legal: { 'lost-new': 'Write down your recovery codes' },
   },
-  '/lost/kept': { right: nothing, legal: { 'lost-codes': IN_THE_APP } },
-  '/lost/file': { right: nothing, legal: { 'lost-codes': 'Recovery codes' } },
   '/lost/stop': { right: () => ({ how: 'stop' }), legal: { 'stop-recovery': 'Enter your password' } },
   '/link/:token': {
     token: ({ link }) => link,
@@ -461,7 +463,7 @@ export const POSTS: Readonly<Record<string, Post>> = {
     legal: {
       ...to(['sign-up-credential', 'passkey-offer', 'recovery-credential'], CONSENT),
       ...to(CHOICES, 'Write down your recovery codes'),
-      'lost-new': 'Keep your recovery codes',
+      'lost-new': 'Write down your recovery codes',
     },
   },
 };

@@ -116,11 +116,15 @@ export const LOST_STATES: Readonly<Record<string, State>> = {
     await waiting(way, 73);
     await showBoth(way, person);
   }),
-  'lost-codes': state('lost-codes', 'Keep your recovery codes', async (way, person) => {
-    await waiting(way, 73);
-    await showBoth(way, person);
-    await postStep(person, '/lost/app', newAppOn(person));
-  }),
+  'recovery-codes of a new phone': state(
+    'recovery-codes',
+    'Write down your recovery codes',
+    async (way, person) => {
+      await waiting(way, 73);
+      await showBoth(way, person);
+      await postStep(person, '/lost/app', newAppOn(person));
+    },
+  ),
   'stop-recovery': state('stop-recovery', 'Have you lost your phone?', async (way, person) => {
     const { app, losing } = way;
     await waiting(way, 1);

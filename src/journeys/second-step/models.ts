@@ -37,9 +37,10 @@ export interface UsePasskeyPage extends Step {
   readonly codeEnough: boolean;
 }
 
-/** The recovery codes of whoever set up a second factor, once. "Continue" posts to `…/recovery-codes/kept`. */
+/** The recovery codes of whoever set up a second factor, or a new phone in place of a lost one, once. "Continue" posts to `…/recovery-codes/kept`. */
 export interface NewCodesPage extends Step {
   readonly codes: readonly string[];
+  readonly newPhone: boolean;
 }
 
 /** The pages of this journey. */

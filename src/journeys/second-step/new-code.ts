@@ -51,7 +51,7 @@ export async function giveFirstCodes(turn: Turn): Promise<void> {
 
 /** "I have kept them": they are shown no more, and the request goes on. */
 export async function leaveFirstCodes(turn: Turn): Promise<void> {
-  const { firstCodes: _, ...progress } = turn.progress;
+  const { firstCodes: _, newPhone: __, ...progress } = turn.progress;
   if (!progress.signedIn) throw new Error('codes were made for nobody');
   await finish({ ...turn, progress }, progress.signedIn);
 }

@@ -11,7 +11,11 @@ export async function showStepUp(turn: Turn, base: Step, secret?: string): Promi
   const { ctx, parts, step, progress } = turn;
   const { stepUp, email = '' } = progress;
   if (step === 'recovery-codes')
-    return show(ctx, parts, 'second-step/new-codes', { ...base, codes: openCodes(turn) });
+    return show(ctx, parts, 'second-step/new-codes', {
+      ...base,
+      codes: openCodes(turn),
+      newPhone: progress.newPhone === true,
+    });
   if (!stepUp) throw new Error('nobody sets up a second factor');
   const { because, acr, accountId } = stepUp;
   if (step === 'second-factor-app') {

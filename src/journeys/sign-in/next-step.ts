@@ -22,7 +22,6 @@ export const STEPS = [
   'lost-what',
   'lost-waiting',
   'lost-new',
-  'lost-codes',
   'stop-recovery',
   'app-warning',
   'consent',
@@ -39,7 +38,7 @@ export type Step = (typeof STEPS)[number];
 export type Way = 'sign-in' | 'sign-up' | 'recovery';
 
 /** How far somebody is whose phone is lost. */
-export type LostStage = 'choice' | 'code' | 'password' | 'what' | 'waiting' | 'new' | 'codes' | 'stopping';
+export type LostStage = 'choice' | 'code' | 'password' | 'what' | 'waiting' | 'new' | 'stopping';
 
 /** All that the next step depends on. */
 export interface StepFacts {
@@ -84,7 +83,6 @@ const LOST: Readonly<Record<LostStage, Step>> = {
   what: 'lost-what',
   waiting: 'lost-waiting',
   new: 'lost-new',
-  codes: 'lost-codes',
   stopping: 'stop-recovery',
 };
 

@@ -807,7 +807,10 @@ export const pageSamples = {
     },
     without: { uid, app: longApp, email: longEmail, because: 'app', codeEnough: false },
   },
-  'second-step/new-codes': { usual: { uid, app, codes: Array.from({ length: 10 }, () => code) } },
+  'second-step/new-codes': {
+    usual: { uid, app, codes: Array.from({ length: 10 }, () => code), newPhone: false },
+    phone: { uid, app, codes: [code, code, code], newPhone: true },
+  },
   'account/other-person': { usual: { ...frame, form: '/account' } },
   'account/contacts': {
     usual: {
@@ -1253,7 +1256,6 @@ export const pageSamples = {
     usual: { uid, app, email, ...setup },
     wrong: { uid, app, email, ...setup, problems: [{ word: 'setup_wrong', field: 'code' }] },
   },
-  'recovery/lost-codes': { usual: { uid, app, codes: [code, code, code] } },
   'recovery/stop': {
     mailed: { action: '/recovery/stop/abc', completed: false, readyAt: at, asked, signingIn: false },
     completed: { action: '/recovery/stop/abc', completed: true, readyAt: at, asked, signingIn: false },

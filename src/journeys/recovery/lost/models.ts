@@ -49,11 +49,6 @@ export interface LostNewPage extends Step {
   readonly setup: string;
 }
 
-/** New recovery codes, once. "I have kept them" posts to `…/lost/kept`. */
-export interface LostCodesPage extends Step {
-  readonly codes: readonly string[];
-}
-
 /** Whoever may stop a recovery is asked; posts `how` to `action`. */
 export interface StopRecoveryPage {
   readonly app?: AppBadge;
@@ -85,7 +80,6 @@ export interface LostPages {
   readonly 'recovery/lost-what': LostWhatPage;
   readonly 'recovery/lost-waiting': LostWaitingPage;
   readonly 'recovery/lost-new': LostNewPage;
-  readonly 'recovery/lost-codes': LostCodesPage;
   readonly 'recovery/stop': StopRecoveryPage;
   readonly 'recovery/stopped': StoppedPage;
   readonly 'recovery/stop-ended': object;

@@ -15,10 +15,11 @@ import { openWork, type Work } from '../../../platform/storage/work.js';
 import { noteReplay } from '../../journey.js';
 import { countTry, SECOND_STEPS, unlessBusy } from '../../limits.js';
 import { tellEveryone } from '../../notices/tell.js';
-import { finish, unavailable } from '../../sign-in/going-on.js';
+import { sealCodes } from '../../second-step/new-code.js';
+import { unavailable } from '../../sign-in/going-on.js';
 import { showProblems } from '../../sign-in/pages.js';
-import { advance, type Turn, textOf, toStep } from '../../turn.js';
-import { openCodes, openSetup, sealCodes } from './sealed.js';
+import { advance, type Turn, textOf } from '../../turn.js';
+import { openSetup } from './sealed.js';
 import { isOpen, type Lost, lostOf } from './way.js';
 
 /** What takes the place of what was on the phone. */
@@ -53,7 +54,8 @@ export async function complete(turn: Turn, bind: (work: Work) => Promise<Added>)
     return false;
   }
   const signedIn = { accountId, by: 'password', at: at.getTime() } as const;
-  advance(turn, { way: 'sign-in', email: progress.email, signedIn, newCodes: sealCodes(turn, codes) });
+  const firstCodes = sealCodes(turn, codes);
+  advance(turn, { way: 'sign-in', email: progress.email, signedIn, firstCodes, newPhone: true });
   return true;
 }
 
@@ -105,19 +107,4 @@ export async function submitNewApp(turn: Turn): Promise<void> {
       return { addedApp: added.id };
     }),
   );
-}
-
-/** "I have kept them": the codes are shown no more, and the request goes on. */
-export function leaveCodes(turn: Turn): Promise<void> | void {
-  const { signedIn } = turn.progress;
-  return signedIn ? finish(turn, signedIn) : toStep(turn);
-}
-
-/** The same codes as a file. */
-export function giveCodes(turn: Turn): void {
-  const { ctx, parts } = turn;
-  ctx.status = 200;
-  ctx.set('Content-Disposition', 'attachment; filename="recovery-codes.txt"');
-  ctx.type = 'text/plain; charset=utf-8';
-  ctx.body = `${parts.pages.say(ctx, 'ways.codes_file')}\n${parts.issuer.origin}\n\n${openCodes(turn).join('\n')}\n`;
 }

@@ -1,9 +1,7 @@
 import { z } from 'zod';
-import { spelledCode, typedCode } from '../../../domain/factors/factors.js';
 import type { Turn } from '../../turn.js';
 
 const SETUP = 'lost-setup';
-const CODES = 'lost-codes';
 const HALF_HOUR = 1_800_000;
 const setup = z.strictObject({ uid: z.string(), accountId: z.string(), secret: z.string(), at: z.number() });
 
@@ -25,17 +23,4 @@ export function openSetup({ parts, pending, progress }: Turn, sealed: unknown): 
   } catch {
     return undefined;
   }
-}
-
-/** The codes that came with what is new, sealed for this request: they are kept nowhere else. */
-export function sealCodes({ parts, pending }: Turn, codes: readonly string[]): string {
-  return parts.keyring.seal(CODES, JSON.stringify([pending.uid, ...codes])).toString('base64url');
-}
-
-/** The codes that are shown in this request. */
-export function openCodes({ parts, pending, progress }: Turn): readonly string[] {
-  const sealed = Buffer.from(progress.newCodes ?? '', 'base64url');
-  const [uid, ...codes] = JSON.parse(parts.keyring.open(CODES, sealed)) as string[];
-  if (uid !== pending.uid) throw new Error('these codes belong to another request');
-  return codes.flatMap(code => (typedCode(code) === undefined ? [] : [spelledCode(code)]));
 }

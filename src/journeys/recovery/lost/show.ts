@@ -10,7 +10,7 @@ import { badgeOf, show } from '../../journey.js';
 import type { Problem } from '../../page-models.js';
 import type { Step } from '../../sign-in/next-step.js';
 import { stepUrl, type Turn } from '../../turn.js';
-import { openCodes, openSetup, sealSetup } from './sealed.js';
+import { openSetup, sealSetup } from './sealed.js';
 import { askedOf } from './tell.js';
 
 type Show = (turn: Turn, base: Base) => Promise<void> | void;
@@ -75,8 +75,6 @@ const PAGES: Readonly<Partial<Record<Step, Show>>> = {
       setup: sealSetup(turn, secret),
     });
   },
-  'lost-codes': (turn, base) =>
-    show(turn.ctx, turn.parts, 'recovery/lost-codes', { ...base, codes: openCodes(turn) }),
   'stop-recovery': async (turn, base) => {
     const { ctx, parts, pending, progress } = turn;
     const { accountId = '', recovery: id = '' } = progress.stopping ?? {};
