@@ -8,7 +8,13 @@ import { sweepCommands, tellApps } from './domain/commands/commands.js';
 import { judgeConsents, recordOutdatedConsents } from './domain/consents/consents.js';
 import { openPasswordHasher, relyingPartyOf } from './domain/credentials/credentials.js';
 import { openLedger } from './domain/messages/messages.js';
-import { bringAboutChanges, type Decision, openSchema, sweepProfiles } from './domain/profiles/profiles.js';
+import {
+  bringAboutChanges,
+  type Decision,
+  type Ending,
+  openSchema,
+  sweepProfiles,
+} from './domain/profiles/profiles.js';
 import { openProtection, openReplayNotes } from './domain/protection/protection.js';
 import { openResourceCache } from './domain/resources/resources.js';
 import { appRoutes } from './journeys/apps/pages.js';
@@ -23,7 +29,7 @@ import { mailboxRoutes } from './journeys/home/mailbox.js';
 import { homeRoutes } from './journeys/home/pages.js';
 import { interactionRoutes } from './journeys/interaction-routes.js';
 import type { Parts } from './journeys/journey.js';
-import { tellOfDay } from './journeys/manage/profile/tell.js';
+import { tellOfDay, tellOfEnding } from './journeys/manage/profile/tell.js';
 import { accountRoutes } from './journeys/manage/routes.js';
 import { dispatchJob } from './journeys/messages/dispatch.js';
 import { unsubscribeRoutes } from './journeys/messages/unsubscribe.js';
@@ -340,6 +346,7 @@ function jobsOf(
     keyring,
     schema: () => openSchema(db),
     tell: (work: Work, decision: Decision) => tellOfDay(work, telling, decision),
+    tellEnding: (work: Work, ending: Ending) => tellOfEnding(work, telling, ending),
   };
   return [
     sendMailJob(db, keyring, transport, ledger),

@@ -7,6 +7,7 @@ import {
   type ProfileSchema,
   readSchema,
   standardSchema,
+  valuesEnding,
   valuesInTheWay,
 } from './domain/profiles/profiles.js';
 import { type NextNotice, planNotices } from './domain/purposes/purposes.js';
@@ -119,6 +120,7 @@ export async function planFile(file: string, command: ProfileCommand, declared: 
   const { standing, schema, changes, notices } = compared;
   if (changes.length + notices.length === 0) return 0;
   const inTheWay = await tellInTheWay(command, standing, schema, true);
+  await tellEnding(command, standing, schema);
   command.fail(
     `Nothing was done. keyhold ${declared} apply ${file}${inTheWay ? ' --delete-values' : ''} does it.`,
   );
@@ -164,6 +166,7 @@ export async function applyFile(
     command.fail('Nothing was done. Leave these attributes in, or say --delete-values.');
     return 1;
   }
+  await tellEnding(command, standing, schema);
   await openWork(command.db, { kind: 'operator' }, work =>
     applySchema(work, schema, { source: 'operator', version, deleteValues }),
   );
@@ -181,6 +184,19 @@ async function readFile(file: string, { fail }: ProfileCommand, attributes?: Pro
   return undefined;
 }
 
+/* Whoever can see such a value is told two weeks before it goes, where it was kept for four weeks at least. */
+async function tellEnding(
+  { db, fail }: ProfileCommand,
+  standing: ProfileSchema,
+  next: ProfileSchema,
+): Promise<void> {
+  for (const { attribute, values } of await valuesEnding(db, standing, next, { most: COUNTED }))
+    fail(`attribute ${attribute}: the values of ${peopleOf(values)} have come to their end by this.`);
+}
+
+const peopleOf = (values: number) =>
+  values >= COUNTED ? `${COUNTED} people or more` : values === 1 ? '1 person' : `${values} people`;
+
 /* What people have given must not go by accident, and is never read as something else than they gave. */
 async function tellInTheWay(
   { db, fail }: ProfileCommand,
@@ -190,8 +206,7 @@ async function tellInTheWay(
 ): Promise<boolean> {
   const found = await valuesInTheWay(db, standing, next);
   for (const { attribute, why, values } of found) {
-    const people =
-      values >= COUNTED ? `${COUNTED} people or more` : values === 1 ? '1 person' : `${values} people`;
+    const people = peopleOf(values);
     if (why === 'other_type') {
       throw new Refusal(
         'conflict',

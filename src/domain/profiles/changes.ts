@@ -5,9 +5,10 @@ import type { Work } from '../../platform/storage/work.js';
 import { lockAccount, mayChange, touchAccount } from '../accounts/accounts.js';
 import type { KeptAttribute } from './attribute.js';
 import { type Before, type Blocked, isFirst, isLimited, judgeChange, later, reachOf } from './limits.js';
-import { keptAttributes, type ProfileSchema } from './schema.js';
+import { keptAttributes, type ProfileSchema, purposeOf } from './schema.js';
 import {
   type ChangeRow,
+  confirmValues,
   deleteValues,
   insertChanges,
   type KeptValue,
@@ -139,10 +140,18 @@ async function takeChanges(
   const made = changes.filter(({ became }) => became === 'changed').map(({ attribute }) => attribute);
   await noteChanged(work, accountId, made);
   const same = names.filter(name => !different.some(([attribute]) => attribute.name === name));
+  /* Given once more, it is kept for its time from now on. */
+  const again = same.filter(name => values.has(name) && isLimitedInTime(rules.schema, name));
+  await confirmValues(work.tx, accountId, again, work.at);
   return {
     outcome: 'taken',
     changes: [...changes, ...same.map(attribute => ({ attribute, became: 'unchanged' as const }))],
   };
+}
+
+function isLimitedInTime(schema: ProfileSchema, name: string): boolean {
+  const attribute = keptAttributes(schema).find(each => each.name === name);
+  return attribute !== undefined && purposeOf(schema, attribute).retention !== 'account';
 }
 
 /* Whoever holds the account changes its profile alone, so that what is counted is counted once. */

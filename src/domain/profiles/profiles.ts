@@ -50,9 +50,10 @@ export {
   deriveFrom,
   sourceOf,
 } from './derived.js';
-export { bringAboutChanges, sweepProfiles } from './jobs.js';
+export { bringAboutChanges } from './jobs.js';
 export { type Blocked, type BlockedWhy, judgeChange } from './limits.js';
 export { findPicture, keepPicture, newPicturePath } from './pictures.js';
+export { type Ending, sweepProfiles, type ValuesEnding, valuesEnding } from './retention.js';
 export {
   type FileProblem,
   keptAttributes,

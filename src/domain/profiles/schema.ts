@@ -165,8 +165,28 @@ function* twice(list: string, names: readonly string[]): Iterable<Issue> {
   }
 }
 
+/* Nothing would remove it: a time that is said and not kept to is worse than none. */
+function* unkeptPromises({ purposes, attributes }: ProfileSchema): Iterable<Issue> {
+  const elsewhere = new Map(
+    attributes.flatMap(attribute =>
+      isKept(attribute) ? [] : [[attribute.purpose, attribute.name] as const],
+    ),
+  );
+  for (const [at, { id, retention }] of purposes.entries()) {
+    if (retention === 'account' || id === 'proof') continue;
+    const kept = elsewhere.get(id);
+    const why = kept === undefined ? 'what Keyhold itself holds for it' : `"${kept}"`;
+    if (kept !== undefined || heldPurposes().includes(id))
+      yield [
+        ['purposes', at, 'retention'],
+        `must be "account", since ${why} is kept as long as that or for a time of its own`,
+      ];
+  }
+}
+
 /* What the entries are to each other, and to what apps were allowed before. */
 function* contradictions({ purposes, attributes }: ProfileSchema): Iterable<Issue> {
+  yield* unkeptPromises({ purposes, attributes });
   const ids = purposes.map(({ id }) => id);
   const names = attributes.map(({ name }) => name);
   yield* twice('purposes', ids);

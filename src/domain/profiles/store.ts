@@ -62,10 +62,25 @@ export async function upsertValues(
         value: JSON.stringify(value),
         source,
         recorded_at: at,
+        ends_told_at: null,
       })),
     )
     .onConflict(['account_id', 'attribute'])
-    .merge(['value', 'source', 'recorded_at']);
+    .merge(['value', 'source', 'recorded_at', 'ends_told_at']);
+}
+
+/** Notes that values were given once more, and are the same. */
+export async function confirmValues(
+  tx: Tx,
+  accountId: string,
+  attributes: readonly string[],
+  at: Date,
+): Promise<void> {
+  if (attributes.length === 0) return;
+  await tx('profile_attributes')
+    .where({ account_id: accountId })
+    .whereIn('attribute', attributes)
+    .update({ recorded_at: at, ends_told_at: null });
 }
 
 /** Removes values. */
@@ -295,25 +310,70 @@ export async function listAttributeNames(db: Db): Promise<readonly string[]> {
   return rows.map(({ name }) => name);
 }
 
-/** Removes values of an attribute that were given before a moment, and changes of it; says whose. */
+/** Which values have come to their end. */
+export interface Expired {
+  readonly attribute: string;
+  /** They were given before this moment. */
+  readonly before: Date;
+  /** And their people were told before this one; undefined where nobody is told. */
+  readonly toldBefore: Date | undefined;
+}
+
+/** Removes values that have come to their end, and changes of them; says whose. */
 export async function deleteExpired(
   tx: Tx,
-  attribute: string,
-  before: Date,
+  { attribute, before, toldBefore }: Expired,
   limit: number,
 ): Promise<readonly string[]> {
   const { rows } = await tx.raw<{ rows: { account_id: string }[] }>(
     `WITH gone AS (
        DELETE FROM profile_attributes WHERE attribute = :attribute AND account_id IN (
          SELECT account_id FROM profile_attributes WHERE attribute = :attribute AND recorded_at < :before
+           AND (CAST(:toldBefore AS timestamptz) IS NULL OR ends_told_at <= :toldBefore)
          ORDER BY recorded_at LIMIT :limit FOR UPDATE SKIP LOCKED)
        RETURNING account_id
      ), left_behind AS (
        DELETE FROM profile_changes c USING gone WHERE c.account_id = gone.account_id AND c.attribute = :attribute
      ) SELECT account_id FROM gone`,
-    { attribute, before, limit },
+    { attribute, before, toldBefore: toldBefore ?? null, limit },
   );
   return rows.map(({ account_id }) => account_id);
+}
+
+/** Notes of values that were given before a moment that their people are told that they end; says whose, each once. */
+export async function noteTold(
+  tx: Tx,
+  ends: readonly { readonly attribute: string; readonly before: Date }[],
+  at: Date,
+  limit: number,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const { rows } = await tx.raw<{ rows: { account_id: string; attribute: string }[] }>(
+    `WITH ending AS (SELECT * FROM unnest(CAST(:attributes AS text[]), CAST(:befores AS timestamptz[])) AS e (attribute, before)),
+     whose AS (SELECT DISTINCT account_id FROM (SELECT p.account_id FROM ending e
+       CROSS JOIN LATERAL (SELECT account_id FROM profile_attributes p WHERE p.attribute = e.attribute
+         AND p.recorded_at < e.before AND p.ends_told_at IS NULL ORDER BY p.recorded_at LIMIT :limit) p) found LIMIT :limit)
+     UPDATE profile_attributes p SET ends_told_at = :at FROM ending e, whose w
+     WHERE p.account_id = w.account_id AND p.attribute = e.attribute AND p.recorded_at < e.before AND p.ends_told_at IS NULL
+     RETURNING p.account_id, p.attribute`,
+    {
+      attributes: ends.map(({ attribute }) => attribute),
+      befores: ends.map(({ before }) => before),
+      at,
+      limit,
+    },
+  );
+  const byAccount = Map.groupBy(rows, ({ account_id }) => account_id);
+  return new Map([...byAccount].map(([id, own]) => [id, own.map(({ attribute }) => attribute).sort()]));
+}
+
+/** How many values of an attribute were given before a moment, counted up to `most`. */
+export async function countBefore(db: Db, attribute: string, before: Date, most: number): Promise<number> {
+  const { rows } = await db.raw<{ rows: { count: number }[] }>(
+    `SELECT count(*)::int AS count FROM (SELECT FROM profile_attributes
+       WHERE attribute = ? AND recorded_at < ? LIMIT ?) found`,
+    [attribute, before, most],
+  );
+  return rows[0]?.count ?? 0;
 }
 
 /** Removes for good, a batch at a time: all that is known about somebody. */

@@ -27,6 +27,7 @@ export const NEWS = [
   'phone_retired',
   'profile_answered',
   'profile_changed',
+  'profile_ending',
   'profile_scheduled',
   'profile_undone',
   'profile_waiting',
@@ -64,9 +65,12 @@ export function newsKind(about: string): NewsKind | undefined {
 /* Each of these has a link of its own, which does the same and more. */
 const STOPPABLE: readonly NewsKind[] = ['recovery_begun', 'recovery_waiting', 'recovery_ready'];
 
+/* Time did it, or will: nobody could have. */
+const NOBODYS: readonly NewsKind[] = ['account_frozen', 'profile_ending'];
+
 /** Once an account is frozen there is nothing left to object to; a recovery that waits is stopped instead. */
 export function isObjectable(kind: NewsKind): boolean {
-  return kind !== 'account_frozen' && !STOPPABLE.includes(kind);
+  return !NOBODYS.includes(kind) && !STOPPABLE.includes(kind);
 }
 
 /** Whether an objection to this kind is for what was changed before: the account is frozen already. */

@@ -89,7 +89,7 @@ export function jsonOf(parts: Reading, accountId: string, filter: HistoryFilter,
 
 /** An action as apps and downloads are given it: identifiers, codes and places. */
 export function written(action: Action) {
-  const { id, at, type, kind, by, app, device, country, address, look } = action;
+  const { id, at, type, kind, by, app, device, country, address, about, look } = action;
   return {
     id,
     time: at.toISOString(),
@@ -100,6 +100,7 @@ export function written(action: Action) {
     ...(device !== undefined && { device }),
     ...(country !== undefined && { country }),
     ...(address !== undefined && { network_address: address }),
+    ...(about.length > 0 && { attributes: about }),
     ...(look && { ...look, seen: [...look.seen] }),
   };
 }

@@ -33,6 +33,8 @@ export interface Action extends Said {
   readonly device: string | undefined;
   readonly country: string | undefined;
   readonly address: string | undefined;
+  /** The attributes of the profile that it is about, by name. */
+  readonly about: readonly string[];
   /** Somebody who runs the service looked: which attributes they saw unmasked, and under which codes. */
   readonly look: Look | undefined;
   /** The passkey that was added by it. */
@@ -163,9 +165,15 @@ export async function actionOf(
     device: origin?.browser || undefined,
     country: origin && (await places.countryOf(origin.address)),
     address: origin?.address,
+    about: type.startsWith('profile.') ? aboutOf(event.detail) : [],
     look: type === 'account.inspected' ? lookOf(event.detail) : undefined,
     passkeyId: type === 'passkey.added' ? String(event.detail['passkeyId']) : undefined,
   };
+}
+
+function aboutOf({ attribute, attributes }: PastEvent['detail']): readonly string[] {
+  const named = Array.isArray(attributes) ? attributes : [attribute];
+  return named.filter(name => typeof name === 'string');
 }
 
 function lookOf({ seen, team, reference }: PastEvent['detail']): Look {

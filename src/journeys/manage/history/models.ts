@@ -15,6 +15,8 @@ export type ShownAction = Pick<Action, 'word' | 'at' | 'by'> & {
   readonly device?: string;
   readonly country?: string;
   readonly address?: string;
+  /** What it is about in the profile, by its labels. */
+  readonly about?: readonly string[];
   /** What somebody who runs the service saw, by its labels; `masked` where all was. */
   readonly saw?: readonly string[];
   /** Their codes for themselves and for the case. */

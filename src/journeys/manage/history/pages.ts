@@ -78,7 +78,7 @@ function rowOf(call: AccountCall, row: Action | Tries, { from, to }: Asked): His
 
 function shownOf(
   { ctx, parts }: AccountCall,
-  { word, at, by, app, device, country, address, look }: Action,
+  { word, at, by, app, device, country, address, about, look }: Action,
 ): ShownAction {
   return {
     word,
@@ -88,6 +88,7 @@ function shownOf(
     ...(device !== undefined && { device }),
     ...(country !== undefined && { country }),
     ...(address !== undefined && { address }),
+    ...(about.length > 0 && { about: labelsOf(parts.profile, about, parts.pages.language(ctx)) }),
     ...(look && {
       saw: labelsOf(parts.profile, look.seen, parts.pages.language(ctx)),
       codes: [look.team, look.reference].filter(code => code !== undefined),

@@ -144,7 +144,11 @@ const WORDS: ReadonlyMap<string, { readonly kind: Kind; readonly harmless: boole
       'profile.change_blocked': 'profile_change_blocked',
       'profile.change_refused': 'profile_change_refused',
       'profile.change_withdrawn': 'profile_change_withdrawn',
-      'profile.expired': 'profile_expired',
+      'profile.expired': chosen(
+        'reason',
+        { not_held: 'profile_not_held', taken_back: 'profile_taken_back' },
+        'profile_expired',
+      ),
       'question.answered': 'question_answered',
       'question.skipped': 'question_skipped',
       'terms.accepted': 'terms_accepted',

@@ -2,6 +2,7 @@ import { findAccount } from '../../../domain/accounts/accounts.js';
 import {
   type Became,
   type Decision,
+  type Ending,
   openSchema,
   type ProfileSchema,
 } from '../../../domain/profiles/profiles.js';
@@ -78,6 +79,19 @@ export function tellOfDay(work: Work, telling: Telling, decision: Decision): Pro
     decision,
     decision.became === 'changed' ? 'profile_changed' : 'profile_scheduled',
   );
+}
+
+/** Tells somebody of values that are removed in two weeks. */
+export async function tellOfEnding(
+  work: Work,
+  telling: Telling,
+  { accountId, attributes }: Ending,
+): Promise<void> {
+  const [account, schema] = [await findAccount(work.tx, accountId), await openSchema(work.tx)];
+  const language = account?.language ?? 'en';
+  const labels = attributes.map(name => labelOf(schema, name, language));
+  const what = new Intl.ListFormat(language).format(labels);
+  await tellWithoutRequest(work, telling, { accountId, kind: 'profile_ending', values: { what } });
 }
 
 /** Tells of what was decided or happened without a request of theirs. */
