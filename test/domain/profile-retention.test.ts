@@ -115,6 +115,18 @@ test('whoever saves it once more keeps it for its time anew, and is told again t
   expect(await names()).toEqual([]);
 });
 
+test('what was told of is not told of again with what ends later', async () => {
+  const schema = kept('60 days');
+  await give(schema, { one: 'a' });
+  clock = days(5);
+  await give(schema, { two: 'b' });
+  for (const day of [47, 52]) {
+    clock = days(day);
+    await sweep(schema);
+  }
+  expect(told.map(({ attributes }) => attributes)).toEqual([['one'], ['two']]);
+});
+
 test('nothing that its person gave goes untold, also where the time is made shorter', async () => {
   const [long, short] = [kept('400 days'), kept('60 days')];
   await give(long, { one: 'a' });
