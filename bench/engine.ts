@@ -6,6 +6,7 @@ import { standardSchema } from '../src/domain/profiles/profiles.js';
 import { openClaims } from '../src/oidc/claims.js';
 import { features } from '../src/oidc/features.js';
 import { ENGINE_LIFETIMES } from '../src/oidc/lifetimes.js';
+import { openDataUse } from '../src/oidc/uses.js';
 import { openKeyring } from '../src/platform/crypto/keyring.js';
 import { securityHeaders } from '../src/platform/web/headers.js';
 import { surface, visitOf } from '../src/platform/web/surface.js';
@@ -94,6 +95,7 @@ function configurationOf({ seed }: Assignment, storage: EngineStorage): Configur
     pages,
     async identifier => ({ ...api, identifier }),
     () => new Error(),
+    openDataUse({ purposes: [] }),
   );
   return {
     adapter: storage.adapter,

@@ -70,6 +70,7 @@ import { openQuestions } from './oidc/questions.js';
 import { openSubjects } from './oidc/subjects.js';
 import { flushing, preparedMetadata, unavailability } from './oidc/surface.js';
 import { openTokenSigner } from './oidc/token-signer.js';
+import { openDataUse } from './oidc/uses.js';
 import { openKeyring } from './platform/crypto/keyring.js';
 import { type JobDefinition, type JobLog, openJobs } from './platform/jobs/jobs.js';
 import { openTransport, sendMailJob } from './platform/mail/mail.js';
@@ -128,6 +129,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       clients: registryOf(base.clients, issuer, NAME),
       claims,
       questions: openQuestions(profile, base.pool),
+      dataUse: openDataUse(profile),
       languages: pages.languages.map(({ code }) => code),
       findResourceServer: findResourceServer(base.resources, issuer),
       mayDeviceAsk: countDevices(base.protection),

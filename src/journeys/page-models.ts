@@ -178,6 +178,8 @@ export interface Ask {
 export interface ToldPurpose {
   readonly name: string;
   readonly why: string;
+  /** What more there is to say, where there is. */
+  readonly notice?: string;
   /** Days for which it is kept; absent: as long as there is an account. */
   readonly days?: number;
   /** Who gets it beside the app that asks. */

@@ -4,6 +4,7 @@ import { takeClaims } from './claims-parameter.js';
 import { type DeviceStop, type EnginePages, protocolProblem } from './error-page.js';
 import { LIFETIMES } from './lifetimes.js';
 import { mayIntrospect, mayRevoke } from './token-policy.js';
+import { type DataUse, richRequests } from './uses.js';
 
 /** An API that takes access tokens: which scopes it knows and in which form it wants them (RFC 8707, RFC 9068). */
 export interface ResourceServer {
@@ -21,6 +22,7 @@ export function features(
   pages: EnginePages,
   findResourceServer: FindResourceServer,
   invalidTarget: () => Error,
+  dataUse: DataUse,
 ): NonNullable<Configuration['features']> {
   return {
     devInteractions: { enabled: false },
@@ -65,6 +67,8 @@ export function features(
     backchannelLogout: { enabled: true },
     /* OpenID Connect Core §5.5 */
     claimsParameter: { enabled: true, assertClaimsParameter: takeClaims },
+    /* RFC 9396 */
+    richAuthorizationRequests: richRequests(dataUse),
     /* RFC 8707 and RFC 9068 */
     resourceIndicators: {
       enabled: true,

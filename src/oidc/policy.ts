@@ -6,6 +6,7 @@ import { type Asking, QUESTION_PROMPT, type Questions } from './questions.js';
 import { requestScope } from './request-scope.js';
 import { essentialStrengths, satisfies, wishedStrengths } from './strength.js';
 import type { SubjectOf } from './subjects.js';
+import { type DataUse, detailsAsked, purposesIn } from './uses.js';
 
 const { Check, Prompt, base } = interactionPolicy;
 
@@ -61,22 +62,34 @@ async function outdatedFor(
   ctx: KoaContextWithOIDC,
   claims: Pick<Claims, 'askedBy'>,
 ): Promise<readonly string[]> {
-  const { client, account, result, prompts } = ctx.oidc;
+  const { client, account, result, prompts, params } = ctx.oidc;
   if (!client || !account || client['first_party'] === true || result?.consent) return [];
   const consent = await requestScope().consent(account.accountId, client.clientId);
   if (!consent || consent.outdated.length === 0) return [];
   const asked = claims.askedBy(ctx.oidc.requestParamOIDCScopes, ctx.oidc.requestParamClaims);
   const about = prompts.has('none') ? asked.filter(({ name }) => consent.withheld.includes(name)) : asked;
-  const purposes = about.map(({ purpose }) => purpose).filter(purpose => consent.outdated.includes(purpose));
+  /* A use that rests on consent is then not allowed any more, and asked for as such. */
+  const uses = prompts.has('none') ? [] : purposesIn(detailsAsked(params?.['authorization_details']));
+  const purposes = [...about.map(({ purpose }) => purpose), ...uses].filter(purpose =>
+    consent.outdated.includes(purpose),
+  );
   return [...new Set(purposes)].sort();
 }
+
+/** What the policy asks. */
+export interface PolicyParts {
+  readonly claims: Pick<Claims, 'askedBy'>;
+  readonly dataUse: Pick<DataUse, 'unanswered'>;
+  readonly questions: Questions;
+}
+
+const unanswered = new WeakMap<object, readonly string[]>();
 
 /** Which prompts there are, in which order, and what calls for them. */
 export function interactionPolicyOf(
   subjectOf: SubjectOf,
   secondStepRoles: readonly string[],
-  claims: Pick<Claims, 'askedBy'>,
-  questions: Questions,
+  { claims, dataUse, questions }: PolicyParts,
 ) {
   const policy = base();
   policy.add(new Prompt({ name: 'create', requestable: true }), 0);
@@ -150,6 +163,21 @@ export function interactionPolicyOf(
         return wished.length > 0 && !satisfies(ctx.oidc.session?.acr, wished);
       },
       ctx => ({ acr: wishedAcr(ctx) }),
+    ),
+  );
+  /* The engine's own asks each time, whatever was answered before. */
+  consent.checks.remove('rar_prompt');
+  consent.checks.add(
+    new Check(
+      'data_use',
+      'uses of data were not answered',
+      'consent_required',
+      async ctx => {
+        const uses = await dataUse.unanswered(ctx);
+        unanswered.set(ctx.oidc, uses);
+        return uses.length > 0;
+      },
+      ctx => ({ uses: unanswered.get(ctx.oidc) ?? [] }),
     ),
   );
   consent.checks.remove('native_client_prompt');

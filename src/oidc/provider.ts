@@ -20,6 +20,7 @@ import { SigningKey } from './signing-key.js';
 import { STRENGTHS } from './strength.js';
 import type { SubjectOf } from './subjects.js';
 import { markTokens } from './token-ids.js';
+import type { DataUse } from './uses.js';
 
 /** The engine, as those may name it who hand it on. */
 export type Engine = Provider;
@@ -33,6 +34,7 @@ export interface ProviderParts {
   readonly clients: ClientRegistry;
   readonly claims: Claims;
   readonly questions: Questions;
+  readonly dataUse: DataUse;
   readonly findResourceServer: FindResourceServer;
   readonly mayDeviceAsk: MayDeviceAsk;
   /** Whoever has one of these roles signs in with a second factor. */
@@ -53,7 +55,7 @@ export function openProvider(parts: ProviderParts): Provider {
   const configuration: Configuration = {
     adapter: openAdapter(parts.clients.metadata, keyring),
     jwks: { keys: parts.jwks.map(jwk => new SigningKey(jwk)) },
-    features: features(pages, parts.findResourceServer, () => new errors.InvalidTarget()),
+    features: features(pages, parts.findResourceServer, () => new errors.InvalidTarget(), parts.dataUse),
     ttl: ENGINE_LIFETIMES,
     claims: claims.engine as NonNullable<Configuration['claims']>,
     discovery: {
@@ -87,7 +89,7 @@ export function openProvider(parts: ProviderParts): Provider {
     clientBasedCORS: (_ctx, origin, client) =>
       ((client['allowed_origins'] as string[] | undefined) ?? []).includes(origin),
     interactions: {
-      policy: interactionPolicyOf(subjectOf, parts.secondStepRoles, claims, parts.questions),
+      policy: interactionPolicyOf(subjectOf, parts.secondStepRoles, parts),
       /* Said in the address, so that everybody to choose from is read along. */
       url: (_ctx, { uid, prompt }) =>
         `/interaction/${uid}${prompt.name === 'select_account' ? '?way=choose' : ''}`,

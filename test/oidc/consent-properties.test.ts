@@ -18,6 +18,8 @@ import { termsOf } from '../../src/journeys/consent/terms.js';
 import { boundedBy } from '../../src/oidc/bounded.js';
 import { openClaims } from '../../src/oidc/claims.js';
 import type { ConsentSnapshot } from '../../src/oidc/memory.js';
+import { type RequestScope, withinScope } from '../../src/oidc/request-scope.js';
+import { openDataUse, purposesIn } from '../../src/oidc/uses.js';
 import { openKeyring } from '../../src/platform/crypto/keyring.js';
 import { openWork, type Work } from '../../src/platform/storage/work.js';
 import { openTestDatabase, type TestDatabase } from '../support/database.js';
@@ -26,7 +28,8 @@ const keyring = openKeyring('a secret that is only good for tests');
 const ISSUER = new URL('https://id.example');
 const SCOPES = ['openid', 'email', 'profile', 'phone', 'address'];
 const CLAIMS = ['nickname', 'gender', 'birthdate', 'given_name', 'email'];
-const PURPOSES = ['naming', 'comfort', 'age', 'account'];
+const PURPOSES = ['naming', 'comfort', 'age', 'account', 'presence'];
+const USES = ['comfort', 'age', 'presence'];
 const APPS = ['album', 'shop'];
 const HOUR = 3_600_000;
 
@@ -47,9 +50,19 @@ type Act =
       scopes: string[];
       claims: string[];
       tick: string[];
+      uses: string[];
+      tickUses: string[];
       lasts: number | undefined;
     }
-  | { act: 'change'; app: string; allow: string[]; refuse: string[]; lasts: number | null | undefined }
+  | {
+      act: 'change';
+      app: string;
+      allow: string[];
+      refuse: string[];
+      allowUses: string[];
+      refuseUses: string[];
+      lasts: number | null | undefined;
+    }
   | { act: 'refuse' | 'withdraw' | 'expire' | 'app'; app: string }
   | { act: 'notice'; purpose: string; material: boolean };
 
@@ -64,6 +77,8 @@ const acts = fc.array(
         scopes: fc.subarray(SCOPES),
         claims: fc.subarray(CLAIMS),
         tick: fc.subarray(CLAIMS),
+        uses: fc.subarray(USES),
+        tickUses: fc.subarray(USES),
         lasts: fc.constantFrom(undefined, undefined, 1 * HOUR, 1_000 * HOUR),
       }),
     },
@@ -74,6 +89,8 @@ const acts = fc.array(
         app,
         allow: fc.subarray(CLAIMS),
         refuse: fc.subarray(CLAIMS),
+        allowUses: fc.subarray(USES),
+        refuseUses: fc.subarray(USES),
         lasts: fc.constantFrom(undefined, null, 1 * HOUR, 1_000 * HOUR),
       }),
     },
@@ -125,6 +142,14 @@ class Model {
   forget(): void {
     this.items.clear();
     this.refused.clear();
+  }
+
+  mayUse(purpose: string, now: number): boolean {
+    const { basis } = schema.purposes.find(({ id }) => id === purpose) ?? {};
+    const from = schema.notices.find(each => each.purpose === purpose)?.countsFrom ?? 1;
+    const agreed = this.items.get(`use ${purpose}`);
+    if (!agreed || agreed.until <= now) return false;
+    return basis !== 'consent' || (agreed.versions.get(purpose) ?? 0) >= from;
   }
 
   mayLeave(name: string, now: number): boolean {
@@ -207,12 +232,12 @@ async function play(run: Run, step: Act): Promise<void> {
 
 async function answer(
   run: Run,
-  { app: clientId, scopes, claims, tick, lasts }: Extract<Act, { act: 'answer' }>,
+  { app: clientId, scopes, claims, tick, uses, tickUses, lasts }: Extract<Act, { act: 'answer' }>,
 ) {
   const { accountId } = run;
   const snapshot = await snapshotOf(accountId, clientId);
   const standing = await findConsent(database.db, accountId, clientId);
-  const first = { scopes, required: [], optional: claims, resources: {} };
+  const first = { scopes, required: [], optional: claims, resources: {}, uses };
   const outdated = snapshot?.outdated ?? [];
   const wanted = askedAgain(first, outdated, schema, standing);
   const { lasts: _, ...terms } = termsOf(wanted, {
@@ -223,6 +248,8 @@ async function answer(
   });
   const allowed = wanted.optional.filter(claim => tick.includes(claim));
   const refused = wanted.optional.filter(claim => !tick.includes(claim));
+  const allowedUses = (wanted.uses ?? []).filter(use => tickUses.includes(use));
+  const refusedUses = (wanted.uses ?? []).filter(use => !tickUses.includes(use));
   const validUntil = lasts === undefined ? undefined : new Date(run.at + lasts);
   await atTime(run, work =>
     giveConsent(work, {
@@ -233,6 +260,8 @@ async function answer(
       claims: allowed,
       refusedScopes: [],
       refusedClaims: refused,
+      uses: allowedUses,
+      refusedUses,
       renews: outdated,
       validUntil,
       wording: JSON.stringify(wanted),
@@ -240,8 +269,12 @@ async function answer(
     }),
   );
   modelOf(run, clientId).answer(
-    [...wanted.scopes.map(scope => `scope ${scope}`), ...allowed.map(claim => `claim ${claim}`)],
-    refused.map(claim => `claim ${claim}`),
+    [
+      ...wanted.scopes.map(scope => `scope ${scope}`),
+      ...allowed.map(claim => `claim ${claim}`),
+      ...allowedUses.map(use => `use ${use}`),
+    ],
+    [...refused.map(claim => `claim ${claim}`), ...refusedUses.map(use => `use ${use}`)],
     new Map(Object.entries(terms.notices)),
     validUntil?.getTime() ?? Number.POSITIVE_INFINITY,
   );
@@ -249,21 +282,44 @@ async function answer(
 }
 
 /* As the page does it: of what was asked for before, and refused until now, more can be allowed. */
-async function change(run: Run, { app: clientId, allow, refuse, lasts }: Extract<Act, { act: 'change' }>) {
+async function change(
+  run: Run,
+  { app: clientId, allow, refuse, lasts, ...step }: Extract<Act, { act: 'change' }>,
+) {
   const { accountId } = run;
+  const { refuseUses } = step;
   const standing = await findConsent(database.db, accountId, clientId, new Date(run.at));
   if (!standing) return;
   const allowed = allow.filter(claim => standing.refusedClaims.includes(claim) && !refuse.includes(claim));
+  const allowUses = step.allowUses.filter(
+    use => standing.refusedUses.includes(use) && !refuseUses.includes(use),
+  );
   const until = typeof lasts === 'number' ? new Date(run.at + lasts) : lasts;
-  const said = { seen: standing.id, allow: allowed, refuse, language: 'en', method: 'account' };
+  const said = {
+    seen: standing.id,
+    allow: allowed,
+    refuse,
+    allowUses,
+    refuseUses,
+    language: 'en',
+    method: 'account',
+  };
   const done = await atTime(run, work =>
     changeConsent(work, { accountId, clientId, ...said, ...(until !== undefined && { until }) }),
   );
   expect(done).toBe(true);
   const model = modelOf(run, clientId);
   const end = (until === undefined ? standing.validUntil : until)?.getTime() ?? Number.POSITIVE_INFINITY;
-  const claims = (names: string[]) => names.map(claim => `claim ${claim}`);
-  model.answer(claims(allowed), claims(refuse), new Map(Object.entries(standing.notices)), end);
+  const items = (names: string[], used: string[]) => [
+    ...names.map(claim => `claim ${claim}`),
+    ...used.map(use => `use ${use}`),
+  ];
+  model.answer(
+    items(allowed, allowUses),
+    items(refuse, refuseUses),
+    new Map(Object.entries(standing.notices)),
+    end,
+  );
   if (until !== undefined) model.last(end, run.at);
   await remember(run, clientId);
 }
@@ -318,16 +374,27 @@ async function hold(run: Run): Promise<void> {
       name => schema.attributes.some(each => each.name === name) && !model.mayLeave(name, now),
     );
     expect({ client, leaks }).toEqual({ client, leaks: [] });
+    const used = await leftFor(consent, client, run.accountId);
+    expect({ client, used: used.filter(use => !model.mayUse(use, now)) }).toEqual({ client, used: [] });
     const events = await listConsentEvents(database.db, run.accountId, { clientId: client });
     expect(foldConsent(events)).toEqual(await present(run.accountId, client));
   }
+}
+
+/** What a token that once was for all uses says about them now. */
+async function leftFor(consent: ConsentSnapshot | undefined, clientId: string, accountId: string) {
+  const scope = { consent: async () => consent } as unknown as RequestScope;
+  const client = { clientId, purposes: USES, verified: true };
+  const details = [{ type: 'data_use', purposes: USES }];
+  const left = await withinScope(scope, () => openDataUse(schema).allowed(details, { accountId }, client));
+  return purposesIn(left);
 }
 
 async function present(accountId: string, client: string): Promise<ConsentState | undefined> {
   return findConsent(database.db, accountId, client, new Date(0));
 }
 
-test('no sequence of answers, refusals, withdrawals, ends, changed words and apps lets a claim out that is not allowed at that instant; and the ledger folded from its start is what stands', async () => {
+test('no sequence of answers, refusals, withdrawals, ends, changed words and apps lets a claim or a use out that is not allowed at that instant; and the ledger folded from its start is what stands', async () => {
   let answered = 0;
   await fc.assert(
     fc.asyncProperty(acts, async steps => {

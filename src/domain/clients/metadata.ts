@@ -143,6 +143,11 @@ export const METADATA_FIELDS = {
   required_claims: claims.exactOptional(),
   /** The claims that it would like, and does without. */
   optional_claims: claims.exactOptional(),
+  /** The types of `authorization_details` that it sends (RFC 9396 §10). */
+  authorization_details_types: z
+    .array(z.enum(['data_use']))
+    .transform(once)
+    .exactOptional(),
   /** The operator's own word for where this client runs. */
   environment: z
     .string()

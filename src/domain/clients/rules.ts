@@ -195,6 +195,9 @@ export function* declarationRules(metadata: ClientMetadata, rules: ClientRules):
     if (unknown.length > 0) yield { field: 'purposes', message };
     yield* undeclaredScopes(metadata, purposes, rules);
   }
+  if (metadata.authorization_details_types?.length && !purposes) {
+    yield { field: 'authorization_details_types', message: 'needs purposes, which data_use is for' };
+  }
   for (const member of ['required_claims', 'optional_claims'] as const) {
     if (metadata[member] && !purposes) yield { field: member, message: 'needs purposes, which say what for' };
     for (const [at, name] of metadata[member]?.entries() ?? []) {

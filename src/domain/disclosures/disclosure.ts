@@ -10,7 +10,7 @@ export type Way = (typeof WAYS)[number];
  * else that leaves is personal, `sub` too.
  */
 export const PROTOCOL_CLAIMS: ReadonlySet<string> = new Set(
-  `iss aud exp nbf iat jti sid nonce acr amr auth_time azp at_hash c_hash s_hash scope client_id cnf sale_opt_out`.split(
+  `iss aud exp nbf iat jti sid nonce acr amr auth_time azp at_hash c_hash s_hash scope client_id cnf sale_opt_out authorization_details`.split(
     /\s+/,
   ),
 );

@@ -10,7 +10,7 @@ export const ELSEWHERE = {
 /* What a token says about itself or the sign-in (RFC 7519 §4.1, OpenID Connect Core §2 and §3.3), the scopes of §5.4, and
  * names that mean something to JavaScript. */
 const RESERVED: ReadonlySet<string> = new Set(
-  `iss sub aud exp nbf iat jti sid nonce acr amr auth_time azp at_hash c_hash s_hash scope client_id cnf sale_opt_out act may_act
+  `iss sub aud exp nbf iat jti sid nonce acr amr auth_time azp at_hash c_hash s_hash scope client_id cnf sale_opt_out authorization_details act may_act
    events txn toe sub_jwk _claim_names _claim_sources openid offline_access phone constructor prototype`.split(
     /\s+/,
   ),

@@ -1,6 +1,7 @@
 import type { ConsentState } from '../../domain/consents/consents.js';
 import { claimsToApps, type ProfileSchema, sourceOf } from '../../domain/profiles/profiles.js';
 import type { PendingRequest } from '../../oidc/interaction.js';
+import { detailsAsked, purposesIn } from '../../oidc/uses.js';
 
 /** What an app wants that was not answered yet: scopes and essential claims it needs, claims it would like. */
 export interface Wanted {
@@ -9,6 +10,8 @@ export interface Wanted {
   readonly optional: readonly string[];
   /** Scopes by resource indicator. */
   readonly resources: Readonly<Record<string, readonly string[]>>;
+  /** The purposes that it wants to use data for (RFC 9396). */
+  readonly uses?: readonly string[];
 }
 
 type Asking = Pick<PendingRequest, 'prompt' | 'params'> & {
@@ -23,10 +26,16 @@ type ClaimRequest = { readonly essential?: boolean; readonly purpose?: unknown }
  * `sub`, `acr` and the like are about the sign-in, and not for anybody to refuse.
  */
 export function asksOf({ prompt, params, app }: Asking, schema: ProfileSchema): Wanted {
-  const { missingOIDCScope, missingOIDCClaims, missingResourceScopes } = prompt.details as {
+  const {
+    missingOIDCScope,
+    missingOIDCClaims,
+    missingResourceScopes,
+    uses = [],
+  } = prompt.details as {
     missingOIDCScope?: string[];
     missingOIDCClaims?: string[];
     missingResourceScopes?: Record<string, string[]>;
+    uses?: string[];
   };
   const asked = claimsAsked(params['claims']);
   const again = ['consent_prompt', 'native_client_prompt'].some(reason => prompt.reasons.includes(reason));
@@ -34,6 +43,7 @@ export function asksOf({ prompt, params, app }: Asking, schema: ProfileSchema): 
   const claims = again ? [...asked.keys()] : (missingOIDCClaims ?? []);
   const essential = (claim: string) =>
     asked.get(claim)?.essential === true && (app?.requires?.includes(claim) ?? true);
+  const asksUses = again ? purposesIn(detailsAsked(params['authorization_details'])) : uses;
   const told = new Set(claimsToApps(schema).map(({ name }) => name));
   const known = claims.filter(claim => told.has(claim));
   return {
@@ -41,6 +51,7 @@ export function asksOf({ prompt, params, app }: Asking, schema: ProfileSchema): 
     required: known.filter(essential),
     optional: known.filter(claim => !essential(claim)),
     resources: missingResourceScopes ?? {},
+    ...(asksUses.length > 0 && { uses: asksUses }),
   };
 }
 
@@ -66,7 +77,7 @@ export function askedAgain(
   wanted: Wanted,
   outdated: readonly string[],
   schema: ProfileSchema,
-  standing: Pick<ConsentState, 'scopes' | 'claims'> | undefined,
+  standing: (Pick<ConsentState, 'scopes' | 'claims'> & Partial<Pick<ConsentState, 'uses'>>) | undefined,
 ): Wanted {
   if (!standing || outdated.length === 0) return wanted;
   const attributes = schema.attributes.filter(
@@ -76,11 +87,13 @@ export function askedAgain(
   const claims = standing.claims.filter(claim =>
     attributes.some(each => each.name === sourceOf(schema, claim)),
   );
+  const uses = (standing.uses ?? []).filter(purpose => outdated.includes(purpose));
   const optional = [...wanted.optional, ...claims.filter(claim => !wanted.required.includes(claim))];
   return {
     ...wanted,
     scopes: [...new Set([...wanted.scopes, ...scopes])],
     optional: [...new Set(optional)],
+    uses: [...new Set([...(wanted.uses ?? []), ...uses])],
   };
 }
 

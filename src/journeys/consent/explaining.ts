@@ -6,9 +6,10 @@ import { purposesOf } from './terms.js';
 
 /** What each purpose is that something is asked for, in the words of the organisation. */
 export function explained(wanted: Wanted, schema: ProfileSchema, language: string): readonly ToldPurpose[] {
-  return purposesOf(wanted, schema).map(({ name, why, retention, recipients = [] }) => ({
+  return purposesOf(wanted, schema).map(({ name, why, notice, retention, recipients = [] }) => ({
     name: sayIn(name, language),
     why: sayIn(why, language),
+    ...(notice && { notice: sayIn(notice, language) }),
     ...(retention !== 'account' && { days: Math.ceil(secondsOf(retention) / 86_400) }),
     others: recipients.flatMap(one => (one === 'apps' ? [] : [one.name])),
   }));

@@ -6,7 +6,7 @@ import {
   refuseConsent,
 } from '../../domain/consents/consents.js';
 import { derivedClaims, isKept, type ProfileSchema, sourceOf } from '../../domain/profiles/profiles.js';
-import { sayIn } from '../../domain/purposes/purposes.js';
+import { isRequired, type Purpose, sayIn } from '../../domain/purposes/purposes.js';
 import { ACCOUNT_SCOPES, type AccountScope, accountApiOf } from '../../domain/resources/resources.js';
 import { openWork } from '../../platform/storage/work.js';
 import { badgeOf, seeOther, show } from '../journey.js';
@@ -30,11 +30,12 @@ async function asked({ ctx, parts, pending }: Turn) {
   const email = account?.email?.address ?? '';
   const known: Readonly<Record<string, unknown>> = { ...account?.profile, email };
   const language = parts.pages.language(ctx);
+  const say = (key: string, words: Readonly<Record<string, unknown>>) => parts.pages.say(ctx, key, words);
   const page = {
     uid: pending.uid,
     app: badgeOf(pending),
     verified: app.verified || app.firstParty,
-    ...linesOf(wanted, { parts, known, language, claims: pending.params['claims'] }),
+    ...linesOf(wanted, { parts, known, language, claims: pending.params['claims'], say }),
     purposes: explained(wanted, parts.profile, language),
     ...(terms.lasts !== undefined && { days: Math.max(1, Math.floor(terms.lasts / 86_400)) }),
     destination: URL.parse(pending.redirectUri)?.host || pending.redirectUri,
@@ -61,7 +62,15 @@ export async function showConsent(turn: Turn, problems: readonly Problem[] = [])
   show(ctx, parts, 'consent', { ...page, problems, email, wording: digestOf(wording) });
 }
 
-const NO_ANSWER = { scopes: [], claims: [], refusedScopes: [], refusedClaims: [], resources: {} };
+const NO_ANSWER = {
+  scopes: [],
+  claims: [],
+  refusedScopes: [],
+  refusedClaims: [],
+  uses: [],
+  refusedUses: [],
+  resources: {},
+};
 
 type Asked = Pick<
   Awaited<ReturnType<typeof asked>>,
@@ -70,11 +79,12 @@ type Asked = Pick<
 
 /* What goes on record of an answer, as if nothing optional had been allowed. */
 function recordOf(
-  { pending }: Turn,
+  { parts, pending }: Turn,
   accountId: string,
   { wanted, outdated, terms, language, wording }: Asked,
 ) {
   const { lasts, ...rest } = terms;
+  const { needed, offered } = usesOf(wanted, parts.profile);
   return {
     accountId,
     clientId: pending.app.clientId,
@@ -83,6 +93,8 @@ function recordOf(
     claims: wanted.required,
     refusedScopes: [],
     refusedClaims: wanted.optional,
+    uses: needed.map(({ id }) => id),
+    refusedUses: offered.map(({ id }) => id),
     resources: Object.fromEntries(
       Object.entries(wanted.resources).map(([indicator, scopes]) => [
         indicator,
@@ -97,7 +109,18 @@ function recordOf(
   };
 }
 
-function linesOf(wanted: Wanted, { parts, known, language, claims }: Telling) {
+/* What does not rest on consent is told, and not offered for a choice that would be none. */
+function usesOf({ uses = [] }: Wanted, { purposes }: ProfileSchema) {
+  const asked = purposes.filter(({ id }) => uses.includes(id));
+  return { needed: asked.filter(isRequired), offered: asked.filter(purpose => !isRequired(purpose)) };
+}
+
+function linesOf(wanted: Wanted, { parts, known, language, claims, say }: Telling) {
+  const { needed, offered } = usesOf(wanted, parts.profile);
+  const use = ({ id, name }: Purpose): Ask => ({
+    value: `use:${id}`,
+    text: say('consent.use', { purpose: sayIn(name, language) }),
+  });
   const claim = (name: string): Ask => ({
     value: `claim:${name}`,
     ...because(saidOf(claims, name)),
@@ -113,8 +136,9 @@ function linesOf(wanted: Wanted, { parts, known, language, claims }: Telling) {
       ...scopes,
       ...resourceLines(wanted, accountApiOf(parts.issuer)),
       ...wanted.required.map(claim),
+      ...needed.map(use),
     ],
-    optional: wanted.optional.map(claim),
+    optional: [...wanted.optional.map(claim), ...offered.map(use)],
   };
 }
 
@@ -125,6 +149,7 @@ interface Telling {
   readonly language: string;
   /** The `claims` parameter. */
   readonly claims: unknown;
+  say(key: string, words: Readonly<Record<string, unknown>>): string;
 }
 
 /** How scopes of APIs are put to a person; `ours` is the account API. */
@@ -215,11 +240,14 @@ export async function submitConsent(turn: Turn): Promise<void> {
   const ticked = new Set([sent['allow']].flat());
   const record = recordOf(turn, accountId, now);
   const { optional, required } = now.wanted;
+  const allowsUse = (purpose: string) => ticked.has(`use:${purpose}`);
   await openWork(parts.db, { kind: 'person', id: accountId }, work =>
     giveConsent(work, {
       ...record,
       claims: [...required, ...optional.filter(claim => ticked.has(`claim:${claim}`))],
       refusedClaims: optional.filter(claim => !ticked.has(`claim:${claim}`)),
+      uses: [...record.uses, ...record.refusedUses.filter(allowsUse)],
+      refusedUses: record.refusedUses.filter(purpose => !allowsUse(purpose)),
     }),
   );
   seeOther(ctx, await parts.interactions.consent(ctx));
@@ -232,8 +260,9 @@ export async function submitDenial(turn: Turn): Promise<void> {
   if (step === 'consent' && accountId) {
     const { wanted, ...now } = await asked(turn);
     const record = recordOf(turn, accountId, { wanted, ...now });
-    const nothing = { scopes: [], claims: [], resources: {}, validUntil: undefined };
-    const refused = { refusedScopes: wanted.scopes, refusedClaims: [...wanted.required, ...wanted.optional] };
+    const nothing = { scopes: [], claims: [], uses: [], resources: {}, validUntil: undefined };
+    const refusedClaims = [...wanted.required, ...wanted.optional];
+    const refused = { refusedScopes: wanted.scopes, refusedClaims, refusedUses: wanted.uses ?? [] };
     await openWork(parts.db, { kind: 'person', id: accountId }, work =>
       refuseConsent(work, { ...record, ...nothing, ...refused }),
     );

@@ -38,7 +38,7 @@ export function termsOf(wanted: Wanted, { app, schema, issuer, house }: Asking):
 
 /** The purposes of what is asked for, in the order of the declaration. */
 export function purposesOf(
-  { scopes, required, optional }: Pick<Wanted, 'scopes' | 'required' | 'optional'>,
+  { scopes, required, optional, uses = [] }: Pick<Wanted, 'scopes' | 'required' | 'optional' | 'uses'>,
   schema: ProfileSchema,
 ): readonly Purpose[] {
   const named = new Set([...required, ...optional].map(claim => sourceOf(schema, claim)));
@@ -46,7 +46,7 @@ export function purposesOf(
     ({ name, scope, see }) =>
       see.includes('apps') && ((scope !== undefined && scopes.includes(scope)) || named.has(name)),
   );
-  const ids = new Set(asked.map(({ purpose }) => purpose));
+  const ids = new Set([...asked.map(({ purpose }) => purpose), ...uses]);
   return schema.purposes.filter(({ id }) => ids.has(id));
 }
 

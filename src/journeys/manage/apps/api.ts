@@ -16,6 +16,9 @@ const appSchema = z.strictObject({
   scopes: z.array(z.string()),
   claims: z.array(z.string()),
   refused_claims: z.array(z.string()),
+  /** The purposes that it may use data for (RFC 9396 `data_use`), and those that it may not. */
+  uses: z.array(z.string()),
+  refused_uses: z.array(z.string()),
   /** Scopes by resource indicator (RFC 8707). */
   resources: z.record(z.string(), z.string()),
   answered_at: time,
@@ -39,6 +42,8 @@ const written = (app: LiveConsent, used: Date | undefined) => ({
   scopes: [...app.scopes],
   claims: [...app.claims],
   refused_claims: [...app.refusedClaims],
+  uses: [...app.uses],
+  refused_uses: [...app.refusedUses],
   resources: { ...app.resources },
   answered_at: app.givenAt.toISOString(),
   until: iso(app.validUntil),
@@ -102,9 +107,11 @@ export const APPS_OPERATIONS: readonly ApiOperation[] = [
       .strictObject({
         /** Claims that it may have no more. */
         refuse: z.array(z.string().min(1).max(255)).max(200).exactOptional(),
+        /** Purposes that it may use data for no more. */
+        refuse_uses: z.array(z.string().min(1).max(40)).max(200).exactOptional(),
         until: time.exactOptional(),
       })
-      .refine(({ refuse, until }) => refuse !== undefined || until !== undefined, 'says nothing'),
+      .refine(said => Object.values(said).some(each => each !== undefined), 'says nothing'),
     answer: appSchema,
     run: narrow,
   }),
@@ -121,7 +128,11 @@ export const APPS_OPERATIONS: readonly ApiOperation[] = [
   }),
 ];
 
-type Narrowing = { readonly refuse?: readonly string[]; readonly until?: string };
+type Narrowing = {
+  readonly refuse?: readonly string[];
+  readonly refuse_uses?: readonly string[];
+  readonly until?: string;
+};
 
 async function narrow(call: ApiCall<unknown, Narrowing>) {
   const { ctx, parts, input } = call;
@@ -138,12 +149,25 @@ async function narrow(call: ApiCall<unknown, Narrowing>) {
   }
   const until = input.until === undefined ? undefined : endOf(call, app, input.until);
   const refuse = choices.filter(({ claim, allowed }) => allowed && input.refuse?.includes(claim));
-  if (refuse.length === 0 && until === undefined) return written(app, used);
+  const refuseUses = usesRefused(app, input.refuse_uses ?? []);
+  if (refuse.length + refuseUses.length === 0 && until === undefined) return written(app, used);
   const claims = refuse.map(({ claim }) => claim);
-  const change = { app, allow: [], refuse: claims, until, language, method: 'api' } as const;
+  const change = { app, allow: [], refuse: claims, refuseUses, until, language, method: 'api' } as const;
   if (!(await saveChange(await throughApp(call), change))) throw changedMeanwhile();
   const after = await appOf(call);
   return written(after.app, after.used);
+}
+
+function usesRefused({ uses, refusedUses }: LiveConsent, named: readonly string[]): readonly string[] {
+  const unknown = named.filter(use => !uses.includes(use) && !refusedUses.includes(use));
+  if (unknown.length > 0) {
+    const fields = unknown.map(use => ({
+      field: 'body.refuse_uses',
+      message: `It was not asked for ${use}.`,
+    }));
+    throw new Refusal('invalid', 'use_unknown', 'The app asked for no such use.', { fields });
+  }
+  return named.filter(use => uses.includes(use));
 }
 
 const changedMeanwhile = () =>

@@ -46,6 +46,25 @@ export function choicesOf(
   });
 }
 
+/** What the name of a use begins with, among the names of claims. */
+export const USE = 'use:';
+
+/** The uses of data that an app asked for, each to be allowed and refused by itself. */
+export function usesOf(
+  { profile }: Pick<Parts, 'profile'>,
+  { uses, refusedUses }: Pick<LiveConsent, 'uses' | 'refusedUses'>,
+  language: string,
+): readonly (Choice & { readonly purpose: Purpose })[] {
+  const asked = profile.purposes.filter(({ id }) => uses.includes(id) || refusedUses.includes(id));
+  return asked.map(purpose => ({
+    claim: `${USE}${purpose.id}`,
+    scope: undefined,
+    label: sayIn(purpose.name, language),
+    purpose,
+    allowed: uses.includes(purpose.id),
+  }));
+}
+
 const DAYS = [30, 90, 365] as const;
 
 /** The ends that a person can choose: none that is later than the terms let it be. */
@@ -65,8 +84,14 @@ export function endsOf(parts: Pick<Parts, 'profile' | 'issuer' | 'rp'>, app: Liv
 }
 
 function termsFor({ profile, issuer, rp }: Pick<Parts, 'profile' | 'issuer' | 'rp'>, app: LiveConsent) {
-  const { clientId, name, lasts, scopes, claims, refusedClaims } = app;
-  const wanted = { scopes, required: [], optional: [...claims, ...refusedClaims], resources: {} };
+  const { clientId, name, lasts, scopes, claims, refusedClaims, uses, refusedUses } = app;
+  const wanted = {
+    scopes,
+    required: [],
+    optional: [...claims, ...refusedClaims],
+    resources: {},
+    uses: [...uses, ...refusedUses],
+  };
   const asking = { clientId, name, consentLasts: lasts };
   return termsOf(wanted, { app: asking, schema: profile, issuer, house: rp.name });
 }
@@ -85,6 +110,9 @@ export interface Change {
   readonly app: LiveConsent;
   readonly allow: readonly string[];
   readonly refuse: readonly string[];
+  /** Purposes that it may use data for, or no more. */
+  readonly allowUses?: readonly string[];
+  readonly refuseUses?: readonly string[];
   /** Null for as long as nobody takes it back; undefined leaves it as it is. */
   readonly until?: Date | null | undefined;
   readonly language: string;

@@ -42,6 +42,8 @@ export interface ShownChoice {
 export interface ShownGroup {
   /** Absent for what was asked for one by one. */
   readonly ask?: Ask;
+  /** What data may be used for. */
+  readonly uses?: true;
   readonly choices: readonly ShownChoice[];
   /** Many, all of them allowed: folded. */
   readonly folded: boolean;

@@ -8,7 +8,7 @@ import { wordsOn } from '../../consent/wording.js';
 import type { Ask } from '../../page-models.js';
 import { onPages } from '../contacts/mine.js';
 import { type AccountCall, type AccountPage, doneHere, leadTo, showAccount } from '../door.js';
-import { type Choice, choicesOf, endsOf, saveChange, takeBack } from './change.js';
+import { type Choice, choicesOf, endsOf, saveChange, takeBack, USE, usesOf } from './change.js';
 import { type ConnectedApp, findOneApp, listConnected, type OneApp, UNUSED_DAYS } from './listing.js';
 import { DONE, type ShownAllowed, type ShownConnected, type ShownGroup } from './models.js';
 
@@ -53,11 +53,15 @@ function shownConnected(call: AccountCall, app: ConnectedApp): ShownConnected {
   const url = addressOf(clientId);
   const say = ({ word, text }: Pick<Ask, 'word' | 'text'>) =>
     word ? parts.pages.say(ctx, `ask.${word}`) : (text ?? '');
-  const single = choicesOf(parts, app, parts.pages.language(ctx), key => parts.pages.say(ctx, key));
+  const language = parts.pages.language(ctx);
+  const single = choicesOf(parts, app, language, key => parts.pages.say(ctx, key));
   const labels = [
     ...app.scopes.filter(scope => scope !== 'openid').map(scope => say(scopeWords(scope))),
     ...single.filter(({ scope, allowed }) => scope === undefined && allowed).map(({ label }) => label),
     ...resourceAsks(call, app).map(say),
+    ...usesOf(parts, app, language)
+      .filter(({ allowed }) => allowed)
+      .map(({ label }) => parts.pages.say(ctx, 'consent.use', { purpose: label })),
   ];
   return {
     ...badgeOf(app),
@@ -121,6 +125,7 @@ function allowedOf(call: AccountCall, app: LiveConsent): ShownAllowed {
     .filter(isGroup)
     .map(ask => ({ ask, of: byScope.get(ask.value.slice('scope:'.length)) }));
   const single = byScope.get(undefined);
+  const uses = usesOf(parts, app, language);
   return {
     at: app.givenAt,
     ...(app.validUntil && { until: app.validUntil }),
@@ -128,6 +133,7 @@ function allowedOf(call: AccountCall, app: LiveConsent): ShownAllowed {
     groups: [
       ...groups.map(({ ask, of = [] }) => ({ ask, ...shownGroup(of, language) })),
       ...(single ? [shownGroup(single, language)] : []),
+      ...(uses.length > 0 ? [{ ...shownGroup(uses, language), uses: true as const }] : []),
     ],
     others: [...asks.filter(ask => !isGroup(ask)), ...resourceAsks(call, app)],
     ...endsOf(parts, app),
@@ -143,7 +149,9 @@ function shownGroup(choices: readonly Choice[], language: string): ShownGroup {
       claim,
       label,
       allowed,
-      ...(purpose && { purpose: sayIn(purpose.name, language), why: sayIn(purpose.why, language) }),
+      /* A use is called as its purpose is. */
+      ...(purpose && !claim.startsWith(USE) && { purpose: sayIn(purpose.name, language) }),
+      ...(purpose && { why: sayIn(purpose.why, language) }),
     })),
     folded: choices.length >= FOLDED && choices.every(({ allowed }) => allowed),
   };
@@ -178,15 +186,19 @@ async function change(call: AccountCall): Promise<void> {
   if (!app || sent['seen'] !== app.id) return leadTo(call, url, app ? 'other' : 'gone');
   const language = parts.pages.language(ctx);
   const ticked = new Set([sent['allow']].flat());
-  const choices = choicesOf(parts, app, language);
-  const turned = choices.filter(({ claim, allowed }) => ticked.has(claim) !== allowed);
-  const [refuse, allow] = [true, false].map(was =>
-    turned.filter(({ allowed }) => allowed === was).map(({ claim }) => claim),
-  ) as [string[], string[]];
+  const turnedIn = (choices: readonly Choice[]) => {
+    const turned = choices.filter(({ claim, allowed }) => ticked.has(claim) !== allowed);
+    const of = (was: boolean) => turned.filter(({ allowed }) => allowed === was).map(({ claim }) => claim);
+    return { allow: of(false), refuse: of(true), any: turned.length > 0 };
+  };
+  const { allow, refuse, any } = turnedIn(choicesOf(parts, app, language));
+  const uses = turnedIn(usesOf(parts, app, language));
+  const purposes = (named: readonly string[]) => named.map(each => each.slice(USE.length));
   const until = endSent(sent['until'], endsOf(parts, app));
-  if (turned.length === 0 && until === undefined) return leadTo(call, url);
+  if (!any && !uses.any && until === undefined) return leadTo(call, url);
   const wording = wordingFor(call, app);
-  const asked = { app, allow, refuse, until, language, wording, method: 'account' } as const;
+  const change = { app, allow, refuse, until, language, wording, method: 'account' } as const;
+  const asked = { ...change, allowUses: purposes(uses.allow), refuseUses: purposes(uses.refuse) };
   leadTo(call, url, (await saveChange(onPages(call), asked)) ? 'changed' : 'other');
 }
 
