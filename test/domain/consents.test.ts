@@ -93,7 +93,7 @@ test('each answer is a fact that says what was allowed and what was not', async 
       type: 'consent.given',
       account_id: accountId,
       client_id: 'album',
-      detail: { scopes: ['email'], claims: [], refused: ['gender'] },
+      detail: { scopes: ['email'], claims: [], refused: ['gender'], uses: [], refused_uses: [] },
     },
   ]);
 });

@@ -70,13 +70,7 @@ export async function giveConsent(work: Work, given: ConsentGiven): Promise<void
     type: 'consent.given',
     accountId,
     clientId,
-    detail: {
-      scopes,
-      claims,
-      refused,
-      ...(uses.length > 0 && { uses }),
-      ...(refusedUses.length > 0 && { refused_uses: refusedUses }),
-    },
+    detail: { scopes, claims, refused, uses, refused_uses: refusedUses },
   });
 }
 
@@ -229,11 +223,8 @@ export async function changeConsent(
   const refusals = { refusedScopes, refusedClaims, refusedUses };
   const answers = { scopes, claims, uses, ...refusals, resources, notices, validUntil };
   await ledger.insertAnswer(work.tx, ledger.entryOf(work, { accountId, clientId, ...said, ...answers }));
-  const changedUses = {
-    ...(allowUses.length > 0 && { allow_uses: allowUses }),
-    ...(refuseUses.length > 0 && { refuse_uses: refuseUses }),
-  };
-  work.record({ type: 'consent.changed', accountId, clientId, detail: { allow, refuse, ...changedUses } });
+  const detail = { allow, refuse, allow_uses: allowUses, refuse_uses: refuseUses };
+  work.record({ type: 'consent.changed', accountId, clientId, detail });
   return true;
 }
 
