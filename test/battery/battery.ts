@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { cpus } from 'node:os';
 import { killAll } from '../support/keyhold-process.js';
 import { runChooser } from './chooser.js';
+import { runCommands } from './commands.js';
 import { runDisclosures } from './disclosures.js';
 import { runDrains } from './drain.js';
 import { runEnumeration } from './enumeration.js';
@@ -60,6 +61,11 @@ const PARTS: Readonly<Record<string, Part>> = {
   disclosures: async (rig, seed) => {
     const telling = { seed, members: 200, clients: 16, rounds: 12, changing: true, kills: 30 };
     return parted(await runDisclosures(rig, telling, say));
+  },
+  commands: async (rig, seed) => {
+    for (const server of rig.servers) await server.end('SIGKILL');
+    const telling = { secret: rig.secret, seed, people: 1_000, recipients: 50, kills: 20 };
+    return parted(await runCommands(rig.place, telling, say));
   },
   enumeration: async (rig, seed) => parted(await runEnumeration(rig, { samples: 200, seed }, say)),
   plans: async rig => parted(await runPlans(rig, 1_000_000, say)),

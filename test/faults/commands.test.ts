@@ -46,7 +46,7 @@ afterAll(async () => {
 
 async function runTeller(later: number): Promise<string> {
   const args = [TELLER, database.url, SECRET, issuer.href, String(later)];
-  const child = spawn(process.execPath, args, { stdio: 'inherit' });
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
   children = [child];
   const [code, signal] = await once(child, 'exit');
   return String(signal ?? code);

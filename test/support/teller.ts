@@ -5,7 +5,7 @@ import { openOutbound } from '../../src/platform/outbound.js';
 import { openDatabase } from '../../src/platform/storage/db.js';
 
 /* A process that tells apps what is due and ends; the test that starts it may kill it on the way. */
-const [databaseUrl = '', secret = '', issuer = '', later = '0'] = process.argv.slice(2);
+const [databaseUrl = '', secret = '', issuer = '', later = '0', patience = '5000'] = process.argv.slice(2);
 const db = openDatabase(databaseUrl);
 const keyring = openKeyring(secret);
 const outbound = openOutbound({ allowPrivateNetwork: true });
@@ -17,8 +17,10 @@ await tellDue(
     issuer: new URL(issuer),
     sign: openTokenSigner(db, keyring),
     clock: () => new Date(Date.now() + Number(later)),
+    patience: Number(patience),
   },
   new AbortController().signal,
 );
 await outbound.close();
 await db.destroy();
+process.stdout.write(`${process.resourceUsage().maxRSS}\n`);

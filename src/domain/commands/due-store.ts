@@ -125,9 +125,9 @@ export async function listOverdue(
   limit: number,
 ): Promise<readonly { readonly id: string; readonly state: 'waiting' | 'accepted' }[]> {
   const { rows } = await db.raw<{ rows: { id: string; state: 'waiting' | 'accepted' }[] }>(
-    `(SELECT id, state FROM commands WHERE state = 'waiting' AND until <= :at ORDER BY until LIMIT :limit)
+    `(SELECT id, state FROM commands WHERE state = 'waiting' AND until <= :at ORDER BY until, id LIMIT :limit)
      UNION ALL
-     (SELECT id, state FROM commands WHERE state = 'accepted' AND callback_until <= :at ORDER BY callback_until LIMIT :limit)`,
+     (SELECT id, state FROM commands WHERE state = 'accepted' AND callback_until <= :at ORDER BY callback_until, id LIMIT :limit)`,
     { at, limit },
   );
   return rows;

@@ -52,6 +52,8 @@ const OVERLAP_MS = DAY;
 /* A job is cut off after three quarters of a minute. */
 const RUN_MS = 30_000;
 const BATCH = 200;
+/* Few enough that nobody who answers at this moment waits for long. */
+const OVERDUE_BATCH = 50;
 
 /** One command on its way. */
 interface UnderWay {
@@ -75,10 +77,10 @@ export async function tellDue(
   signal: AbortSignal,
   { poked = () => new Promise(() => undefined), stopAt = performance.now() + RUN_MS }: Run = {},
 ): Promise<void> {
-  await endOverdue(telling);
+  const isOver = () => signal.aborted || performance.now() > stopAt;
+  await endOverdue(telling, isOver);
   const underWay = new Map<string, UnderWay>();
   const failures: unknown[] = [];
-  const isOver = () => signal.aborted || performance.now() > stopAt;
   try {
     for (;;) {
       const due = isOver() ? [] : await claimNext(telling, underWay);
@@ -234,16 +236,16 @@ async function tryAgain(
 }
 
 /** Gives up what could not be told in its time, and what an app took and never said to be done. */
-async function endOverdue(telling: TellingParts): Promise<void> {
-  for (;;) {
-    const overdue = await listOverdue(telling.db, now(telling), BATCH);
-    for (const { id, state } of overdue) {
-      await openWork(telling.db, { kind: 'system' }, async work => {
+async function endOverdue(telling: TellingParts, isOver: () => boolean): Promise<void> {
+  while (!isOver()) {
+    const overdue = await listOverdue(telling.db, now(telling), OVERDUE_BATCH);
+    if (overdue.length === 0) return;
+    await openWork(telling.db, { kind: 'system' }, async work => {
+      for (const { id, state } of overdue) {
         const answer = state === 'accepted' ? 'no_callback' : 'no_answer';
         await settleCommand(work, id, [state], { state: 'unreachable', answer });
-      });
-    }
-    if (overdue.length === 0) return;
+      }
+    });
   }
 }
 
