@@ -37,6 +37,7 @@ import { moveRoutes } from './journeys/move/pages.js';
 import { tellNewDevice } from './journeys/notices/new-device.js';
 import { objectionRoutes } from './journeys/notices/objection.js';
 import { relatedOriginRoutes } from './journeys/passkey/related-origins.js';
+import { makeExports, resumeExports } from './journeys/privacy/export-job.js';
 import { receiptRoutes } from './journeys/receipts/verify.js';
 import { recoveryRoutes } from './journeys/recovery/entry.js';
 import { lookAfterRecoveries } from './journeys/recovery/lost/job.js';
@@ -369,6 +370,8 @@ function jobsOf(
     expireConsents(db),
     bringAboutChanges(profiles),
     sweepProfiles(profiles),
+    makeExports(db, { ...telling, schema: () => openSchema(db) }),
+    resumeExports(db),
     {
       name: 'client-logo',
       run: async payload => {

@@ -5,6 +5,7 @@ import { sweepContactChanges, sweepProofs } from './domain/contacts/contacts.js'
 import { sweepCorrections } from './domain/corrections/corrections.js';
 import { sweepChallenges } from './domain/credentials/credentials.js';
 import { sweepDisclosures } from './domain/disclosures/disclosures.js';
+import { sweepExports } from './domain/exports/exports.js';
 import { sweepRememberedBrowsers } from './domain/factors/factors.js';
 import { sweepMessages } from './domain/messages/messages.js';
 import { sweepMoves } from './domain/moves/moves.js';
@@ -32,6 +33,7 @@ export function sweepsOf(
     sweepChallenges(db),
     sweepRememberedBrowsers(db),
     sweepMoves(db),
+    sweepExports(db),
     { name: 'sweep-attempts', every: '*/5 * * * *', run: () => sweepAllAttempts(db) },
   ];
 }

@@ -17,6 +17,7 @@ import type { YourDataPages } from './manage/yours/models.js';
 import type { MessagePageModels } from './messages/models.js';
 import type { MovePages } from './move/models.js';
 import type { NoticePages } from './notices/models.js';
+import type { ExportPages } from './privacy/models.js';
 import type { Problem } from './problem.js';
 import type { QuestionPages } from './questions/models.js';
 import type { ReceiptPages } from './receipts/models.js';
@@ -146,7 +147,7 @@ export interface PasskeyOfferPage extends Step {
 
 /** The sentences of the account API's scopes: `account:profile:read` is `account_profile_read`. */
 export type AccountAskWord =
-  `account_${'overview_read' | `${'profile' | 'contacts' | 'preferences' | 'security' | 'devices' | 'consents'}_${'read' | 'write'}` | 'disclosures_read' | 'history_read' | 'history_object' | 'messages_read'}`;
+  `account_${'overview_read' | `${'profile' | 'contacts' | 'preferences' | 'security' | 'devices' | 'consents' | 'exports'}_${'read' | 'write'}` | 'disclosures_read' | 'history_read' | 'history_object' | 'messages_read'}`;
 
 /** A sentence under `ask.*` in the locales: what a scope lets an application do. */
 export type AskWord =
@@ -325,6 +326,7 @@ export interface PageModels
     MessagesPages,
     PreferencesPages,
     ReceiptPages,
+    ExportPages,
     YourDataPages {
   readonly home: HomePage;
   readonly apps: AppsPage;

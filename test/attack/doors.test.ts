@@ -156,12 +156,12 @@ function call(route: string, path: string, token: string | undefined, more: Reco
   return send(route, path, headers, JSON.stringify(entryOf(route).sent ?? {}));
 }
 
-/** All that is on record about an account, except what happened. */
+/** All that is on record about an account, except what happened, and copies, which go on being made by themselves. */
 async function recordOf(accountId: string): Promise<string> {
   const { rows } = await keyhold.db.raw<{ rows: { name: string }[] }>(
     `SELECT c.table_name AS name FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
      WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE' AND c.column_name = 'account_id'
-       AND c.table_name NOT LIKE 'events%' ORDER BY 1`,
+       AND c.table_name NOT LIKE 'events%' AND c.table_name NOT LIKE 'export%' ORDER BY 1`,
   );
   const parts = await Promise.all(
     rows.map(async ({ name }) => {

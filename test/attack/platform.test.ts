@@ -119,6 +119,7 @@ const OF_OURS = new Set([
   'whose',
   'filtered',
   'before',
+  'selection',
 ]);
 
 test('C50: what somebody sent is bound in every statement and never written into one', () => {

@@ -40,6 +40,8 @@ export async function fillTables(
   ownerUrl: string,
   tables: readonly string[],
   people: readonly { readonly accountId: string; readonly columns: Readonly<Record<string, unknown>> }[],
+  /** What may be empty is filled as well, and by what. */
+  also?: (column: string, type: string) => unknown,
 ): Promise<void> {
   const client = new pg.Client({ connectionString: ownerUrl });
   await client.connect();
@@ -51,7 +53,7 @@ export async function fillTables(
       [tables],
     );
     for (const { table, rule } of rules) await client.query(`ALTER TABLE ${table} DROP CONSTRAINT ${rule}`);
-    for (const person of people) await fill(client, new Set(tables), person);
+    for (const person of people) await fill(client, new Set(tables), person, also);
   } finally {
     await client.end();
   }
@@ -64,6 +66,7 @@ async function fill(
     accountId,
     columns: given,
   }: { readonly accountId: string; readonly columns: Readonly<Record<string, unknown>> },
+  also?: (column: string, type: string) => unknown,
 ): Promise<void> {
   const made = new Map<string, Readonly<Record<string, unknown>>>();
   while (left.size > 0) {
@@ -93,6 +96,6 @@ async function fill(
     if (`${table}.${name}` in given) return given[`${table}.${name}`];
     if (name === 'account_id') return accountId;
     if (to && made.has(to[0])) return made.get(to[0])?.[to[1]];
-    return needed ? valueOf(type) : undefined;
+    return also?.(`${table}.${name}`, type) ?? (needed ? valueOf(type) : undefined);
   }
 }

@@ -4,6 +4,7 @@ import { giveConsent, listConsentEvents } from '../../src/domain/consents/consen
 import { applyTopics } from '../../src/domain/messages/messages.js';
 import type { Keyring } from '../../src/platform/crypto/keyring.js';
 import type { Db } from '../../src/platform/storage/db.js';
+import { sealPersonal } from '../../src/platform/storage/origin.js';
 import { openWork } from '../../src/platform/storage/work.js';
 import { NEWS } from './topics.js';
 
@@ -180,6 +181,39 @@ async function aCorrection({ db, accountId, api }: Owner): Promise<{ readonly co
   await api('POST', '/api/me/profile/corrections', { attribute, wish: 'Please' });
   const row = await db('corrections').where({ account_id: accountId, attribute }).first('id');
   return { correction: row.id };
+}
+
+async function noCopy({ db, accountId }: Owner): Promise<Readonly<Record<string, string>>> {
+  await db('exports').where({ account_id: accountId }).delete();
+  return {};
+}
+
+/** A copy with nothing in it. */
+async function aReadyCopy({ db, keyring, accountId }: Owner): Promise<{ readonly id: string }> {
+  const id = uuidv7();
+  const { sealed: key } = await db('subject_keys').where({ account_id: accountId }).first('sealed');
+  const [asked_at, expires_at] = [new Date(), new Date(Date.now() + 86_400_000)];
+  const [sealed] = await sealPersonal(
+    [
+      {
+        personal: { keyring, accountId, context: `export ${id}`, plain: randomBytes(32).toString('base64') },
+      },
+    ],
+    async () => [{ account_id: accountId, sealed: key }],
+  );
+  await db('exports').insert({
+    account_id: accountId,
+    id,
+    scope: 'access',
+    state: 'ready',
+    language: 'en',
+    sealed: Buffer.from(String(sealed).slice(2), 'hex'),
+    asked_at,
+    looked_at: asked_at,
+    ready_at: asked_at,
+    expires_at,
+  });
+  return { id };
 }
 
 const PROFILE = '/account/profile';
@@ -361,6 +395,16 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   [`POST ${CONTACTS}/:id/remove`]: { owner: 303, params: aContact },
   'GET /account/messages': { owner: 200 },
   'GET /account/data': { owner: 200 },
+  'GET /account/data/copy': { owner: 200 },
+  'POST /account/data/copy': { owner: 303, params: noCopy, sent: { scope: 'portability' } },
+  'GET /account/data/copies/:id/file': { owner: 200, params: aReadyCopy, file: true },
+  'GET /account/data/copies/:id/state': { owner: 200, params: aReadyCopy },
+  'POST /account/data/copies/:id/drop': { owner: 303, params: aReadyCopy, stranger: 303 },
+  'GET /api/me/exports': { owner: 200 },
+  'POST /api/me/exports': { owner: 202, params: noCopy, sent: { scope: 'portability' } },
+  'GET /api/me/exports/:id': { owner: 200, params: aReadyCopy },
+  'DELETE /api/me/exports/:id': { owner: 204, params: aReadyCopy },
+  'GET /api/me/exports/:id/file': { owner: 200, params: aReadyCopy, file: true },
   'GET /account/preferences': { owner: 200 },
   'POST /account/preferences': {
     owner: 303,

@@ -38,6 +38,7 @@ export {
   noteLooks,
   takeDue,
 } from './dormancy.js';
+export { exportAccount, personalOpener } from './exported.js';
 export {
   INSPECTION_PURPOSES,
   type Inspection,

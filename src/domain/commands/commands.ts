@@ -48,6 +48,7 @@ export {
   routeOf,
   type Telling,
 } from './command.js';
+export { exportCommands } from './exported.js';
 export { sweepCommands, type TellingParts, tellApps, tellDue } from './jobs.js';
 export { CALLBACK_PATH, type SignToken, type Unsigned } from './requests.js';
 export { COMMAND_FACTS, settleCommand, TELL_APPS } from './settling.js';

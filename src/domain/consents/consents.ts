@@ -24,7 +24,12 @@ export {
   isOver,
   stateAfter,
 } from './consent.js';
-export { forgetConsents, judgeConsents, recordOutdatedConsents } from './jobs.js';
+export { exportConsents } from './exported.js';
+export {
+  forgetConsents,
+  judgeConsents,
+  recordOutdatedConsents,
+} from './jobs.js';
 export { digestOf } from './ledger.js';
 export { type Receipt, type ReceiptFacts, type ReceiptPurpose, receiptOf } from './receipt.js';
 export type { ConsentKey, LedgerStretch } from './store.js';

@@ -35,6 +35,7 @@ export {
   readPhone,
   UNDO_DAYS,
 } from './contact.js';
+export { exportContacts } from './exported.js';
 export { sweepContactChanges, sweepProofs } from './jobs.js';
 export {
   type BegunProof,

@@ -1,7 +1,9 @@
 import { v7 as uuidv7 } from 'uuid';
+import { z } from 'zod';
 import type { Keyring } from '../../platform/crypto/keyring.js';
 import type { JobDefinition } from '../../platform/jobs/jobs.js';
 import type { Db, Tx } from '../../platform/storage/db.js';
+import { type ExportFile, type Exporting, instant, tableFile } from '../../platform/storage/export-file.js';
 import { removeRows } from '../../platform/storage/removing.js';
 import type { Work } from '../../platform/storage/work.js';
 import { lockAccount } from '../accounts/accounts.js';
@@ -200,4 +202,27 @@ export function sweepCorrections(db: Db): JobDefinition {
 /** Removes for good, a batch at a time: what somebody asked to have corrected. */
 export function forgetCorrections(tx: Tx, accountId: string, most: number): Promise<number> {
   return removeRows(tx, ['corrections'], accountId, most);
+}
+
+const record = z.strictObject({
+  id: z.uuid(),
+  attribute: z.string(),
+  wish: z.string(),
+  state: z.string(),
+  answer: z.string().nullable(),
+  asked_at: instant,
+  settled_at: instant.nullable(),
+});
+
+/** What this room holds about what somebody asked to have corrected. */
+export function exportCorrections(from: Exporting): readonly ExportFile[] {
+  const file = {
+    name: 'corrections',
+    table: 'corrections',
+    key: ['id'],
+    record,
+    sealed: { wish: ['wish'] },
+    open: (row: object) => ({ wish: opened(from.keyring, row as CorrectionRow) }),
+  };
+  return [tableFile(from, file)];
 }

@@ -40,6 +40,7 @@ export {
   passkeyUserId,
   type RegistrationRequest,
 } from './ceremonies.js';
+export { exportCredentials } from './exported.js';
 export {
   namedPasskey,
   type Passkey,

@@ -14,6 +14,7 @@ export {
   WAYS,
   type Way,
 } from './disclosure.js';
+export { exportDisclosures } from './exported.js';
 export { sweepDisclosures } from './jobs.js';
 export {
   type DisclosureFilter,

@@ -24,6 +24,8 @@ import {
   usePeriod,
 } from './store.js';
 
+export { exportFactors } from './exported.js';
+
 export {
   type AuthenticatorApp,
   appUri,

@@ -51,7 +51,8 @@ export function rememberBrowser(
   work.record({ type: 'browser.remembered', accountId });
 }
 
-const contextOf = (id: string) => `remembered ${id}`;
+/** What a remembered browser is sealed with: it opens nowhere else. */
+export const contextOf = (id: string) => `remembered ${id}`;
 
 /** A browser in which the second step is remembered. */
 export interface RememberedBrowser {

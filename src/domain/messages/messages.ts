@@ -14,6 +14,7 @@ export {
   listReaders,
   noteBatch,
 } from './dispatches.js';
+export { exportMessages } from './exported.js';
 export { type MessageRetention, sweepMessages } from './jobs.js';
 export {
   CHANNELS,

@@ -14,6 +14,8 @@ import {
 } from './move.js';
 import { findMoveByDigest, findOpenMove, insertMove, type StepWrites, updateState } from './store.js';
 
+export { exportMoves } from './exported.js';
+
 export { sweepMoves } from './jobs.js';
 export {
   LINK_MINUTES,

@@ -50,6 +50,7 @@ export {
   deriveFrom,
   sourceOf,
 } from './derived.js';
+export { exportProfile } from './exported.js';
 export { bringAboutChanges } from './jobs.js';
 export { type Blocked, type BlockedWhy, judgeChange } from './limits.js';
 export { findPicture, keepPicture, newPicturePath } from './pictures.js';

@@ -3,6 +3,7 @@ import { type Clause, type Db, type StatementPool, statement, type Tx } from '..
 import { removeRows } from '../../platform/storage/removing.js';
 import { type Job, jobSpec } from '../../platform/storage/work.js';
 
+export { exportBrowsers } from './exported.js';
 export { type NoteReplay, openReplayNotes, type Replay } from './replays.js';
 
 /** The facts of this room; whoever counted records them, with the account it was about. */

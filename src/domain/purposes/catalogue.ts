@@ -8,10 +8,17 @@ const NOBODY = 'nobody';
 const names = z.string().regex(/^[a-z_0-9]+( [a-z_0-9]+)*$/);
 const rules = z.record(z.string(), names);
 
+/**
+ * Why a column is in no file of an export. key: it says whose the row is, which the account says once · secret: it opens
+ * something or proves somebody · inner: a state of our own work · passing: it serves one request and is gone within hours ·
+ * elsewhere: the same stands in another file · nobody-any-more: nothing links it to anybody.
+ */
+export const NOT_EXPORTED = ['key', 'secret', 'inner', 'passing', 'elsewhere', 'nobody-any-more'] as const;
+
 /** What is said of a table beside its purposes, each under a name that no purpose has. */
 const BESIDE = {
   /** By file of the export, or by the reason why it is in none, the columns. */
-  exported: rules.optional(),
+  exported: rules,
   /** What becomes of it when the account is deleted. */
   deleted: z.string().regex(/^(by [a-z-]+|with [a-z_]+|ends: .+|kept: .+)$/),
   /** How long it is kept. */
@@ -69,7 +76,7 @@ export function listHeld(): Catalogue {
       Object.fromEntries(Object.entries(tables).map(([name, table]) => [name, of(table)]));
     read = {
       tables: each(({ held }) => held),
-      exported: each(({ exported = {} }) => exported),
+      exported: each(({ exported }) => exported),
       deleted: each(({ deleted }) => deleted),
       retained: each(({ retained = '' }) => retained),
       no_people,

@@ -4,7 +4,7 @@ import { type NextNotice, nextNotice } from './notices.js';
 import type { Purpose } from './purpose.js';
 import * as store from './store.js';
 
-export { heldPurposes, listHeld } from './catalogue.js';
+export { heldPurposes, listHeld, NOT_EXPORTED } from './catalogue.js';
 export { inWords, type NextNotice, type NoticeChange } from './notices.js';
 export {
   BASES,

@@ -2,6 +2,7 @@ import type { Db, StatementPool } from '../../platform/storage/db.js';
 import type { Work } from '../../platform/storage/work.js';
 import * as store from './store.js';
 
+export { exportQuestions } from './exported.js';
 export { forgetQuestions } from './store.js';
 
 /** The facts this room records. */

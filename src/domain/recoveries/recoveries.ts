@@ -13,6 +13,8 @@ import {
   updateLook,
 } from './store.js';
 
+export { exportRecoveries } from './exported.js';
+
 export {
   dueOf,
   isReady,

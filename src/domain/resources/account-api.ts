@@ -9,6 +9,8 @@ export const ACCOUNT_SCOPES = [
   'account:devices:read',
   'account:devices:write',
   'account:disclosures:read',
+  'account:exports:read',
+  'account:exports:write',
   'account:history:object',
   'account:history:read',
   'account:messages:read',

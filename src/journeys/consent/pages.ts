@@ -182,6 +182,8 @@ const ACCOUNT_WORDS: Readonly<Record<AccountScope, AccountAskWord>> = {
   'account:history:object': 'account_history_object',
   'account:consents:read': 'account_consents_read',
   'account:consents:write': 'account_consents_write',
+  'account:exports:read': 'account_exports_read',
+  'account:exports:write': 'account_exports_write',
   'account:messages:read': 'account_messages_read',
   'account:security:read': 'account_security_read',
   'account:security:write': 'account_security_write',

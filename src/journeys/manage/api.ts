@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type Router from '@koa/router';
 import type Koa from 'koa';
 import { z } from 'zod';
@@ -47,7 +48,17 @@ interface Operation<Query extends z.ZodType, Input extends z.ZodType, Answer ext
   readonly status?: 200 | 201 | 202;
   /** What the answer tells about the person, by attribute or topic; without it, all of it as the topic of its path. */
   readonly tells?: (answer: z.output<Answer>) => Told;
+  /** The answer is a file of this type, which `run` gives as it is sent; it counts as told once for each. */
+  readonly sends?: string;
   run(call: ApiCall<z.output<Query>, z.output<Input>>): Promise<z.input<Answer>>;
+}
+
+/** A file that is sent as it is made. */
+export interface SentFile {
+  /** Names what is in it, where it is put on record that it was told. */
+  readonly id: string;
+  readonly name: string;
+  readonly stream: Readable;
 }
 
 /** One operation under `/api/me`, as a topic lists it in its `api.ts`. */
@@ -59,6 +70,16 @@ export function operation<
   Input extends z.ZodType = z.ZodUndefined,
   Answer extends z.ZodType = z.ZodVoid,
 >(defined: Operation<Query, Input, Answer>): ApiOperation {
+  return defined as unknown as ApiOperation;
+}
+
+/** The same of one that answers with a file. */
+export function fileOperation(
+  defined: Pick<ApiOperation, 'method' | 'path' | 'scope' | 'sensitive' | 'summary'> & {
+    readonly sends: string;
+    run(call: ApiCall): Promise<SentFile>;
+  },
+): ApiOperation {
   return defined as unknown as ApiOperation;
 }
 
@@ -149,7 +170,15 @@ async function present(
   answer: unknown,
   leaving: (told: Told) => Promise<void>,
 ): Promise<void> {
-  const { answer: schema, status = 200 } = one;
+  const { answer: schema, status = 200, sends } = one;
+  if (sends !== undefined) {
+    const { id, name, stream } = answer as SentFile;
+    await leaving({ [topicOf(one)]: id });
+    ctx.attachment(name);
+    ctx.type = sends;
+    ctx.body = stream;
+    return;
+  }
   if (!schema) {
     ctx.status = 204;
     return;

@@ -23,6 +23,10 @@ const SCOPES: Readonly<Record<AccountScope, string>> = {
     'Say that something was not the person, which freezes the account until it is recovered.',
   'account:consents:read': 'See what the person allowed which app, and get receipts of it.',
   'account:consents:write': 'Take back what the person allowed apps, whole or in part; never allow more.',
+  'account:exports:read':
+    'Get copies of all that is held about the person, while they are freshly signed in.',
+  'account:exports:write':
+    'Ask for copies of all that is held about the person, while they are freshly signed in, and delete them.',
   'account:messages:read': 'See which messages were sent to the person, and why.',
   'account:security:read':
     'See how the person signs in: which ways there are and when each was used, never a secret.',
@@ -126,16 +130,18 @@ function bodyOf({ file }: ApiOperation, input: z.ZodType): Readonly<Record<strin
   return Object.fromEntries(file.types.map(type => [type, {}]));
 }
 
-function responsesOf({ answer, status = 200 }: ApiOperation) {
+function responsesOf({ answer, sends, status = 200 }: ApiOperation) {
   const problem = (description: string) => ({
     description,
     content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
   });
-  const done = answer
-    ? { description: 'Done.', content: { 'application/json': { schema: schemaOf(answer, 'output') } } }
-    : { description: 'Done.' };
+  const done = sends
+    ? { description: 'The file.', content: { [sends]: {} } }
+    : answer
+      ? { description: 'Done.', content: { 'application/json': { schema: schemaOf(answer, 'output') } } }
+      : { description: 'Done.' };
   return {
-    [answer ? status : 204]: done,
+    [answer || sends ? status : 204]: done,
     ...Object.fromEntries(Object.entries(PROBLEMS).map(([code, words]) => [code, problem(words)])),
   };
 }

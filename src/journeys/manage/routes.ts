@@ -6,6 +6,7 @@ import { APPS_PAGES } from './apps/pages.js';
 import { CONTACT_OPERATIONS } from './contacts/api.js';
 import { CONTACT_PAGES } from './contacts/pages.js';
 import { undoRoutes } from './contacts/undo.js';
+import { COPY_OPERATIONS } from './copies/api.js';
 import { DEVICES_OPERATIONS } from './devices/api.js';
 import { DEVICES_PAGES } from './devices/pages.js';
 import { DISCLOSURES_OPERATIONS } from './disclosures/api.js';
@@ -69,6 +70,7 @@ export const API_OPERATIONS: readonly ApiOperation[] = [
   ...RECEIPT_OPERATIONS,
   ...MESSAGES_OPERATIONS,
   ...PREFERENCES_OPERATIONS,
+  ...COPY_OPERATIONS,
 ];
 
 /** `/account` for people, `/api/me` for the apps that they let. */

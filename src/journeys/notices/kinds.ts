@@ -11,6 +11,8 @@ export const NEWS = [
   'email_added',
   'email_made_primary',
   'email_removed',
+  'export_asked',
+  'export_ready',
   'language_changed',
   'move_confirmed',
   'new_device',

@@ -5,6 +5,7 @@ import { forgetContacts } from '../../domain/contacts/contacts.js';
 import { forgetCorrections } from '../../domain/corrections/corrections.js';
 import { forgetCredentials } from '../../domain/credentials/credentials.js';
 import { forgetDisclosures } from '../../domain/disclosures/disclosures.js';
+import { forgetExports } from '../../domain/exports/exports.js';
 import { forgetFactors } from '../../domain/factors/factors.js';
 import { forgetMessages } from '../../domain/messages/messages.js';
 import { forgetMoves } from '../../domain/moves/moves.js';
@@ -48,6 +49,7 @@ export const FORGETTING: readonly ForgettingRoom[] = [
   byAccount('recoveries', forgetRecoveries),
   byAccount('moves', forgetMoves),
   byAccount('protection', forgetBrowsers),
+  byAccount('exports', forgetExports),
   byAccount('profiles', forgetProfile),
   byAccount('questions', forgetQuestions),
   byAccount('corrections', forgetCorrections),

@@ -28,9 +28,7 @@ export async function issueReceipt(parts: Issuing, wish: ReceiptWish): Promise<s
   const { accountId, eventId, actor } = wish;
   const event = await findConsentEvent(parts.db, accountId, eventId);
   if (!event) return undefined;
-  const names = await namesOfClients(parts.db, [event.clientId]);
-  const wording = event.wording === undefined ? undefined : await findWording(parts.db, event.wording);
-  const purposes = await purposesOf(parts.db, parts.profile, event);
+  const write = await writerOf(parts, event);
   return openWork(parts.db, actor, async work => {
     work.record({
       type: 'receipt.issued',
@@ -38,17 +36,44 @@ export async function issueReceipt(parts: Issuing, wish: ReceiptWish): Promise<s
       clientId: event.clientId,
       detail: { consent_event: event.id },
     });
-    const receipt = receiptOf({
+    return signReceipt(work, parts.keyring, write(work.at));
+  });
+}
+
+/** The signed receipts of events of somebody's own ledger, for a copy of all that is held about them; what is not there is left out. */
+export async function receiptsOf(
+  parts: Issuing,
+  accountId: string,
+  eventIds: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const writers: (readonly [string, Awaited<ReturnType<typeof writerOf>>])[] = [];
+  for (const id of eventIds) {
+    const event = await findConsentEvent(parts.db, accountId, id);
+    if (event) writers.push([id, await writerOf(parts, event)]);
+  }
+  if (writers.length === 0) return new Map();
+  return openWork(parts.db, { kind: 'system' }, async work => {
+    const signed = new Map<string, string>();
+    for (const [id, write] of writers) signed.set(id, await signReceipt(work, parts.keyring, write(work.at)));
+    return signed;
+  });
+}
+
+/* All that is read for a receipt, before the work in which it is signed. */
+async function writerOf(parts: Issuing, event: ConsentEvent): Promise<(issuedAt: Date) => object> {
+  const names = await namesOfClients(parts.db, [event.clientId]);
+  const wording = event.wording === undefined ? undefined : await findWording(parts.db, event.wording);
+  const purposes = await purposesOf(parts.db, parts.profile, event);
+  return issuedAt =>
+    receiptOf({
       id: uuidv7(),
       issuer: parts.issuer.origin,
-      issuedAt: work.at,
+      issuedAt,
       event,
       app: names.get(event.clientId) ?? event.clientId,
       wording,
       purposes,
     });
-    return signReceipt(work, parts.keyring, receipt);
-  });
 }
 
 /* A purpose that is gone still has the words that were agreed to. */

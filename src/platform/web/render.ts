@@ -176,6 +176,9 @@ function languageLinks(words: Words, current: string, here: string): LanguageLin
   return links.sort((a, b) => BY_NAME.compare(a.name, b.name));
 }
 
+/* Beside a page that is read from a disk lie files in folders. */
+const SAFE = /^(https?:\/\/|\/(?![/\\])|otpauth:\/\/totp\/|[a-z]+\/[\w.-]+$)/i;
+
 function safeLink(address: string): string {
-  return /^(https?:\/\/|\/(?![/\\])|otpauth:\/\/totp\/)/i.test(address) ? address : '#';
+  return SAFE.test(address) ? address : '#';
 }

@@ -1,5 +1,6 @@
 import type { MailModels } from '../../../src/journeys/mail-models.js';
 import type { Asked, PageModels } from '../../../src/journeys/page-models.js';
+import { EXPORT_GROUPS } from '../../../src/journeys/privacy/models.js';
 import { moveSamples } from './move-samples.js';
 
 const uid = 'Zx8Qn3RkT1vWb2Yd';
@@ -211,7 +212,86 @@ export const pageSamples = {
     empty: { ...frame, filters: [], filtered: false, messages: [] },
     filtered: { ...frame, filters: [], filtered: true, messages: [], newestUrl: '/account/messages' },
   },
-  'account/data': { usual: { ...frame } },
+  'account/data': {
+    usual: {
+      ...frame,
+      refresh: 5,
+      copy: {
+        done: 'asked',
+        askUrl: '/account/data/copy',
+        current: [
+          {
+            id: '2',
+            scope: 'access',
+            state: 'running',
+            askedAt: at,
+            dropUrl: '/account/data/copies/2/drop',
+            walked: { count: 7, of: 31 },
+            watch: { url: '/account/data/copies/2/state', state: 'running 7' },
+          },
+          {
+            id: '1',
+            scope: 'portability',
+            state: 'ready',
+            askedAt: at,
+            until: at,
+            fetchedAt: at,
+            megabytes: 1.4,
+            fileUrl: '/account/data/copies/1/file',
+            dropUrl: '/account/data/copies/1/drop',
+          },
+        ],
+        earlier: (['cancelled', 'stopped', 'failed', 'removed', 'expired'] as const).map(state => ({
+          id: state,
+          scope: 'access',
+          state,
+          askedAt: at,
+        })),
+      },
+    },
+    empty: {
+      ...frame,
+      copy: { askUrl: '/account/data/copy', current: [], earlier: [] },
+    },
+  },
+  'export/cover': {
+    access: {
+      scope: 'access',
+      issuer: 'https://id.example.com',
+      askedAt: at,
+      madeAt: at,
+      profile: [{ label: 'Name', lines: ['Ada Lovelace'], purpose: 'Your account' }],
+      contacts: [
+        { kind: 'email', address: email, proven: true },
+        { kind: 'phone', address: '+49 30 123456', proven: false },
+      ],
+      groups: Object.entries(EXPORT_GROUPS).map(([word, names]) => ({
+        word: word as keyof typeof EXPORT_GROUPS,
+        entries: names.map((name, nr) => ({
+          word: name,
+          rows: nr,
+          json: [`data/${name}.json`],
+          csv: [`csv/${name}.csv`],
+          others: name === 'pictures' ? ['pictures/picture.jpg'] : [],
+          schema: `schema/${name}.schema.json`,
+        })),
+      })),
+    },
+    empty: {
+      scope: 'portability',
+      issuer: 'https://id.example.com',
+      askedAt: at,
+      madeAt: at,
+      profile: [],
+      contacts: [],
+      groups: [],
+    },
+  },
+  'account/copy': {
+    usual: { ...frame, scope: 'access', days: 7, aDay: 3 },
+    running: { ...frame, scope: 'portability', days: 7, aDay: 3, problem: 'running' },
+    many: { ...frame, scope: 'access', days: 7, aDay: 3, problem: 'enough' },
+  },
   'account/preferences': {
     usual: {
       ...frame,

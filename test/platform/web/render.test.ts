@@ -75,7 +75,8 @@ test('C28: no view carries a script, a style or a handler of its own', () => {
   for (const name of views) {
     const source = readFileSync(`views/${name}`, 'utf8');
     const inline = [/<script(?![^>]*\ssrc=)/, /\son[a-z]+=/, /\sstyle=/, /javascript:/, /https?:\/\//];
-    if (!name.startsWith('mail/')) inline.push(/<style/);
+    /* What leaves this place brings its style along. */
+    if (!/^(mail|export)\//.test(name)) inline.push(/<style/);
     expect([name, inline.filter(pattern => pattern.test(source))]).toEqual([name, []]);
   }
 });
@@ -103,7 +104,7 @@ test.each(pages)('C28: %s (%s): no value becomes an address that runs', (templat
   ]) {
     const $ = load(filled(template, model, scheme));
     const followed = [...attributes($, 'a:not(.languages a)', 'href'), ...attributes($, 'img', 'src')];
-    for (const address of followed) expect(address).toMatch(/^(\/([a-z]|$)|#)/);
+    for (const address of followed) expect(address).toMatch(/^(\/([a-z]|$)|#|manifest)/);
   }
 });
 

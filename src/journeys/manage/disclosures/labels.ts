@@ -16,6 +16,7 @@ export const TOPICS = [
   'contacts',
   'devices',
   'disclosures',
+  'exports',
   'history',
   'messages',
   'move',

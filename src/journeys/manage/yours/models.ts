@@ -1,9 +1,14 @@
+import type { CopyPages, CopySection } from '../copies/models.js';
 import type { AccountFrame } from '../door.js';
 
 /** `/account/data`: what somebody may do with all that is held about them, one section for each. */
-export interface YourDataPage extends AccountFrame {}
+export interface YourDataPage extends AccountFrame {
+  readonly copy: CopySection;
+  /** Something is made at the moment: where no scripts run, the page is loaded anew after so many seconds. */
+  readonly refresh?: number;
+}
 
 /** The pages of this topic. */
-export interface YourDataPages {
+export interface YourDataPages extends CopyPages {
   readonly 'account/data': YourDataPage;
 }

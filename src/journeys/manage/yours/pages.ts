@@ -1,3 +1,4 @@
+import { COPY_PAGES, copySection } from '../copies/pages.js';
 import { type AccountCall, type AccountPage, showAccount } from '../door.js';
 
 /** Where somebody is told what they may do with all that is held about them. */
@@ -6,8 +7,17 @@ export const YOUR_DATA = '/account/data';
 /** One page for all of it: a copy, another place, the end. */
 export const YOUR_DATA_PAGES: readonly AccountPage[] = [
   { method: 'GET', path: YOUR_DATA, nav: 'data', run: showYourData },
+  ...COPY_PAGES,
 ];
 
+/** Seconds after which the page is loaded anew while something is made. */
+const REFRESH = 5;
+
 async function showYourData(call: AccountCall): Promise<void> {
-  showAccount(call, 'account/data', {});
+  const copy = await copySection(call);
+  const underWay = copy.current.some(({ watch }) => watch !== undefined);
+  showAccount(call, 'account/data', {
+    copy,
+    ...(underWay && { refresh: REFRESH }),
+  });
 }

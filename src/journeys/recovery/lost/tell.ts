@@ -19,10 +19,15 @@ export async function sealAsked({ ctx, parts }: Doing): Promise<Buffer> {
 
 /** When, by which browser and from where a recovery was begun. */
 export function askedOf(keyring: Keyring, { askedFrom: sealed, startedAt: at }: Recovery): Asked {
+  return { ...openAsked(keyring, sealed), at };
+}
+
+/** Opens what `sealAsked` sealed; under a secret that is lost it says nothing. */
+export function openAsked(keyring: Keyring, sealed: Buffer): Omit<Asked, 'at'> {
   try {
-    return { ...(JSON.parse(keyring.open(ASKED, sealed)) as object), at };
+    return JSON.parse(keyring.open(ASKED, sealed)) as Omit<Asked, 'at'>;
   } catch {
-    return { at };
+    return {};
   }
 }
 
