@@ -5,6 +5,7 @@ import { openWork, type Work } from '../../platform/storage/work.js';
 import {
   type Client,
   type ClientRules,
+  changeToldBy,
   checkMetadata,
   disableClient,
   enableClient,
@@ -26,6 +27,7 @@ export const CLIENTS_USAGE = `keyhold clients add FILE.json [--first-party] [--v
 keyhold clients list                                         all clients
 keyhold clients show ID                                      one client
 keyhold clients review ID [--take-back]                      you looked at who it is and what it asks for; or no longer
+keyhold clients told-by ID FILE.json                         how an app hears about people: {} for not at all
 keyhold clients rotate-secret ID [--keep-old MINUTES]        a new secret, the old one good for a while
 keyhold clients disable ID | enable ID | remove ID`;
 
@@ -39,6 +41,11 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
   show: async (words, { db }) => present(await getClient(db, idOf(words))),
   review,
+  'told-by': async (words, { db, config }) => {
+    const [id = '', file = ''] = only(words, 2);
+    const input = await readJsonFile(file);
+    return present(await asOperator(db, work => changeToldBy(work, id, { input, rules: config })));
+  },
   'rotate-secret': rotate,
   disable: (words, context) => change(words, context, disableClient),
   enable: (words, context) => change(words, context, enableClient),
@@ -139,7 +146,11 @@ function idOf(words: readonly string[]): string {
 
 function only(words: readonly string[], count: number): readonly string[] {
   if (words.length !== count || words.includes('')) {
-    throw new Usage(count === 0 ? 'This takes nothing more.' : 'This takes one thing more.');
+    throw new Usage(
+      count === 0
+        ? 'This takes nothing more.'
+        : `This takes ${count === 1 ? 'one thing' : 'two things'} more.`,
+    );
   }
   return words;
 }

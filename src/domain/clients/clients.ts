@@ -5,6 +5,7 @@ import type { Db, Tx } from '../../platform/storage/db.js';
 import type { Work } from '../../platform/storage/work.js';
 import { type Client, checkMetadata, hasSecret, type MetadataSource, metadataRefusal } from './client.js';
 import type { ClientMetadata, ClientRules } from './metadata.js';
+import { metadataSchema } from './metadata.js';
 import { declarationRules } from './rules.js';
 import * as store from './store.js';
 
@@ -41,6 +42,7 @@ export const CLIENT_FACTS = [
   'client.enabled',
   'client.removed',
   'client.reviewed',
+  'client.told_by_changed',
 ] as const;
 
 export interface Registration extends MetadataSource {
@@ -174,6 +176,40 @@ export async function reviewClient(
   if (before.verified === verified) return before;
   const client = (await store.update(work.tx, id, { verified }, work.at)) ?? refuseMissing(id);
   work.record({ type: 'client.reviewed', clientId: id, detail: { verified } });
+  return client;
+}
+
+/** The members of metadata by which an app hears about people; the only ones that are changed later. */
+const toldBySchema = metadataSchema.pick({
+  command_endpoint: true,
+  commands_supported: true,
+  risc_endpoint: true,
+  webhook_uri: true,
+});
+const TOLD_BY = Object.keys(toldBySchema.shape);
+
+/** Says anew how an app hears about people; what is left out is so no more. */
+export async function changeToldBy(
+  work: Work,
+  id: string,
+  { input, rules }: { readonly input: unknown; readonly rules: ClientRules },
+): Promise<Client> {
+  const before = (await store.lock(work.tx, id)) ?? refuseMissing(id);
+  const isObject = typeof input === 'object' && input !== null && !Array.isArray(input);
+  const given = isObject ? Object.keys(input) : [];
+  const stray = isObject ? given.filter(name => !TOLD_BY.includes(name)) : ['metadata'];
+  if (stray.length > 0)
+    throw metadataRefusal(stray.map(field => ({ field, message: `is not among ${TOLD_BY.join(', ')}` })));
+  const { command_endpoint, commands_supported, risc_endpoint, webhook_uri, ...rest } = before.metadata;
+  const checked = checkMetadata({ ...rest, ...(input as object) }, rules, { operator: true });
+  /* What else it declares may be gone by now, and is not what this is about. */
+  const issues = checked.ok
+    ? []
+    : checked.issues.filter(({ field }) => /^(command|risc|webhook)/.test(field));
+  if (issues.length > 0) throw metadataRefusal(issues);
+  const metadata = { ...rest, ...toldBySchema.parse(input) };
+  const client = (await store.update(work.tx, id, { metadata }, work.at)) ?? refuseMissing(id);
+  work.record({ type: 'client.told_by_changed', clientId: id, detail: { by: given } });
   return client;
 }
 

@@ -45,6 +45,7 @@ export interface ClientChange {
   readonly previousSecretUntil?: Date | null;
   readonly state?: Client['state'];
   readonly verified?: boolean;
+  readonly metadata?: ClientMetadata;
 }
 
 /** The client with this id. */
@@ -134,6 +135,7 @@ export async function update(
     previous_secret_until: change.previousSecretUntil,
     state: change.state,
     verified: change.verified,
+    metadata: change.metadata && JSON.stringify(change.metadata),
     updated_at: at,
     version: tx.raw('version + 1'),
   };

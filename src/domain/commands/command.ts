@@ -48,7 +48,7 @@ export interface Telling {
   readonly subject: string;
   /** Whose history says so; left out where the account is on its way out. Gone with the subject. */
   readonly accountId?: string;
-  /** What is true now, for `maintain`: claims by name. */
+  /** What is true now, for `maintain`: claims by name. Whoever sends them puts on record that they left. */
   readonly claims?: Readonly<Record<string, unknown>>;
   /** What was true before, of `email` and `phone_number`, by which RISC knows people. */
   readonly before?: Readonly<Record<string, string>>;

@@ -124,10 +124,9 @@ export async function listCommands(
 
 /** How many commands are open and how many are stuck; counted up to ten thousand each. */
 export async function countCommands(db: Db): Promise<{ readonly open: number; readonly stuck: number }> {
-  const most = (condition: string) => `(SELECT count(*)::int FROM
-    (SELECT FROM commands WHERE ${condition} LIMIT 10000) AS counted)`;
   const { rows } = await db.raw<{ rows: { open: number; stuck: number }[] }>(
-    `SELECT ${most(OPEN)} AS open, ${most(STUCK)} AS stuck`,
+    `SELECT (SELECT count(*)::int FROM (SELECT FROM commands WHERE ${OPEN} LIMIT 10000) AS counted) AS open,
+       (SELECT count(*)::int FROM (SELECT FROM commands WHERE ${STUCK} LIMIT 10000) AS counted) AS stuck`,
   );
   return rows[0] ?? { open: 0, stuck: 0 };
 }

@@ -170,3 +170,27 @@ test('the operator reviews an app and takes that back; a purpose that is gone is
   expect((await runWith(DECLARABLE, 'review', id, '--take-back')).answer.verified).toBe(false);
   expect(await reviews()).toEqual([{ verified: true }, { verified: false }]);
 });
+
+test('how an app hears about people is said anew, by the rules that held at its registration, and nothing else is', async () => {
+  const { client_id: id } = (await run('add', await file({ redirect_uris: ['https://a.example.com/'] })))
+    .answer;
+  const ways = { command_endpoint: 'https://a.example.com/commands', commands_supported: ['delete'] };
+  const told = await run('told-by', id, await file(ways));
+  expect(told.answer).toMatchObject({ client_id: id, redirect_uris: ['https://a.example.com/'], ...ways });
+  for (const bad of [
+    { ...ways, command_endpoint: 'https://10.0.0.1/' },
+    { webhook_uri: 'http://a.example.com/' },
+    { commands_supported: ['delete'] },
+    { first_party: true },
+    { redirect_uris: ['https://b.example.com/'] },
+    [],
+    null,
+  ]) {
+    expect((await run('told-by', id, await file(bad))).code).toBe(1);
+  }
+  expect((await run('show', id)).answer).toMatchObject(ways);
+  expect((await run('told-by', id, await file({}))).answer).not.toHaveProperty('command_endpoint');
+  expect((await run('told-by', 'app_none', await file({}))).code).toBe(1);
+  const events = await database.db('events').where({ type: 'client.told_by_changed', client_id: id });
+  expect(events.map(({ detail }) => detail.by)).toEqual([Object.keys(ways), []]);
+});
