@@ -4,6 +4,7 @@ import type { Config, Settings } from './config.js';
 import { findDatabase } from './database.js';
 import { type ChainState, chainState, lastHeadAt } from './domain/audit/audit.js';
 import { countCommands } from './domain/commands/commands.js';
+import { countRights } from './domain/rights/rights.js';
 import { missingAlgorithms } from './oidc/keys.js';
 import { openKeyring } from './platform/crypto/keyring.js';
 import { tryTransport } from './platform/mail/mail.js';
@@ -50,6 +51,7 @@ async function lookAtInstallation(settings: Settings): Promise<readonly Finding[
         await lookAtKeys(found.config),
         ...(await lookAtChain(found.config)),
         await lookAtCommands(found.config),
+        await lookAtRights(found.config),
       ];
     } finally {
       await found.stop();
@@ -127,6 +129,30 @@ async function lookAtCommands({ databaseUrl }: Config): Promise<Finding> {
   } finally {
     await db.destroy();
   }
+}
+
+async function lookAtRights({ databaseUrl }: Config): Promise<Finding> {
+  const db = openDatabase(databaseUrl);
+  try {
+    return judgeRights(await countRights(db, new Date()));
+  } finally {
+    await db.destroy();
+  }
+}
+
+/** What it means that so many requests of people about their data wait. */
+export function judgeRights(counts: {
+  readonly open: number;
+  readonly soon: number;
+  readonly overdue: number;
+}): Finding {
+  const { open, soon, overdue } = counts;
+  const sentence = `${open} requests of people about their data wait for an answer`;
+  if (overdue > 0)
+    return ['problem', `${sentence}, ${overdue} longer than the law allows; look at keyhold rights list.`];
+  if (soon > 0)
+    return ['note', `${sentence}, ${soon} of them for no more than a week; look at keyhold rights list.`];
+  return ['ok', `${sentence}.`];
 }
 
 async function lookAtChain({ databaseUrl, auditHeads: file }: Config): Promise<readonly Finding[]> {

@@ -1,4 +1,5 @@
 import type { Account } from 'oidc-provider';
+import { isHeldBack } from '../domain/accounts/accounts.js';
 import { maySell, whereaboutsOf } from '../domain/opt-outs/opt-outs.js';
 import {
   addressLines,
@@ -23,6 +24,8 @@ export interface Claims {
   ): readonly { readonly name: string; readonly purpose: string }[];
   /** The attribute that a claim comes from. */
   sourceOf(claim: string): string;
+  /** What a claim is held for; undefined for what says nothing about anybody. */
+  purposeOf(claim: string): string | undefined;
   /** All that could be told of an account; the engine releases only what was asked and allowed. */
   of(snapshot: AccountSnapshot): Record<string, unknown> & { sub: string };
 }
@@ -37,6 +40,7 @@ export function openClaims(schema: ProfileSchema, issuer: URL): Claims {
   const alone = claims.filter(({ scope }) => scope === undefined);
   const pictures = pictureAttributes(schema);
   const derived = derivedClaims(schema).map(({ name }) => name);
+  const purposes = new Map([...schema.attributes, ...claims].map(({ name, purpose }) => [name, purpose]));
   return {
     engine: {
       /* What may not be sold every app has to know, so every app is told. */
@@ -57,6 +61,7 @@ export function openClaims(schema: ProfileSchema, issuer: URL): Claims {
       );
     },
     sourceOf: claim => sourceOf(schema, claim),
+    purposeOf: claim => purposes.get(claim),
     of: snapshot => ({
       ...deriveFrom({ ...snapshot.profile }, derived, new Date()),
       ...claimsOf(snapshot, pictures, issuer),
@@ -150,9 +155,32 @@ export function findAccountBy(claims: Claims) {
   };
 }
 
-/* What rests on words that changed since stays here, also for tokens that were given before, and what comes from it. */
+/* What every app has to know, and what it signs in with: no attribute, so nothing holds it back. */
+const ALWAYS: readonly string[] = ['sub', 'sale_opt_out'];
+
+/** What is left of claims where some must be kept and not used (GDPR Art. 18, 21): by their purpose, or what they come from. */
+export function unrestricted<Told extends Readonly<Record<string, unknown>>>(
+  claims: Pick<Claims, 'purposeOf' | 'sourceOf'>,
+  { restriction }: Pick<AccountSnapshot, 'restriction'>,
+  told: Told,
+): Told {
+  if (!restriction) return told;
+  const left = Object.entries(told).filter(
+    ([name]) =>
+      ALWAYS.includes(name) ||
+      ![name, claims.sourceOf(name)].some(attribute =>
+        isHeldBack(restriction, { attribute, purpose: claims.purposeOf(name) }),
+      ),
+  );
+  return Object.fromEntries(left) as Told;
+}
+
+/*
+ * What its person had restricted goes to nobody. What rests on words that changed since stays here, also for tokens that were
+ * given before, and what comes from it.
+ */
 async function mayLeave(ctx: unknown, claims: Claims, snapshot: AccountSnapshot) {
-  const told = claims.of(snapshot);
+  const told = unrestricted(claims, snapshot, claims.of(snapshot));
   const client = (ctx as EngineContext | undefined)?.oidc?.client;
   if (!client || client.first_party === true) return told;
   const withheld = (await requestScope().consent(told.sub, client.clientId))?.withheld ?? [];

@@ -1,3 +1,4 @@
+import { isHeldBack } from '../domain/accounts/accounts.js';
 import { maySell, whereaboutsOf } from '../domain/opt-outs/opt-outs.js';
 import { mayAct } from './acting.js';
 import type { Claims } from './claims.js';
@@ -14,6 +15,7 @@ export type DecisionReason =
   | 'not_declared'
   | 'not_connected'
   | 'account_unavailable'
+  | 'restricted'
   | 'withdrawn'
   | 'expired'
   | 'refused'
@@ -62,7 +64,7 @@ export type LiveConsent = ConsentSnapshot & { readonly valid_until: string | nul
 
 /** What is known between a person and an app. */
 export interface Standing {
-  readonly account: Pick<AccountSnapshot, 'state' | 'profile' | 'sale_choice'> | undefined;
+  readonly account: Pick<AccountSnapshot, 'state' | 'profile' | 'sale_choice' | 'restriction'> | undefined;
   readonly consent: LiveConsent | undefined;
   /** How a consent that there was came to its end, and by which event. */
   readonly ended: { readonly how: 'withdrawn' | 'expired'; readonly event: string } | undefined;
@@ -95,6 +97,9 @@ export function decide(
   if (!account) return no('not_connected');
   const said = { basis: purpose.basis, noticeVersion: purpose.version };
   if (!mayAct({ account: acting(account as AccountSnapshot) })) return no('account_unavailable', said);
+  const attributes = question.claims.map(claims.sourceOf);
+  const about = [{ purpose: question.purpose }, ...attributes.map(attribute => ({ attribute }))];
+  if (about.some(each => isHeldBack(account.restriction, each))) return no('restricted', said);
   const { reason, allowed } = reasonOf(client, standing, purpose, question, claims);
   const from = reason === 'no_consent_needed' ? undefined : (consent?.id ?? ended?.event);
   const until = consent?.valid_until;

@@ -1,3 +1,4 @@
+import type { Restriction } from '../domain/accounts/accounts.js';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { learnSubjectKey } from '../platform/storage/origin.js';
 import type { ActingAccount } from './acting.js';
@@ -29,6 +30,8 @@ export interface AccountSnapshot {
   readonly sale_chosen_by: 'signal' | 'person' | null;
   /** Milliseconds. */
   readonly sale_chosen_at: number | null;
+  /** What must be kept and not used. */
+  readonly restriction: Restriction | null;
 }
 
 /** A snapshot, as the guard asks for it. */

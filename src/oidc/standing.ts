@@ -33,7 +33,7 @@ const STANDING_READ = `
     ORDER BY l.nr DESC LIMIT 1) l ON true
   LEFT JOIN LATERAL (SELECT true AS held FROM grants g
     WHERE g.account_id = a.account_id AND g.client_id = $1 LIMIT 1) g ON true
-  LEFT JOIN LATERAL (SELECT s.state, s.profile, s.sale_choice FROM account_snapshots s
+  LEFT JOIN LATERAL (SELECT s.state, s.profile, s.sale_choice, s.restriction FROM account_snapshots s
     WHERE s.account_id = a.account_id AND (c.id IS NOT NULL OR l.id IS NOT NULL OR g.held)) s ON true
   ORDER BY a.nr`;
 
@@ -41,7 +41,7 @@ interface StandingRow {
   readonly consent: LiveConsent | null;
   readonly event: string | null;
   readonly event_id: string | null;
-  readonly account: Pick<AccountSnapshot, 'state' | 'profile' | 'sale_choice'> | null;
+  readonly account: Pick<AccountSnapshot, 'state' | 'profile' | 'sale_choice' | 'restriction'> | null;
   readonly purposes: Readonly<Record<string, StandingPurpose>> | null;
 }
 

@@ -45,6 +45,12 @@ const ROWS: Readonly<Record<string, readonly [over: Row, kept: Row, both?: Row]>
     { kind: 'account', channel: 'email', state: 'sent', topic: null, opt_in: null },
   ],
   recoveries: [{ ended_at: at(-91 * DAY) }, { ended_at: at(-89 * DAY) }, { state: 'stopped', look_at: null }],
+  rights_mandates: [{ expires_at: at(-740 * DAY) }, { expires_at: at(-700 * DAY) }],
+  rights_requests: [
+    { decided_at: at(-740 * DAY) },
+    { decided_at: at(-700 * DAY) },
+    { kind: 'access', state: 'done' },
+  ],
   remembered_browsers: [{ expires_at: at(-MINUTE) }, { expires_at: at(5 * MINUTE) }],
   profile_attributes: [{ attribute: 'declared_no_more' }, { attribute: 'nickname', value: '"Ada"' }],
   profile_changes: [

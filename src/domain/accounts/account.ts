@@ -6,6 +6,27 @@ export type AccountState = 'active' | 'archived' | 'suspended' | 'frozen' | 'clo
 /** What somebody says about selling their data, or sharing it for advertising across contexts. */
 export type SaleChoice = 'opted_out' | 'opted_in';
 
+/** What of somebody must be kept and not used: everything, or what is held for these purposes, and these attributes. */
+export interface Restriction {
+  readonly all: boolean;
+  readonly purposes: readonly string[];
+  readonly attributes: readonly string[];
+}
+
+/** Whether an attribute, or all that is held for a purpose, must not be used at this moment. */
+export function isHeldBack(
+  restriction: Restriction | null | undefined,
+  { attribute, purpose }: { readonly attribute?: string | undefined; readonly purpose?: string | undefined },
+): boolean {
+  if (!restriction) return false;
+  const { all, purposes, attributes } = restriction;
+  return (
+    all ||
+    (purpose !== undefined && purposes.includes(purpose)) ||
+    (attribute !== undefined && attributes.includes(attribute))
+  );
+}
+
 /** Somebody Keyhold knows. What is known about them is the profile's, how they sign in the credentials'. */
 export interface Account {
   readonly id: string;
@@ -24,6 +45,8 @@ export interface Account {
   readonly secondStep: boolean;
   /** What they may do here, by name. */
   readonly roles: readonly string[];
+  /** What must not be used; undefined where nothing is held back. */
+  readonly restriction?: Restriction | undefined;
 }
 
 /** Whether somebody has one of the roles whose people must have a second factor. */

@@ -4,7 +4,14 @@ import { Refusal } from '../../platform/errors.js';
 import type { Db } from '../../platform/storage/db.js';
 import { newSubjectKey } from '../../platform/storage/origin.js';
 import type { Work } from '../../platform/storage/work.js';
-import { type Account, type AccountState, nextSecond, normaliseEmail, type SaleChoice } from './account.js';
+import {
+  type Account,
+  type AccountState,
+  nextSecond,
+  normaliseEmail,
+  type Restriction,
+  type SaleChoice,
+} from './account.js';
 import {
   deleteAccount,
   deleteRole,
@@ -19,14 +26,15 @@ import {
   turnState,
   updateLanguage,
   updateProofsFrom,
+  updateRestriction,
   updateSaleChoice,
   updateSecondStep,
   updateSignedOut,
   updateState,
 } from './store.js';
 
-export type { Account, AccountState, SaleChoice } from './account.js';
-export { authenticatedFrom, mayChange, mustHaveSecondFactor, normaliseEmail, ROLE_NAME } from './account.js';
+export type { Account, AccountState, Restriction, SaleChoice } from './account.js';
+export { authenticatedFrom, isHeldBack, mayChange, mustHaveSecondFactor, normaliseEmail, ROLE_NAME } from './account.js';
 export {
   countDormant,
   type DormancyCounts,
@@ -286,4 +294,9 @@ export async function chooseSale(
   const changed = await updateSaleChoice(work.tx, accountId, { choice, by, at: work.at });
   if (changed) work.record({ type: FACT_OF_SALE[choice], accountId, detail: { by } });
   return changed;
+}
+
+/** From the commit on, what is named here is kept and not used; whoever asked for it puts that on record. */
+export function restrictAccount(work: Work, id: string, restriction: Restriction | undefined): Promise<void> {
+  return updateRestriction(work.tx, id, restriction, work.at);
 }

@@ -1,7 +1,7 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
 import { learnSubjectKey } from '../../platform/storage/origin.js';
 import { removeRows } from '../../platform/storage/removing.js';
-import type { Account, AccountState, SaleChoice } from './account.js';
+import type { Account, AccountState, Restriction, SaleChoice } from './account.js';
 import { identifierTaken } from './account.js';
 
 /** A row of the view `identified_accounts`, or of the same columns. */
@@ -17,6 +17,7 @@ export interface AccountRow {
   readonly second_step: boolean;
   readonly roles: readonly string[];
   readonly sale_choice: SaleChoice | null;
+  readonly restriction?: Restriction | null;
 }
 
 const COLUMNS = [
@@ -31,6 +32,7 @@ const COLUMNS = [
   'accounts.second_step',
   'accounts.roles',
   'accounts.sale_choice',
+  'accounts.restriction',
 ] as const;
 
 /** The account of a row; its key is known from then on. */
@@ -47,6 +49,7 @@ export function presentAccount(row: AccountRow): Account {
     secondStep: row.second_step,
     roles: row.roles,
     saleChoice: row.sale_choice ?? undefined,
+    restriction: row.restriction ?? undefined,
   };
 }
 
@@ -245,4 +248,15 @@ export function forgetIdentifiers(tx: Tx, accountId: string, most: number): Prom
 /** Removes the account itself; false when there is none. Whatever of it a room has forgotten to forget refuses it, or goes along. */
 export async function deleteAccount(tx: Tx, id: string): Promise<boolean> {
   return (await tx('accounts').where({ id }).delete()) === 1;
+}
+
+/** Sets what of an account must not be used. */
+export async function updateRestriction(
+  tx: Tx,
+  id: string,
+  restriction: Restriction | undefined,
+  at: Date,
+): Promise<void> {
+  const restricted = restriction ? JSON.stringify(restriction) : null;
+  await tx('accounts').where({ id }).update({ restriction: restricted, updated_at: at });
 }

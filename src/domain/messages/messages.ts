@@ -3,7 +3,7 @@ import type { DeliveryLedger } from '../../platform/jobs/delivery.js';
 import type { Db } from '../../platform/storage/db.js';
 import { openPersonal } from '../../platform/storage/origin.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
-import { type Account, findAccount } from '../accounts/accounts.js';
+import { type Account, findAccount, isHeldBack } from '../accounts/accounts.js';
 import type { Message, MessageFilter, MessageState, NewMessage } from './message.js';
 import * as store from './store.js';
 
@@ -87,9 +87,12 @@ export function openLedger(db: Db, mayAct: (account: Account | undefined) => boo
       if (!found) return true;
       if (found.state === 'sent' || found.state === 'withheld') return false;
       if (found.topic === undefined) return true;
-      if (found.wanted && mayAct(await findAccount(db, accountId))) return true;
-      const { topic } = found;
-      const reason = found.wanted ? 'account_inactive' : 'no_opt_in';
+      const { topic, purpose } = found;
+      const account = found.wanted ? await findAccount(db, accountId) : undefined;
+      const restricted = isHeldBack(account?.restriction, { purpose });
+      if (found.wanted && mayAct(account) && !restricted) return true;
+      const inactive = restricted ? 'restricted' : 'account_inactive';
+      const reason = found.wanted ? inactive : 'no_opt_in';
       await openWork(db, { kind: 'system' }, async work => {
         const withheld = { state: 'withheld', tries: 0, reason } as const;
         if (!(await store.updateDelivery(work.tx, outgoing, withheld))) return;

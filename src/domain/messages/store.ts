@@ -97,6 +97,8 @@ export async function listMessages(
 export interface OnItsWay {
   readonly state: MessageState;
   readonly topic: string | undefined;
+  /** What its topic is sent for. */
+  readonly purpose: string | undefined;
   readonly wanted: boolean;
 }
 
@@ -107,14 +109,15 @@ export const LIVE = (optIn: string) => `${optIn}.withdrawn_at IS NULL AND EXISTS
 
 /** A message on its way; undefined when there is none (any more). */
 export async function findOnItsWay(db: Db, accountId: string, id: string): Promise<OnItsWay | undefined> {
-  const { rows } = await db.raw<{ rows: { state: MessageState; topic: string | null; wanted: boolean }[] }>(
-    `SELECT m.state, m.topic, m.topic IS NULL OR EXISTS (SELECT FROM opt_ins o WHERE o.account_id = m.account_id
+  type Row = { state: MessageState; topic: string | null; purpose: string | null; wanted: boolean };
+  const { rows } = await db.raw<{ rows: Row[] }>(
+    `SELECT m.state, m.topic, (SELECT t.purpose FROM topics t WHERE t.topic = m.topic) AS purpose, m.topic IS NULL OR EXISTS (SELECT FROM opt_ins o WHERE o.account_id = m.account_id
        AND o.topic = m.topic AND o.channel = m.channel AND ${LIVE('o')}) AS wanted
      FROM messages m WHERE m.account_id = ? AND m.id = ?`,
     [accountId, id],
   );
   const [row] = rows;
-  return row && { ...row, topic: row.topic ?? undefined };
+  return row && { ...row, topic: row.topic ?? undefined, purpose: row.purpose ?? undefined };
 }
 
 /** Notes what became of a message; one that was sent stays so. Says whether that changed anything. */

@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from 'uuid';
-import { findAccount } from '../../domain/accounts/accounts.js';
+import { findAccount, isHeldBack } from '../../domain/accounts/accounts.js';
 import { listContacts, listEmails } from '../../domain/contacts/contacts.js';
 import {
   type Channel,
@@ -55,6 +55,9 @@ export async function sendOnTopic(work: Work, parts: Sending, message: TopicMess
   const account = await findAccount(work.tx, accountId);
   if (!account || !mayAct({ account })) {
     throw new Refusal('forbidden', 'account_inactive', `${accountId} may not act at the moment.`);
+  }
+  if (isHeldBack(account.restriction, { purpose: topic.purpose })) {
+    throw new Refusal('forbidden', 'restricted', `${accountId} has had the use of this restricted.`);
   }
   const { language } = account;
   return (channel === 'email' ? byMail : bySms)(work, parts, message, {

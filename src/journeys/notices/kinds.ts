@@ -51,6 +51,15 @@ export const NEWS = [
   'recovery_expired',
   'recovery_completed',
   'second_step_failed',
+  'right_asked',
+  'right_extended',
+  'right_decided',
+  'right_by_agent',
+  'restriction_begun',
+  'restriction_ends',
+  'restriction_ended',
+  'mandate_given',
+  'mandate_revoked',
 ] as const;
 
 /** A kind of news. */

@@ -13,6 +13,7 @@ import { forgetProfile } from '../../domain/profiles/profiles.js';
 import { forgetBrowsers } from '../../domain/protection/protection.js';
 import { forgetQuestions } from '../../domain/questions/questions.js';
 import { forgetRecoveries } from '../../domain/recoveries/recoveries.js';
+import { forgetRights } from '../../domain/rights/rights.js';
 import { forgetArtefacts } from '../../oidc/forgetting.js';
 import { forgetMailbox } from '../../platform/mail/mail.js';
 import type { Tx } from '../../platform/storage/db.js';
@@ -53,6 +54,7 @@ export const FORGETTING: readonly ForgettingRoom[] = [
   byAccount('profiles', forgetProfile),
   byAccount('questions', forgetQuestions),
   byAccount('corrections', forgetCorrections),
+  byAccount('rights', forgetRights),
   byAccount('messages', forgetMessages),
   byAccount('consents', forgetConsentsOf),
   byAccount('disclosures', forgetDisclosures),

@@ -55,6 +55,8 @@ export interface RenderedMail {
 export interface Renderer {
   page<Model extends PageFrame>(template: string, page: Model): string;
   mail(template: string, language: string, page: object): RenderedMail;
+  /** Words and days in a language, for what is put into the words of a mail. */
+  speech(language: string, zone?: string): { readonly t: Translate; date(at: Date): string };
 }
 
 const BY_NAME = new Intl.Collator('en');
@@ -76,7 +78,7 @@ export function openRenderer(words: Words, assets: Assets = openAssets()): Rende
     if (compiled === undefined) throw new Error(`there is no template named ${template}`);
     return compiled(page);
   };
-  const speech = (language: string, zone: string | undefined) => {
+  const speech = (language: string, zone?: string) => {
     const values = words.values(language);
     return {
       language,
@@ -112,6 +114,7 @@ export function openRenderer(words: Words, assets: Assets = openAssets()): Rende
         html: say(`mail/${template}/html`, full),
       };
     },
+    speech,
   };
 }
 
