@@ -71,8 +71,10 @@ export async function up(knex) {
 
 export async function down(knex) {
   const { rows } = await knex.raw(`SELECT pg_get_viewdef('account_snapshots'::regclass) AS definition`);
-  const definition = rows[0].definition.replace(/,\n *a\.restriction(?=\n {3}FROM |,)/, '');
-  await knex.raw(`DROP VIEW account_snapshots; CREATE VIEW account_snapshots AS ${definition.replaceAll('?', '\\?')}`);
+  const definition = rows[0].definition.replace(/,\n *(a\.)?restriction(?=\n {3}FROM |,)/, '');
+  await knex.raw(
+    `DROP VIEW account_snapshots; CREATE VIEW account_snapshots AS ${definition.replaceAll('?', '\\?')}`,
+  );
   await knex.raw(`
     ALTER TABLE accounts DROP COLUMN restriction;
     DROP TABLE rights_mandates, rights_requests;

@@ -38,6 +38,7 @@ import { tellNewDevice } from './journeys/notices/new-device.js';
 import { objectionRoutes } from './journeys/notices/objection.js';
 import { relatedOriginRoutes } from './journeys/passkey/related-origins.js';
 import { makeExports, resumeExports } from './journeys/privacy/export-job.js';
+import { rightsJobs } from './journeys/privacy/rights/jobs.js';
 import { receiptRoutes } from './journeys/receipts/verify.js';
 import { recoveryRoutes } from './journeys/recovery/entry.js';
 import { lookAfterRecoveries } from './journeys/recovery/lost/job.js';
@@ -368,6 +369,7 @@ function jobsOf(
     recordOutdatedConsents(db),
     judgeConsents(db),
     expireConsents(db),
+    ...rightsJobs({ db, keyring, telling, log }),
     bringAboutChanges(profiles),
     sweepProfiles(profiles),
     makeExports(db, { ...telling, schema: () => openSchema(db) }),

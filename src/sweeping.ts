@@ -11,6 +11,7 @@ import { sweepMessages } from './domain/messages/messages.js';
 import { sweepMoves } from './domain/moves/moves.js';
 import { sweepAllAttempts } from './domain/protection/protection.js';
 import { sweepRecoveries } from './domain/recoveries/recoveries.js';
+import { sweepRights } from './domain/rights/rights.js';
 import { sweepArtefacts } from './oidc/jobs.js';
 import type { JobDefinition } from './platform/jobs/jobs.js';
 import type { Db } from './platform/storage/db.js';
@@ -30,6 +31,7 @@ export function sweepsOf(
     sweepDisclosures(db, { days: disclosuresKept }),
     sweepMessages(db, { days: messagesKept }),
     sweepRecoveries(db),
+    sweepRights(db),
     sweepChallenges(db),
     sweepRememberedBrowsers(db),
     sweepMoves(db),

@@ -34,7 +34,14 @@ import {
 } from './store.js';
 
 export type { Account, AccountState, Restriction, SaleChoice } from './account.js';
-export { authenticatedFrom, isHeldBack, mayChange, mustHaveSecondFactor, normaliseEmail, ROLE_NAME } from './account.js';
+export {
+  authenticatedFrom,
+  isHeldBack,
+  mayChange,
+  mustHaveSecondFactor,
+  normaliseEmail,
+  ROLE_NAME,
+} from './account.js';
 export {
   countDormant,
   type DormancyCounts,

@@ -20,7 +20,14 @@ export interface Mandate {
 }
 
 /** Why something that claims to be a mandate lets nobody ask. */
-export type MandateFault = 'unreadable' | 'altered' | 'unknown' | 'revoked' | 'expired' | 'other_person' | 'not_covered';
+export type MandateFault =
+  | 'unreadable'
+  | 'altered'
+  | 'unknown'
+  | 'revoked'
+  | 'expired'
+  | 'other_person'
+  | 'not_covered';
 
 interface MandateRow {
   readonly account_id: string;
@@ -83,7 +90,16 @@ export async function giveMandate(
     expires_at: expiresAt,
   });
   work.record({ type: 'mandate.given', accountId, detail: { mandate: id, rights } });
-  return { id, accountId, agent, rights, givenAt: work.at, expiresAt, revokedAt: undefined, lastUsedAt: undefined };
+  return {
+    id,
+    accountId,
+    agent,
+    rights,
+    givenAt: work.at,
+    expiresAt,
+    revokedAt: undefined,
+    lastUsedAt: undefined,
+  };
 }
 
 /** Whom somebody lets ask, or let, newest first. */
@@ -118,7 +134,10 @@ export async function findMandate(db: Db | Tx, keyring: Keyring, id: string): Pr
 }
 
 /** Uses a mandate that stands at this moment; false when it was taken back or is over. */
-export async function useMandate(work: Work, { accountId, id }: Pick<Mandate, 'accountId' | 'id'>): Promise<boolean> {
+export async function useMandate(
+  work: Work,
+  { accountId, id }: Pick<Mandate, 'accountId' | 'id'>,
+): Promise<boolean> {
   const used = await work
     .tx('rights_mandates')
     .where({ account_id: accountId, id })
@@ -130,7 +149,11 @@ export async function useMandate(work: Work, { accountId, id }: Pick<Mandate, 'a
 }
 
 /** Puts on record that what claimed to be a mandate was not taken. */
-export function refuseMandate(work: Work, why: MandateFault, mandate?: Pick<Mandate, 'accountId' | 'id'>): void {
+export function refuseMandate(
+  work: Work,
+  why: MandateFault,
+  mandate?: Pick<Mandate, 'accountId' | 'id'>,
+): void {
   work.record({
     type: 'mandate.refused',
     ...(mandate && { accountId: mandate.accountId }),

@@ -17,7 +17,14 @@ export const REQUEST_STATES = ['unconfirmed', 'open', 'done', 'refused', 'withdr
 export type RequestState = (typeof REQUEST_STATES)[number];
 
 /** What became of a request, as a word under `rights.outcome.*`. */
-export type Outcome = 'held_back' | 'exported' | 'deleting' | 'corrected' | 'answered' | 'refused' | 'withdrawn';
+export type Outcome =
+  | 'held_back'
+  | 'exported'
+  | 'deleting'
+  | 'corrected'
+  | 'answered'
+  | 'refused'
+  | 'withdrawn';
 
 /** What a request is about: everything, or what is held for some purposes, and some attributes. */
 export interface About {
@@ -76,7 +83,9 @@ export function isInForce({ holdsFrom, liftedAt }: Pick<RightsRequest, 'holdsFro
 /** What several requests that hold data back come to; undefined where none does. */
 export function heldBackBy(
   requests: readonly (About & Pick<RightsRequest, 'holdsFrom' | 'liftedAt'>)[],
-): { readonly all: boolean; readonly purposes: readonly string[]; readonly attributes: readonly string[] } | undefined {
+):
+  | { readonly all: boolean; readonly purposes: readonly string[]; readonly attributes: readonly string[] }
+  | undefined {
   const inForce = requests.filter(isInForce);
   if (inForce.length === 0) return undefined;
   const named = (of: (each: About) => readonly string[]) => [...new Set(inForce.flatMap(of))].sort();

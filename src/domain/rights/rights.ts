@@ -26,9 +26,9 @@ export {
   deadlinesOf,
   LAWS,
   type Law,
+  latestOf,
   lawFor,
   lawOf,
-  latestOf,
   STRICTEST,
   type Urgency,
   urgencyOf,
@@ -50,8 +50,8 @@ export {
   isInForce,
   LIFTING_DAYS,
   LONGEST_WORDS,
-  type Outcome,
   type ObjectablePurpose,
+  type Outcome,
   objectionTo,
   REQUEST_STATES,
   type RequestState,
@@ -255,10 +255,18 @@ export async function refuseObjection(
 export async function endLater(work: Work, request: RightsRequest): Promise<Date> {
   const at = after(work.at, { days: LIFTING_DAYS });
   if (request.absolute) {
-    throw new Refusal('forbidden', 'absolute', 'An objection to direct marketing is ended by its person alone.');
+    throw new Refusal(
+      'forbidden',
+      'absolute',
+      'An objection to direct marketing is ended by its person alone.',
+    );
   }
   if (!(await store.announceLift(work.tx, request.accountId, request.id, at)))
-    throw new Refusal('conflict', 'right_is_over', 'This holds nothing back, or its end is announced already.');
+    throw new Refusal(
+      'conflict',
+      'right_is_over',
+      'This holds nothing back, or its end is announced already.',
+    );
   const detail = { request: request.id, at: at.toISOString() };
   work.record({ type: 'restriction.ends', accountId: request.accountId, detail });
   return at;
@@ -287,7 +295,11 @@ export async function extendRight(
 ): Promise<Date> {
   const until = latestOf(law, request.dueAt);
   if (!until)
-    throw new Refusal('forbidden', 'no_extension', 'No law that is known to count here lets an answer come later.');
+    throw new Refusal(
+      'forbidden',
+      'no_extension',
+      'No law that is known to count here lets an answer come later.',
+    );
   if (work.at > dueOf(request))
     throw new Refusal('conflict', 'too_late', 'It is too late: it has to be put off before it is due.');
   const change = { until, because, place: law.place, law: law.law };

@@ -1,4 +1,4 @@
-import { endRestriction, rightsClock, sweepRights } from '../../../domain/rights/rights.js';
+import { endRestriction, rightsClock } from '../../../domain/rights/rights.js';
 import type { Keyring } from '../../../platform/crypto/keyring.js';
 import type { JobDefinition, JobLog } from '../../../platform/jobs/jobs.js';
 import type { Db } from '../../../platform/storage/db.js';
@@ -15,14 +15,15 @@ export interface RightsJobParts {
 
 /** What happens later with what people asked for about their data. */
 export function rightsJobs({ db, keyring, telling, log }: RightsJobParts): JobDefinition[] {
-  const clock = rightsClock({
-    db,
-    keyring,
-    log,
-    end: async (work, request) => {
-      if (!(await endRestriction(work, keyring, request, 'operator'))) return;
-      await tellOfRightLater(work, telling, request, 'restriction_ended');
-    },
-  });
-  return [clock, sweepRights(db)];
+  return [
+    rightsClock({
+      db,
+      keyring,
+      log,
+      end: async (work, request) => {
+        if (!(await endRestriction(work, keyring, request, 'operator'))) return;
+        await tellOfRightLater(work, telling, request, 'restriction_ended');
+      },
+    }),
+  ];
 }

@@ -52,12 +52,12 @@ async function newsOf(
   { until, agent }: RightsValues,
 ): Promise<News> {
   const language = (await findAccount(work.tx, accountId))?.language ?? 'en';
-  const { t, date } = renderer.speech(language);
+  const { t: say, date } = renderer.speech(language);
   return {
     accountId,
     kind: news,
     values: {
-      right: t(`rights.right.${kind}`),
+      right: say(`rights.right.${kind}`),
       ...(until && { until: date(until) }),
       ...(agent !== undefined && { agent }),
     },
