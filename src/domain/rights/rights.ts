@@ -33,6 +33,7 @@ export {
   type Urgency,
   urgencyOf,
 } from './clock.js';
+export { exportRights } from './exported.js';
 export { rightsClock, sweepRights } from './jobs.js';
 export {
   findMandate,

@@ -13,6 +13,7 @@ import { exportProfile } from '../../domain/profiles/profiles.js';
 import { exportBrowsers } from '../../domain/protection/protection.js';
 import { exportQuestions } from '../../domain/questions/questions.js';
 import { exportRecoveries } from '../../domain/recoveries/recoveries.js';
+import { exportRights } from '../../domain/rights/rights.js';
 import { exportProtocol } from '../../oidc/exported.js';
 import type { Keyring } from '../../platform/crypto/keyring.js';
 import type { ExportFile, Exporting, ExportScope, Whence } from '../../platform/storage/export-file.js';
@@ -46,6 +47,7 @@ export async function filesOf(reading: Reading, { accountId, scope }: Whose): Pr
     ...exportProfile(from),
     ...exportCorrections(from),
     ...exportQuestions(from),
+    ...exportRights(from),
     ...exportContacts(from),
     ...exportConsents(from).map(file => withReceipts(reading, accountId, file)),
     ...exportDisclosures(from),

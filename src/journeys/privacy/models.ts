@@ -9,6 +9,8 @@ export const EXPORT_GROUPS = {
     'pictures',
     'profile-changes',
     'corrections',
+    'rights-requests',
+    'rights-mandates',
     'questions',
     'email-addresses',
     'phone-numbers',

@@ -104,6 +104,18 @@ async function fill(): Promise<void> {
       'profile_pictures.attribute': 'picture',
       'corrections.id': id('corrections'),
       'corrections.wish': keyring.seal('correction', JSON.stringify([id('corrections'), `${name} wish`])),
+      'rights_requests.id': id('rights_requests'),
+      ...Object.fromEntries(
+        ['words', 'answer', 'extended_because'].map(column => [
+          `rights_requests.${column}`,
+          keyring.seal('rights', JSON.stringify([id('rights_requests'), `${name} ${column}`])),
+        ]),
+      ),
+      'rights_mandates.id': id('rights_mandates'),
+      'rights_mandates.agent': keyring.seal(
+        'rights',
+        JSON.stringify([id('rights_mandates'), `${name} agent`]),
+      ),
       'contact_changes.asked_from': keyring.seal('contact-change', from),
       'contact_changes.before': '[]',
       'email_proofs.asked_from': from,
@@ -220,6 +232,8 @@ test('what is sealed is opened for its person', () => {
   const where = { device: 'ada-browser', address: 'ada-network' };
   const opened = [
     ['corrections', 'wish', 'ada wish'],
+    ['rights-requests', 'words', 'ada words'],
+    ['rights-mandates', 'agent', 'ada agent'],
     ['profile-changes', 'value', 'ada next'],
     ['messages', 'to', 'ada-to'],
     ['history', 'from', where],
