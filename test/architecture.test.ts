@@ -104,3 +104,8 @@ test('there are no drawers, and no file is over 400 lines', () => {
   expect(files.filter(file => DRAWERS.test(file))).toEqual([]);
   expect(files.filter(file => (text.get(file) ?? '').split('\n').length > 401)).toEqual([]);
 });
+
+test('every decision has a number of its own', () => {
+  const numbers = readdirSync(join(SRC, '../docs/decisions')).map(file => file.slice(0, 4));
+  expect(numbers.filter((number, at) => numbers.indexOf(number) < at)).toEqual([]);
+});

@@ -56,6 +56,7 @@ const CHANGES_BY_TOKEN = [
   'DELETE /api/me/move',
   'PATCH /api/me/apps/:client',
   'DELETE /api/me/apps/:client',
+  'POST /api/me/receipts/:event',
   ...['passkeys', 'apps'].flatMap(kind =>
     ['PATCH', 'DELETE'].map(method => `${method} /api/me/sign-in-methods/${kind}/:id`),
   ),
@@ -180,6 +181,7 @@ const NO_SECRET = [
   ...['', '/back', '/begin', '/stop'].map(path => `POST /interaction/:uid/lost${path}`),
   'POST /account/recovery/stop',
   ...['', '/remove'].map(path => `POST /account/apps/:client${path}`),
+  'POST /account/receipts/:event',
   'GET /account/switch',
   'GET /api/me/openapi.json',
   'GET /.well-known/oauth-protected-resource/api/me',

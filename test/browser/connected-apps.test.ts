@@ -163,7 +163,7 @@ test('two apps, one person: optional claims refused, one taken back, the next re
   await Promise.all([expectOneTruth(shop, shopKept), expectOneTruth(album, albumKept)]);
 
   const download = page.waitForEvent('download');
-  await page.getByRole('link', { name: 'Download the receipt' }).first().click();
+  await page.getByRole('button', { name: 'Download the receipt' }).first().click();
   expect((await download).suggestedFilename()).toMatch(/^receipt-.*\.jws$/);
   await page.getByRole('link', { name: 'Take back everything' }).click();
   await sees(person, 'Take back everything from Photo Album');

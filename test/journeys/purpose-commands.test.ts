@@ -10,7 +10,7 @@ import {
   recordOutdatedConsents,
 } from '../../src/domain/consents/consents.js';
 import { openSchema, standardSchema } from '../../src/domain/profiles/profiles.js';
-import { findNotice, listNotices } from '../../src/domain/purposes/purposes.js';
+import { listNotices, listNoticeTexts } from '../../src/domain/purposes/purposes.js';
 import { openKeyring } from '../../src/platform/crypto/keyring.js';
 import { openWork } from '../../src/platform/storage/work.js';
 import { runPurposes } from '../../src/purpose-commands.js';
@@ -20,6 +20,9 @@ import { recordedDuring } from '../support/ledger.js';
 import type { Draft } from '../support/profile.js';
 
 let database: TestDatabase;
+
+const findNotice = async (db: TestDatabase['db'], purpose: string, version: number, language: string) =>
+  (await listNoticeTexts(db, { [purpose]: version }, language)).get(purpose);
 let folder: string;
 let file: string;
 let draft: Draft;

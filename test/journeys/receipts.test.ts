@@ -62,7 +62,14 @@ async function eventOf(email: string, event = 'given'): Promise<string> {
 }
 
 const download = (person: Person, event: string) =>
-  person.goto(new URL(`/account/receipts/${event}`, keyhold.origin));
+  openPage(person).then(() =>
+    person.post(new URL(`/account/receipts/${event}`, keyhold.origin), {
+      csrf: csrfOf(person),
+      for: /name="for" value="([^"]+)"/.exec(person.page.html)?.[1] ?? '',
+    }),
+  );
+
+const openPage = (person: Person) => person.goto(new URL('/account/apps', keyhold.origin));
 
 const said = (text: string) =>
   JSON.parse(Buffer.from(text.split('.')[1] ?? '', 'base64url').toString('utf8'));
@@ -192,8 +199,11 @@ test('C31: nobody gets the receipt of somebody else, and nobody without signing 
     expect((await download(bea, event)).status).toBe(404);
     expect((await download(ada, '../../etc/passwd')).status).toBe(404);
     const stranger = personAt(keyhold);
-    await stranger.goto(new URL(`/account/receipts/${event}`, keyhold.origin));
-    expect(stranger.page.heading).toBe('Sign in');
+    await stranger.goto(new URL('/receipts/verify', keyhold.origin));
+    const path = `/account/receipts/${event}`;
+    const forged = { csrf: csrfOf(stranger), for: await accountOf(keyhold.db, ADA) };
+    expect((await stranger.post(new URL(path, keyhold.origin), forged)).html).not.toContain(event);
+    expect((await ada.goto(new URL(path, keyhold.origin))).status).toBe(404);
   });
   expect(events.filter(({ type }) => type === 'receipt.issued')).toEqual([]);
 });
@@ -221,10 +231,11 @@ test('an app that is let gets it too', async () => {
   const token = await accountToken(keyhold, ada, album, 'account:consents:read');
   const event = await eventOf(ADA);
   const answer = await fetch(`${keyhold.issuer}/api/me/receipts/${event}`, {
+    method: 'POST',
     headers: { authorization: `Bearer ${token}` },
   });
   const { receipt: text } = (await answer.json()) as { receipt: string };
-  expect([answer.status, (await check(text)).valid]).toEqual([200, true]);
+  expect([answer.status, (await check(text)).valid]).toEqual([201, true]);
 });
 
 test('on the page, without a script, a person is told whether a file is genuine and what it says', async () => {

@@ -31,8 +31,6 @@ export interface DoorEntry {
   readonly stranger?: number;
   /** Fields of a form, or members of a body, that would be taken from the owner. */
   readonly sent?: Readonly<Record<string, unknown>>;
-  /** A file is made and put on record, and no page shown. */
-  readonly file?: true;
   /** The form carries a file. */
   readonly upload?: true;
 }
@@ -452,8 +450,8 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'DELETE /api/me/devices/remembered/:id': { owner: 204, params: aRemembered },
   'DELETE /api/me/devices/:id': { owner: 204, params: aDevice },
   'DELETE /api/me/apps/:client': { owner: 204, params: anAllowedApp },
-  'GET /account/receipts/:event': { owner: 200, params: aConsentEvent, file: true },
-  'GET /api/me/receipts/:event': { owner: 200, params: aConsentEvent },
+  'POST /account/receipts/:event': { owner: 200, params: aConsentEvent },
+  'POST /api/me/receipts/:event': { owner: 201, params: aConsentEvent },
   'GET /api/me/messages': { owner: 200 },
   'GET /api/me/preferences': { owner: 200 },
   'PATCH /api/me/preferences': { owner: 200, sent: { language: 'fr', time_zone: 'Europe/Paris' } },

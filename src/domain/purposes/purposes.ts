@@ -42,14 +42,16 @@ export function listNotices(db: Db): Promise<readonly store.StandingNotice[]> {
   return store.listStanding(db);
 }
 
-/** The exact words of a version of a notice in a language, with their SHA-256 as hex; also of a purpose that is gone. */
-export function findNotice(
+/**
+ * The exact words of these versions of notices in a language, or in English where it is missing, with their SHA-256 as hex; by
+ * purpose, also of one that is gone.
+ */
+export function listNoticeTexts(
   db: Db,
-  purpose: string,
-  version: number,
+  versions: Readonly<Record<string, number>>,
   language: string,
-): Promise<{ readonly text: string; readonly digest: string } | undefined> {
-  return store.findText(db, purpose, version, language);
+): Promise<ReadonlyMap<string, { readonly text: string; readonly digest: string }>> {
+  return store.listTexts(db, versions, language);
 }
 
 /** What making these the purposes there are would do to their notices; refuses words that contradict their version. */

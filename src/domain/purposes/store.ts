@@ -52,17 +52,28 @@ export async function listLatest(db: Db): Promise<ReadonlyMap<string, NoticeVers
   );
 }
 
-/** The words of a notice in a language. */
-export async function findText(
+interface TextRow {
+  readonly purpose: string;
+  readonly text: string;
+  readonly digest: Buffer;
+}
+
+/** The words of these versions in a language, or in English where it is missing, by purpose. */
+export async function listTexts(
   db: Db,
-  purpose: string,
-  version: number,
+  versions: Readonly<Record<string, number>>,
   language: string,
-): Promise<{ readonly text: string; readonly digest: string } | undefined> {
-  const row = await db('purpose_notices')
-    .where({ purpose, version, language })
-    .first<{ readonly text: string; readonly digest: Buffer } | undefined>('text', 'digest');
-  return row && { text: row.text, digest: row.digest.toString('hex') };
+): Promise<ReadonlyMap<string, { readonly text: string; readonly digest: string }>> {
+  const { rows } = await db.raw<{ rows: TextRow[] }>(
+    `SELECT DISTINCT ON (n.purpose) n.purpose, n.text, n.digest
+     FROM jsonb_each_text(CAST(:versions AS jsonb)) v
+     JOIN purpose_notices n ON n.purpose = v.key AND n.version = v.value::integer AND n.language IN (:language, 'en')
+     ORDER BY n.purpose, n.language = :language DESC`,
+    { versions: JSON.stringify(versions), language },
+  );
+  return new Map(
+    rows.map(({ purpose, text, digest }) => [purpose, { text, digest: digest.toString('hex') }]),
+  );
 }
 
 /** Keeps a notice; what of it is there already stays. */

@@ -8,7 +8,7 @@ import {
   receiptOf,
 } from '../../domain/consents/consents.js';
 import type { ProfileSchema } from '../../domain/profiles/profiles.js';
-import { findNotice, listPurposes, sayIn, termsOf } from '../../domain/purposes/purposes.js';
+import { listNoticeTexts, listPurposes, sayIn, termsOf } from '../../domain/purposes/purposes.js';
 import { signReceipt } from '../../oidc/receipts.js';
 import type { Db } from '../../platform/storage/db.js';
 import { type Actor, openWork } from '../../platform/storage/work.js';
@@ -83,19 +83,18 @@ async function purposesOf(
   { notices, language = 'en' }: ConsentEvent,
 ): Promise<readonly ReceiptPurpose[]> {
   const standing = new Map((await listPurposes(db)).map(purpose => [purpose.id, purpose] as const));
-  return Promise.all(
-    Object.entries(notices).map(async ([id, version]) => {
-      const purpose = standing.get(id);
-      const terms = purpose && termsOf(purpose);
-      return {
-        id,
-        version,
-        name: purpose ? sayIn(purpose.name, language) : id,
-        notice: (await findNotice(db, id, version, language)) ?? (await findNotice(db, id, version, 'en')),
-        types: terms?.purposes ?? ['dpv:Purpose'],
-        basis: terms?.basis ?? 'dpv:LegalBasis',
-        attributes: attributes.filter(each => each.purpose === id).map(({ name }) => name),
-      };
-    }),
-  );
+  const texts = await listNoticeTexts(db, notices, language);
+  return Object.entries(notices).map(([id, version]) => {
+    const purpose = standing.get(id);
+    const terms = purpose && termsOf(purpose);
+    return {
+      id,
+      version,
+      name: purpose ? sayIn(purpose.name, language) : id,
+      notice: texts.get(id),
+      types: terms?.purposes ?? ['dpv:Purpose'],
+      basis: terms?.basis ?? 'dpv:LegalBasis',
+      attributes: attributes.filter(each => each.purpose === id).map(({ name }) => name),
+    };
+  });
 }

@@ -6,10 +6,11 @@ import { type ApiOperation, operation } from '../api.js';
 /** Receipts, for the apps that a person lets have them. */
 export const RECEIPT_OPERATIONS: readonly ApiOperation[] = [
   operation({
-    method: 'GET',
+    method: 'POST',
     path: '/api/me/receipts/:event',
     scope: 'account:consents:read',
     summary: 'A signed receipt (ISO/IEC TS 27560, JWS) of one event of the consent ledger.',
+    status: 201,
     answer: z.strictObject({ receipt: z.string() }),
     run: async ({ parts, me, actor, params }) => {
       const eventId = z.uuid().safeParse(params['event']).data;

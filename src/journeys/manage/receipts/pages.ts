@@ -2,9 +2,9 @@ import { Refusal } from '../../../platform/errors.js';
 import { issueReceipt } from '../../receipts/issue.js';
 import type { AccountCall, AccountPage } from '../door.js';
 
-/** A signed receipt of something that its person allowed, changed or took back, to keep. */
+/** A signed receipt of something that its person allowed, changed or took back, to keep; that one was made is on record. */
 export const RECEIPT_PAGES: readonly AccountPage[] = [
-  { method: 'GET', path: '/account/receipts/:event', run: download },
+  { method: 'POST', path: '/account/receipts/:event', run: download },
 ];
 
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
