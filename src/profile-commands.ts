@@ -1,3 +1,4 @@
+import { listDeclaring } from './domain/clients/clients.js';
 import { COUNTED_CONSENTS, countConsentsBefore } from './domain/consents/consents.js';
 import {
   applySchema,
@@ -119,6 +120,7 @@ export async function planFile(file: string, command: ProfileCommand, declared: 
   command.print(await differencesInWords(compared, command));
   const { standing, schema, changes, notices } = compared;
   if (changes.length + notices.length === 0) return 0;
+  await mustBeUndeclared(command.db, standing, schema);
   const inTheWay = await tellInTheWay(command, standing, schema, true);
   await tellEnding(command, standing, schema);
   command.fail(
@@ -167,12 +169,29 @@ export async function applyFile(
     return 1;
   }
   await tellEnding(command, standing, schema);
-  await openWork(command.db, { kind: 'operator' }, work =>
-    applySchema(work, schema, { source: 'operator', version, deleteValues }),
-  );
+  await openWork(command.db, { kind: 'operator' }, async work => {
+    await mustBeUndeclared(work.tx, standing, schema);
+    return applySchema(work, schema, { source: 'operator', version, deleteValues });
+  });
   command.print(words);
   command.fail('Applied. Every running process follows within a moment.');
   return 0;
+}
+
+/* An app that declared a purpose would ask for nothing that there is. */
+async function mustBeUndeclared(
+  db: Parameters<typeof listDeclaring>[0],
+  { purposes: now }: ProfileSchema,
+  { purposes: next }: ProfileSchema,
+): Promise<void> {
+  const gone = now.map(({ id }) => id).filter(id => !next.some(each => each.id === id));
+  const declared = gone.length > 0 ? await listDeclaring(db, gone) : [];
+  if (declared.length === 0) return;
+  const lines = declared.map(
+    ({ purpose, clientId }) => `purpose ${purpose}: the app ${clientId} declares it.`,
+  );
+  const what = 'Change these apps first (keyhold clients update), or leave the purposes in.';
+  throw new Refusal('conflict', 'purpose_declared', [...lines, what].join('\n'));
 }
 
 async function readFile(file: string, { fail }: ProfileCommand, attributes?: ProfileSchema['attributes']) {

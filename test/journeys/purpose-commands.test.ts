@@ -20,13 +20,13 @@ import { recordedDuring } from '../support/ledger.js';
 import type { Draft } from '../support/profile.js';
 
 let database: TestDatabase;
-
-const findNotice = async (db: TestDatabase['db'], purpose: string, version: number, language: string) =>
-  (await listNoticeTexts(db, { [purpose]: version }, language)).get(purpose);
 let folder: string;
 let file: string;
 let draft: Draft;
 const said = { out: '', err: '' };
+
+const findNotice = async (db: TestDatabase['db'], purpose: string, version: number, language: string) =>
+  (await listNoticeTexts(db, { [purpose]: version }, language)).get(purpose);
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'keyhold-purposes-'));
@@ -271,4 +271,26 @@ test('a consent is judged when it is given, and anew once the declarations have 
   await judgeConsents(db).run({}, ATTEMPT);
   expect(await judged()).toEqual([-1, 1]);
   expect(await read()).toEqual(before);
+});
+
+test('a purpose that an app declares is not taken away, and the app that does is named', async () => {
+  const before = draft;
+  const [created_at, metadata] = [new Date(), { client_name: 'Album', purposes: ['presence'] }];
+  const app = { client_id: 'app_that_declares', metadata, created_at, updated_at: created_at };
+  await database.db('clients').insert(app);
+  const without = <Entry>(list: readonly Entry[], key: string) =>
+    list.filter(each => (each as Record<string, unknown>)[key] !== 'presence');
+  const { attributes } = draft as unknown as { attributes?: readonly object[] };
+  draft = {
+    ...draft,
+    purposes: without(draft.purposes, 'id'),
+    ...(attributes && { attributes: without(attributes, 'purpose') }),
+  } as Draft;
+  for (const verb of ['plan', 'apply']) {
+    const refused = await purposes(verb, ...(verb === 'apply' ? ['--delete-values'] : []));
+    expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('app_that_declares')]);
+  }
+  expect(await standing('presence')).toBeDefined();
+  await database.db('clients').where('client_id', 'app_that_declares').delete();
+  draft = before;
 });

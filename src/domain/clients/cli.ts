@@ -16,6 +16,7 @@ import {
   reviewClient,
   rotateSecret,
   toRegistrationAnswer,
+  updateClient,
 } from './clients.js';
 
 /** What `keyhold clients …` works with. */
@@ -26,6 +27,7 @@ export interface CommandContext extends Shell {
 export const CLIENTS_USAGE = `keyhold clients add FILE.json [--first-party] [--verified]   register a client (- reads standard input)
 keyhold clients list                                         all clients
 keyhold clients show ID                                      one client
+keyhold clients update ID FILE.json [--plan] [--verified]     other metadata in place of a client's; --plan shows what would change
 keyhold clients review ID [--take-back]                      you looked at who it is and what it asks for; or no longer
 keyhold clients told-by ID FILE.json                         how an app hears about people: {} for not at all
 keyhold clients rotate-secret ID [--keep-old MINUTES]        a new secret, the old one good for a while
@@ -46,6 +48,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     const input = await readJsonFile(file);
     return present(await asOperator(db, work => changeToldBy(work, id, { input, rules: config })));
   },
+  update,
   'rotate-secret': rotate,
   disable: (words, context) => change(words, context, disableClient),
   enable: (words, context) => change(words, context, enableClient),
@@ -95,6 +98,27 @@ async function review(words: readonly string[], { db, config }: CommandContext):
   const verified = !words.includes('--take-back');
   const id = idOf(words.filter(word => word !== '--take-back'));
   return present(await asOperator(db, work => reviewClient(work, id, { rules: config, verified })));
+}
+
+async function update(words: readonly string[], { db, config }: CommandContext): Promise<unknown> {
+  const flags = words.filter(word => word.startsWith('--'));
+  const stray = flags.find(flag => flag !== '--plan' && flag !== '--verified');
+  if (stray !== undefined) throw new Usage(`There is no option ${stray}.`);
+  const [id = '', file = '', ...rest] = words.filter(word => !word.startsWith('--'));
+  if (file === '' || rest.length > 0) throw new Usage('This takes the id of a client and a file.');
+  const input = await readJsonFile(file);
+  const options = { rules: config, verified: flags.includes('--verified'), dry: flags.includes('--plan') };
+  const { client, secret, changes, review } = await asOperator(db, work =>
+    updateClient(work, id, input, options),
+  );
+  return {
+    ...present(client),
+    ...(secret !== undefined && { client_secret: secret, client_secret_expires_at: 0 }),
+    ...(options.dry && { planned: true }),
+    /* JSON leaves out what was not there. */
+    changes: changes.map(({ member, before = null, after = null }) => ({ member, before, after })),
+    review_again: review,
+  };
 }
 
 async function rotate(words: readonly string[], { db }: CommandContext): Promise<unknown> {

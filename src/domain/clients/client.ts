@@ -62,6 +62,44 @@ export function checkMetadata(input: unknown, rules: ClientRules, source: Metada
   return issues.length > 0 ? { ok: false, issues } : { ok: true, metadata, firstParty };
 }
 
+/** One member of the metadata that becomes another. */
+export interface MetadataChange {
+  readonly member: string;
+  readonly before: unknown;
+  readonly after: unknown;
+}
+
+/** What becomes another by replacing metadata, by member. */
+export function changesOf(before: ClientMetadata, after: ClientMetadata): readonly MetadataChange[] {
+  const [was, is] = [before, after] as Readonly<Record<string, unknown>>[];
+  const members = [...new Set([...Object.keys(was ?? {}), ...Object.keys(is ?? {})])].sort();
+  return members
+    .map(member => ({ member, before: was?.[member], after: is?.[member] }))
+    .filter(change => JSON.stringify(change.before) !== JSON.stringify(change.after));
+}
+
+/* What people are shown as checked, and where what they allow goes to: another one nobody has looked at. */
+const LOOKED_AT: readonly string[] = [
+  ...['client_name', 'logo_uri', 'client_uri', 'policy_uri', 'tos_uri', 'application_type'],
+  ...['jwks', 'jwks_uri', 'token_endpoint_auth_method'],
+];
+const LISTS: readonly string[] = [
+  ...['redirect_uris', 'post_logout_redirect_uris', 'allowed_origins', 'webauthn_origins', 'grant_types'],
+  ...['purposes', 'required_claims', 'optional_claims', 'authorization_details_types'],
+];
+
+/** Whether a change asks for more than the operator has looked at. To declare nothing any more is to ask for anything. */
+export function widens({ member, before, after }: MetadataChange): boolean {
+  if (LOOKED_AT.includes(member)) return true;
+  if (member === 'scope') return hasMore(String(before).split(' '), String(after).split(' '));
+  if (member === 'purposes' && after === undefined) return true;
+  return LISTS.includes(member) && hasMore(listOf(before), listOf(after));
+}
+
+const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+const hasMore = (before: readonly unknown[], after: readonly unknown[]) =>
+  after.some(each => !before.includes(each));
+
 /** The refusal that says what `issues` say, with the code that RFC 7591 §3.2.2 has for them. */
 export function metadataRefusal(issues: readonly MetadataIssue[]): Refusal {
   const redirects = issues.every(({ field }) => field.startsWith('redirect_uris'));

@@ -3,7 +3,16 @@ import { digest, randomToken } from '../../platform/crypto/tokens.js';
 import { Refusal } from '../../platform/errors.js';
 import type { Db, Tx } from '../../platform/storage/db.js';
 import type { Work } from '../../platform/storage/work.js';
-import { type Client, checkMetadata, hasSecret, type MetadataSource, metadataRefusal } from './client.js';
+import {
+  type Client,
+  changesOf,
+  checkMetadata,
+  hasSecret,
+  type MetadataChange,
+  type MetadataSource,
+  metadataRefusal,
+  widens,
+} from './client.js';
 import type { ClientMetadata, ClientRules } from './metadata.js';
 import { metadataSchema } from './metadata.js';
 import { declarationRules } from './rules.js';
@@ -16,6 +25,7 @@ export {
   type Client,
   checkMetadata,
   hasSecret,
+  type MetadataChange,
   type MetadataSource,
   metadataRefusal,
   verifyClientSecret,
@@ -43,6 +53,7 @@ export const CLIENT_FACTS = [
   'client.removed',
   'client.reviewed',
   'client.told_by_changed',
+  'client.updated',
 ] as const;
 
 export interface Registration extends MetadataSource {
@@ -179,7 +190,7 @@ export async function reviewClient(
   return client;
 }
 
-/** The members of metadata by which an app hears about people; the only ones that are changed later. */
+/** The members of metadata by which an app hears about people; these can be changed by themselves. */
 const toldBySchema = metadataSchema.pick({
   command_endpoint: true,
   commands_supported: true,
@@ -211,6 +222,65 @@ export async function changeToldBy(
   const client = (await store.update(work.tx, id, { metadata }, work.at)) ?? refuseMissing(id);
   work.record({ type: 'client.told_by_changed', clientId: id, detail: { by: given } });
   return client;
+}
+
+/** What replacing a client's metadata does, or would. */
+export interface Updated extends Issued {
+  readonly changes: readonly MetadataChange[];
+  /** Whether the operator has to look at it again. */
+  readonly review: boolean;
+}
+
+/**
+ * Replaces a client's metadata by other, checked as a new client's is (RFC 7592 §2.2). Where that widens what the operator
+ * looked at, nobody has reviewed it any more, unless they say so here. How the app knows people never changes.
+ */
+export async function updateClient(
+  work: Work,
+  id: string,
+  input: unknown,
+  { rules, verified = false, dry = false }: { rules: ClientRules; verified?: boolean; dry?: boolean },
+): Promise<Updated> {
+  const before = (await store.lock(work.tx, id)) ?? refuseMissing(id);
+  const checked = checkMetadata(input, rules, { operator: true });
+  if (!checked.ok) throw metadataRefusal(checked.issues);
+  const { metadata } = checked;
+  if (metadata.webauthn_origins && !before.firstParty) throw metadataRefusal([NOT_THE_HOUSE]);
+  if (checked.firstParty && !before.firstParty) throw metadataRefusal([NOT_LATER]);
+  const changes = changesOf(before.metadata, metadata);
+  if (changes.some(({ member }) => KNOWS_PEOPLE_BY.includes(member))) throw metadataRefusal([OTHER_SUBJECTS]);
+  const review = before.verified && !verified && changes.some(widens);
+  if (dry || changes.length === 0) return { client: before, changes, review };
+  const secret = hasSecret(metadata) && !before.secretDigest ? randomToken() : undefined;
+  const change: store.ClientChange = {
+    metadata,
+    verified: verified || (before.verified && !review),
+    ...(secret !== undefined && { secretDigest: digest(secret) }),
+    ...(!hasSecret(metadata) && {
+      secretDigest: null,
+      previousSecretDigest: null,
+      previousSecretUntil: null,
+    }),
+    ...(changes.some(({ member }) => member === 'logo_uri') && { logo: null }),
+  };
+  const client = (await store.update(work.tx, id, change, work.at)) ?? refuseMissing(id);
+  const members = changes.map(({ member }) => member);
+  work.record({ type: 'client.updated', clientId: id, detail: { members, verified: client.verified } });
+  if ('logo' in change && metadata.logo_uri !== undefined)
+    work.enqueue({ name: 'client-logo', payload: { clientId: id } });
+  return { client, changes, review, ...(secret !== undefined && { secret }) };
+}
+
+const KNOWS_PEOPLE_BY: readonly string[] = ['subject_type', 'sector_identifier_uri'];
+const OTHER_SUBJECTS = {
+  field: 'subject_type',
+  message: 'and sector_identifier_uri cannot change: the app would know nobody any more',
+};
+const NOT_LATER = { field: 'first_party', message: 'is said when an app is registered' };
+
+/** Which clients declare one of these purposes, a hundred at most. */
+export function listDeclaring(db: Db | Tx, purposes: readonly string[]) {
+  return store.listDeclaring(db, purposes, 100);
 }
 
 /** Forgets a client; its id is never given again. */

@@ -40,9 +40,12 @@ export interface Logo {
 
 /** What an update may change. */
 export interface ClientChange {
-  readonly secretDigest?: Buffer;
+  readonly metadata?: ClientMetadata;
+  readonly secretDigest?: Buffer | null;
   readonly previousSecretDigest?: Buffer | null;
   readonly previousSecretUntil?: Date | null;
+  /** The picture is another one, or none. */
+  readonly logo?: null;
   readonly state?: Client['state'];
   readonly verified?: boolean;
   readonly metadata?: ClientMetadata;
@@ -130,6 +133,9 @@ export async function update(
   at: Date,
 ): Promise<Client | undefined> {
   const columns = {
+    metadata: change.metadata && JSON.stringify(change.metadata),
+    logo: change.logo,
+    logo_type: change.logo,
     secret_digest: change.secretDigest,
     previous_secret_digest: change.previousSecretDigest,
     previous_secret_until: change.previousSecretUntil,
@@ -142,6 +148,20 @@ export async function update(
   const given = Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== undefined));
   const [row]: ClientRow[] = await tx('clients').where('client_id', id).update(given).returning(COLUMNS);
   return row && toClient(row);
+}
+
+/** Up to `limit` clients that declare a purpose, by purpose, the oldest first. */
+export async function listDeclaring(
+  db: Db | Tx,
+  purposes: readonly string[],
+  limit: number,
+): Promise<readonly { readonly purpose: string; readonly clientId: string }[]> {
+  const { rows } = await db.raw<{ rows: { purpose: string; client_id: string }[] }>(
+    `SELECT p.purpose, c.client_id FROM clients c, unnest(CAST(:purposes AS text[])) AS p(purpose)
+     WHERE c.metadata -> 'purposes' @> to_jsonb(p.purpose) ORDER BY p.purpose, c.client_id LIMIT :limit`,
+    { purposes: [...purposes], limit },
+  );
+  return rows.map(({ purpose, client_id: clientId }) => ({ purpose, clientId }));
 }
 
 /** Forgets a client; false when there was none. */

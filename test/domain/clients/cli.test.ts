@@ -194,3 +194,63 @@ test('how an app hears about people is said anew, by the rules that held at its 
   const events = await database.db('events').where({ type: 'client.told_by_changed', client_id: id });
   expect(events.map(({ detail }) => detail.by)).toEqual([Object.keys(ways), []]);
 });
+
+test('update puts other metadata in place, says what changed, and takes the review back where more is asked', async () => {
+  const given = { client_name: 'App', redirect_uris: ['https://a.example.com/'], scope: 'openid email' };
+  const { answer: added } = await run('add', await file(given), '--verified');
+  const id: string = added.client_id;
+  const before = await database.db('clients').where({ client_id: id }).first();
+  const less = await file({ ...given, scope: 'openid', default_max_age: 60 });
+  const planned = await run('update', id, less, '--plan');
+  expect(planned.answer).toMatchObject({
+    planned: true,
+    review_again: false,
+    changes: [
+      { member: 'default_max_age', before: null, after: 60 },
+      { member: 'scope', before: 'openid email', after: 'openid' },
+    ],
+  });
+  expect(await database.db('clients').where({ client_id: id }).first()).toEqual(before);
+  expect((await run('update', id, less)).answer).toMatchObject({ scope: 'openid', verified: true });
+  for (const more of [
+    { scope: 'openid profile' },
+    { redirect_uris: [...given.redirect_uris, 'https://b.example.com/'] },
+    { client_name: 'Town Hall' },
+  ]) {
+    const wider = await file({ ...given, scope: 'openid', default_max_age: 60, ...more });
+    expect((await run('update', id, wider, '--plan')).answer.review_again).toBe(true);
+    expect((await run('update', id, wider)).answer).toMatchObject({ verified: false, ...more });
+    expect((await run('update', id, less, '--verified')).answer.verified).toBe(true);
+  }
+  const event = await database
+    .db('events')
+    .where({ client_id: id, type: 'client.updated' })
+    .orderBy('id')
+    .first();
+  expect(event?.detail).toEqual({ members: ['default_max_age', 'scope'], verified: true });
+});
+
+test('update refuses what add refuses, and what would make strangers of everybody', async () => {
+  const given = { redirect_uris: ['https://a.example.com/'] };
+  const { answer: added } = await run('add', await file(given));
+  const id: string = added.client_id;
+  const before = await database.db('clients').where({ client_id: id }).first();
+  for (const [words, said] of [
+    [{ redirect_uris: ['http://a.example.com/'] }, 'redirect_uris[0] must be https'],
+    [{ ...given, subject_type: 'pairwise' }, 'the app would know nobody'],
+    [{ ...given, first_party: true }, 'first_party is said when'],
+    [{ ...given, colour: 'red' }, 'colour'],
+  ] as const) {
+    const refused = await run('update', id, await file(words));
+    expect([refused.code, refused.failed.join()]).toEqual([1, expect.stringContaining(said)]);
+  }
+  expect(await database.db('clients').where({ client_id: id }).first()).toEqual(before);
+  expect((await run('update', id)).code).toBe(2);
+  expect((await run('update', 'app_nobody', await file(given))).code).toBe(1);
+  const keyless = await file({ ...given, token_endpoint_auth_method: 'none' });
+  expect((await run('update', id, keyless)).answer).not.toHaveProperty('client_secret');
+  expect(
+    (await database.db('clients').where({ client_id: id }).first('secret_digest'))?.secret_digest,
+  ).toBeNull();
+  expect((await run('update', id, await file(given))).answer.client_secret).toMatch(/^[\w-]{43}$/);
+});
