@@ -31,6 +31,8 @@ export interface DoorEntry {
   readonly stranger?: number;
   /** Fields of a form, or members of a body, that would be taken from the owner. */
   readonly sent?: Readonly<Record<string, unknown>>;
+  /** A file is made and put on record, and no page shown. */
+  readonly file?: true;
   /** The form carries a file. */
   readonly upload?: true;
 }

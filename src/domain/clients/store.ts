@@ -48,7 +48,6 @@ export interface ClientChange {
   readonly logo?: null;
   readonly state?: Client['state'];
   readonly verified?: boolean;
-  readonly metadata?: ClientMetadata;
 }
 
 /** The client with this id. */
@@ -141,7 +140,6 @@ export async function update(
     previous_secret_until: change.previousSecretUntil,
     state: change.state,
     verified: change.verified,
-    metadata: change.metadata && JSON.stringify(change.metadata),
     updated_at: at,
     version: tx.raw('version + 1'),
   };
