@@ -77,9 +77,14 @@ async function claimsOf(ctx: KoaContextWithOIDC, schema: ProfileSchema): Promise
   if (!account || !client || !grant) return [];
   const scopes = grant.getOIDCScopeFiltered(requestParamOIDCScopes).split(' ');
   const declared = declaredOf(ctx);
-  const inScopes = claimsToApps(schema).filter(
-    ({ name, scope }) => scope !== undefined && scopes.includes(scope) && declared.includes(name),
-  );
+  const refused = grant.getRejectedOIDCClaims();
+  const needed = declared.filter(name => !refused.includes(name));
+  const inScopes =
+    needed.length === 0
+      ? []
+      : claimsToApps(schema).filter(
+          ({ name, scope }) => scope !== undefined && scopes.includes(scope) && needed.includes(name),
+        );
   const named = grant.getOIDCClaimsFiltered(requestParamClaims);
   const claims = [...new Set([...named, ...inScopes.map(({ name }) => name)])];
   if (claims.length === 0 || client['first_party'] === true) return claims;

@@ -220,6 +220,25 @@ test('what is not allowed is not asked for, and of an address no more than the c
   expect((await asked()).map(([name]) => name)).toEqual(['address']);
 });
 
+test('what an app declared as required is asked for where a scope stands for it, unless its person took just that away', async () => {
+  const club = await openRelyingParty(keyhold, {
+    scope: 'openid address',
+    purposes: ['delivery'],
+    required_claims: ['address'],
+  });
+  const toClub = async () => ada.goto(await club.authorizationUrl({ scope: 'openid address' }));
+  await toClub();
+  await ada.press('Allow');
+  expect([ada.page.heading, ada.page.buttons.includes('Skip')]).toEqual(['Postal address', false]);
+  await keyhold
+    .db('consents')
+    .where({ account_id: account, client_id: club.clientId })
+    .update({ refused_claims: ['address'] });
+  await toClub();
+  expect(ada.page.heading).toBe(AT_APP);
+  await club.close();
+});
+
 test('whoever did not just prove who they are is not asked for what needs that; one whose parent decides, for nothing that they would have to allow', async () => {
   const aged = () =>
     keyhold
