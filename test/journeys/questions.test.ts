@@ -21,6 +21,8 @@ let house: RelyingParty;
 let bar: RelyingParty;
 let tv: RelyingParty;
 let ada: Person;
+/** Apps of single tests. */
+const others: RelyingParty[] = [];
 let account: string;
 let count = 0;
 
@@ -53,9 +55,15 @@ beforeEach(async () => {
 });
 
 afterAll(async () => {
-  await Promise.all([house?.close(), bar?.close(), tv?.close()]);
+  await Promise.all([house, bar, tv, ...others].map(app => app?.close()));
   await keyhold?.close();
 });
+
+async function open(metadata: Readonly<Record<string, unknown>>): Promise<RelyingParty> {
+  const app = await openRelyingParty(keyhold, metadata);
+  others.push(app);
+  return app;
+}
 
 const claims = (...names: readonly string[]) =>
   JSON.stringify({ userinfo: Object.fromEntries(names.map(name => [name, null])) });
@@ -125,13 +133,12 @@ test('what was skipped is never asked again, by no app of that purpose, and the 
   expect((await house.userInfo(await house.exchange()))['gender']).toBeUndefined();
   await toHouse('gender');
   expect(ada.page.heading).toBe(AT_APP);
-  const other = await openRelyingParty(keyhold, { first_party: true });
+  const other = await open({ first_party: true });
   await ada.goto(await other.authorizationUrl({ claims: claims('gender') }));
   expect(ada.page.heading).toBe(AT_APP);
-  await other.close();
   await ada.goto(new URL('/account/profile', keyhold.origin));
   expect(ada.page.text).toMatch(/House asked for this on .+, and you skipped it\. It would be for:/);
-  const app = await openRelyingParty(keyhold, { scope: 'openid account:profile:read' });
+  const app = await open({ scope: 'openid account:profile:read' });
   const token = await accountToken(keyhold, ada, app, 'account:profile:read');
   const answer = await fetch(`${keyhold.origin}/api/me/profile`, {
     headers: { authorization: `Bearer ${token}` },
@@ -140,7 +147,6 @@ test('what was skipped is never asked again, by no app of that purpose, and the 
   expect(attributes.find(({ name }) => name === 'gender')?.skipped).toMatchObject({
     client_id: house.clientId,
   });
-  await app.close();
 });
 
 test('an answer that was taken away later is not asked for again', async () => {
@@ -221,7 +227,7 @@ test('what is not allowed is not asked for, and of an address no more than the c
 });
 
 test('what an app declared as required is asked for where a scope stands for it, unless its person took just that away', async () => {
-  const club = await openRelyingParty(keyhold, {
+  const club = await open({
     scope: 'openid address',
     purposes: ['delivery'],
     required_claims: ['address'],
@@ -236,7 +242,6 @@ test('what an app declared as required is asked for where a scope stands for it,
     .update({ refused_claims: ['address'] });
   await toClub();
   expect(ada.page.heading).toBe(AT_APP);
-  await club.close();
 });
 
 test('whoever did not just prove who they are is not asked for what needs that; one whose parent decides, for nothing that they would have to allow', async () => {
