@@ -20,7 +20,7 @@ export interface AppCommand extends Shell {
 
 export const COMMANDS_USAGE = `keyhold commands list [--open | --all] [--after ID]          what apps were told about people: what is stuck, by default
 keyhold commands retry ID                                    tell an app once more, from the start
-keyhold commands give-up ID                                  an app will not be told any more; whom it was about is forgotten
+keyhold commands give-up ID                                  an app will not be told any more; what it knows the person by is forgotten
 keyhold commands webhook-secret CLIENT_ID [--rotate]         the secret that an app checks webhooks with, or a new one`;
 
 const OPTIONS = {

@@ -46,7 +46,7 @@ export interface Telling {
   readonly reason: Reason;
   /** The subject as this app knows it (`subjectOf`); sealed, and gone as soon as nothing is left to be told. */
   readonly subject: string;
-  /** Whose history says so; left out where the account is on its way out. Gone with the subject. */
+  /** Whose history says so, for as long as the account is there; left out where it is on its way out. */
   readonly accountId?: string;
   /** What is true now, for `maintain`: claims by name. Whoever sends them puts on record that they left. */
   readonly claims?: Readonly<Record<string, unknown>>;

@@ -20,9 +20,10 @@ import {
 import {
   type Awaited,
   beginAnew,
-  blankAccount,
   findByCallback,
   findCommand,
+  forgetAccount,
+  forgetSubject,
   insertCommands,
   listByReason,
   listCommands,
@@ -183,7 +184,7 @@ export async function retryCommand(
   return began;
 }
 
-/** Says that an app will not be told any more; whom it was about is forgotten. */
+/** Says that an app will not be told any more; by what it knows the person is forgotten. */
 export async function giveUpCommand(work: Work, id: string): Promise<Command> {
   const before = (await findCommand(work.tx, id)) ?? refuseMissing(id);
   if (!before.tellable)
@@ -191,7 +192,7 @@ export async function giveUpCommand(work: Work, id: string): Promise<Command> {
   const outcome = { state: 'unreachable', answer: 'given_up' } as const;
   const settled = await settle(work.tx, id, [before.state], outcome, work.at);
   if (!settled) throw new Refusal('conflict', 'command_is_over', `${id} has just been answered.`);
-  await blankAccount(work.tx, { id });
+  await forgetSubject(work.tx, id);
   recordOf(work, 'command.given_up', settled, {});
   wakeWhoWaits(work, settled);
   return { ...settled, tellable: false };
@@ -202,7 +203,7 @@ export async function giveUpCommand(work: Work, id: string): Promise<Command> {
  * an app has to delete, or is asked afterwards.
  */
 export async function forget(work: Work, accountId: string): Promise<void> {
-  await blankAccount(work.tx, { accountId, at: work.at });
+  await forgetAccount(work.tx, accountId, work.at);
 }
 
 /** Why what an app says later is not taken. */

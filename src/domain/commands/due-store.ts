@@ -133,10 +133,10 @@ export async function listOverdue(
   return rows;
 }
 
-/** Forgets, of up to `limit` commands that ended before, whom they were about; says how many. */
+/** Forgets, of up to `limit` commands that ended before, by what apps know the person; says how many. */
 export async function forgetEnded(tx: Tx, before: Date, limit: number): Promise<number> {
   const { rowCount } = await tx.raw<{ rowCount: number }>(
-    `UPDATE commands SET sealed = NULL, account_id = NULL WHERE id IN (
+    `UPDATE commands SET sealed = NULL WHERE id IN (
        SELECT id FROM commands WHERE ended_at < ? AND sealed IS NOT NULL ORDER BY ended_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
     [before, limit],
   );

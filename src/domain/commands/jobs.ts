@@ -287,7 +287,7 @@ const goOn = (db: Db) =>
 const TELLABLE_MS = 30 * DAY;
 const KEPT_MS = 1_460 * DAY;
 
-/** Forgets, a month after a command ended, whom it was about; and the command itself after four years. */
+/** Forgets, a month after a command ended, by what the app knows the person; and the command itself after four years. */
 export function sweepCommands(db: Db): JobDefinition {
   const before = (work: Work, ms: number) => new Date(work.at.getTime() - ms);
   const forget = () =>

@@ -138,7 +138,7 @@ export interface Outcome {
   readonly answer: string;
   readonly accountState?: AccountState | undefined;
   readonly note?: string | undefined;
-  /** Nothing could be told any more, so it is forgotten whom it was about. */
+  /** Nothing could be told any more, so what the app knows the person by is forgotten. */
   readonly forgets?: boolean;
 }
 
@@ -148,7 +148,6 @@ export interface Settled extends Command {
 }
 
 interface SettledRow extends CommandRow {
-  readonly was_account: string | null;
   readonly wakes: string | null;
 }
 
@@ -161,14 +160,11 @@ export async function settle(
   at: Date,
 ): Promise<Settled | undefined> {
   const { rows } = await tx.raw<{ rows: SettledRow[] }>(
-    `WITH was AS MATERIALIZED (
-       SELECT id AS was_id, account_id AS was_account FROM commands WHERE id = :id AND state = ANY (:from) FOR UPDATE)
-     UPDATE commands c SET state = :state, channel = coalesce(:channel, channel), answer = :answer,
+    `UPDATE commands SET state = :state, channel = coalesce(:channel, channel), answer = :answer,
        account_state = :accountState, note = :note,
        ended_at = CASE WHEN :state = 'accepted' THEN NULL ELSE CAST(:at AS timestamptz) END,
-       sealed = CASE WHEN :forgets THEN NULL ELSE sealed END,
-       account_id = CASE WHEN :forgets THEN NULL ELSE account_id END
-     FROM was WHERE c.id = was.was_id RETURNING ${COLUMNS}, was_account, wakes`,
+       sealed = CASE WHEN :forgets THEN NULL ELSE sealed END
+     WHERE id = :id AND state = ANY (:from) RETURNING ${COLUMNS}, wakes`,
     {
       id,
       from: [...from],
@@ -182,14 +178,10 @@ export async function settle(
     },
   );
   const [row] = rows;
-  return row && settledOf(row);
+  return row && { ...present(row), wakes: row.wakes ?? undefined };
 }
 
 const isOver = (state: CommandState) => state === 'confirmed' || state === 'kept' || state === 'received';
-
-function settledOf(row: SettledRow): Settled {
-  return { ...present(row), accountId: row.was_account ?? undefined, wakes: row.wakes ?? undefined };
-}
 
 /** How a command begins anew. */
 export interface Anew {
@@ -218,18 +210,16 @@ export async function beginAnew(
   return rows[0] && present(rows[0]);
 }
 
+/** Forgets by what the app knows whom a command is about: it cannot be told any more. */
+export async function forgetSubject(tx: Tx, id: string): Promise<void> {
+  await tx('commands').where({ id }).update({ sealed: null });
+}
+
 /**
- * Forgets whom one command, or all about an account, were about. Those about an account that apps have to delete, or are asked
- * about, keep what the app knows it by until they are told; the other open ones end.
+ * Forgets which account commands were about. Those that apps have to delete, or are asked about, keep what the app knows it by
+ * until they are told; the other open ones end.
  */
-export async function blankAccount(
-  tx: Tx,
-  of: { readonly id: string } | { readonly accountId: string; readonly at: Date },
-): Promise<void> {
-  if ('id' in of) {
-    await tx('commands').where({ id: of.id }).update({ sealed: null, account_id: null });
-    return;
-  }
+export async function forgetAccount(tx: Tx, accountId: string, at: Date): Promise<void> {
   await tx.raw(
     `UPDATE commands SET account_id = NULL,
        sealed = CASE WHEN command IN ('delete', 'audit') THEN sealed END,
@@ -237,7 +227,7 @@ export async function blankAccount(
        answer = CASE WHEN ${OPEN} AND command NOT IN ('delete', 'audit') THEN 'overtaken' ELSE answer END,
        ended_at = CASE WHEN ${OPEN} AND command NOT IN ('delete', 'audit') THEN CAST(:at AS timestamptz) ELSE ended_at END
      WHERE account_id = :accountId`,
-    of,
+    { accountId, at },
   );
 }
 

@@ -76,7 +76,7 @@ test('an operator has an app told anew for as long as is set, or gives it up', a
   expect((await run('give-up', id)).answer).toMatchObject({ state: 'unreachable', answer: 'given_up' });
   expect(await run('retry', id)).toMatchObject({ code: 1, failed: expect.stringContaining('nothing left') });
   const row = await database.db('commands').where({ id }).first();
-  expect([row.sealed, row.account_id]).toEqual([null, null]);
+  expect(row.sealed).toBeNull();
   expect(await run('give-up', uuidv7())).toMatchObject({
     code: 1,
     failed: expect.stringContaining('no command'),
