@@ -242,13 +242,13 @@ export interface LiveConsent extends ConsentState {
   readonly lasts: string | undefined;
 }
 
-/** The apps that somebody lets have something, by name; or one of them. */
+/** The apps that somebody lets have something, by name, 500 at most: one of them, or a stretch of them after one. */
 export function listLiveConsents(
   db: Db,
   accountId: string,
-  clientId?: string,
+  stretch: store.LiveStretch = {},
 ): Promise<readonly LiveConsent[]> {
-  return store.listLive(db, accountId, clientId);
+  return store.listLive(db, accountId, stretch);
 }
 
 /** What happened about one app, newest first; `before` is the `nr` of the last one read. */

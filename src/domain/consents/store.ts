@@ -205,11 +205,26 @@ export const LIVE = `SELECT ${STATE.map(column => `c.${column}`).join(', ')},
     c.client_id, n.name, n.has_logo, n.consent_lasts
   FROM consents c JOIN client_names n ON n.client_id = c.client_id
   WHERE c.account_id = :accountId AND (CAST(:clientId AS text) IS NULL OR c.client_id = CAST(:clientId AS text))
-    AND (c.valid_until IS NULL OR c.valid_until > now()) ORDER BY n.name, c.client_id LIMIT ${MOST}`;
+    AND (c.valid_until IS NULL OR c.valid_until > now())
+    AND (CAST(:after AS text) IS NULL OR (n.name, c.client_id) > (
+      coalesce((SELECT a.name FROM client_names a WHERE a.client_id = CAST(:after AS text)), ''), CAST(:after AS text)))
+  ORDER BY n.name, c.client_id LIMIT :limit`;
 
-/** What somebody allows whom now, by the apps' names: of all apps, or of one. */
-export async function listLive(db: Db, accountId: string, clientId?: string) {
-  const { rows } = await db.raw<{ rows: LiveRow[] }>(LIVE, { accountId, clientId: clientId ?? null });
+/** Which of the apps that somebody allows something: one, or as many as these after one. */
+export interface LiveStretch {
+  readonly clientId?: string | undefined;
+  readonly after?: string | undefined;
+  readonly limit?: number | undefined;
+}
+
+/** What somebody allows whom now, by the apps' names. */
+export async function listLive(
+  db: Db,
+  accountId: string,
+  { clientId, after, limit = MOST }: LiveStretch = {},
+) {
+  const named = { accountId, clientId: clientId ?? null, after: after ?? null, limit: Math.min(limit, MOST) };
+  const { rows } = await db.raw<{ rows: LiveRow[] }>(LIVE, named);
   return rows.map(row => ({
     ...stateOf(row),
     clientId: row.client_id,

@@ -41,7 +41,8 @@ beforeAll(async () => {
 afterAll(() => database?.close());
 
 test.each([
-  ['what somebody allows', LIVE, { clientId: null }],
+  ['what somebody allows', LIVE, { clientId: null, after: null, limit: 51 }],
+  ['what they allow after an app', LIVE, { clientId: null, after: 'app_7', limit: 51 }],
   ['what they answered about one app', LATEST, { clientId: 'app', before: 1_000, limit: 21 }],
   ['when they used which app', USES_BY_APP, { clientId: null }],
 ])('%s is read by an index, and no table of everybody from end to end', async (_what, sql, named) => {

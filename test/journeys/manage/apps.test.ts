@@ -7,6 +7,7 @@ import {
   giveConsent,
   listConsentEvents,
 } from '../../../src/domain/consents/consents.js';
+import { listConnected } from '../../../src/journeys/manage/apps/listing.js';
 import { openWork } from '../../../src/platform/storage/work.js';
 import { accountToken } from '../../support/account-api.js';
 import { until } from '../../support/jobs.js';
@@ -290,4 +291,43 @@ test('an app takes back for its person, and never allows: no claim, no later end
   expect((await ask('DELETE', path, token)).status).toBe(204);
   expect((await ask('DELETE', path, token)).status).toBe(404);
   expect(await standing()).toBeUndefined();
+});
+
+test('however many apps there are, each stands on one page, in order, and the app that asks gets the same', async () => {
+  const many = Array.from({ length: 53 }, (_, at) => `app_many_${String(at).padStart(2, '0')}`);
+  const created_at = new Date();
+  await keyhold.db('clients').insert(
+    many.map((client_id, at) => ({
+      client_id,
+      metadata: { client_name: `Many ${at % 3}` },
+      created_at,
+      updated_at: created_at,
+    })),
+  );
+  for (const clientId of many)
+    await openWork(keyhold.db, { kind: 'person', id: accountId }, work =>
+      giveConsent(work, {
+        accountId,
+        clientId,
+        scopes: ['openid'],
+        claims: [],
+        refusedScopes: [],
+        refusedClaims: [],
+        language: 'en',
+      }),
+    );
+  const seen: string[] = [];
+  let after: string | undefined;
+  do {
+    const page = await listConnected(keyhold, accountId, { after, limit: 20 });
+    expect(page.apps.length).toBeLessThanOrEqual(20);
+    seen.push(...page.apps.map(({ clientId }) => clientId));
+    after = page.next;
+  } while (after !== undefined);
+  const all = await listConnected(keyhold, accountId, { limit: 500 });
+  expect(seen).toEqual(all.apps.map(({ clientId }) => clientId));
+  expect(new Set(seen).size).toBe(seen.length);
+  expect(seen).toEqual(expect.arrayContaining(many));
+  await keyhold.db('consents').where('client_id', 'like', 'app_many_%').delete();
+  await keyhold.db('clients').where('client_id', 'like', 'app_many_%').delete();
 });

@@ -581,6 +581,8 @@ export const pageSamples = {
       unused: [connectedApp],
       unusedDays: 180,
       house: [{ name: 'Photo Album', used: at }],
+      nextUrl: '/account/apps?after=shop',
+      firstUrl: '/account/apps',
     },
     empty: { ...frame, apps: [], unused: [], unusedDays: 180, house: [] },
   },
@@ -598,6 +600,7 @@ export const pageSamples = {
         groups: [
           { ask: { value: 'scope:profile', word: 'profile' }, choices: [aChoice], folded: true },
           { choices: [{ ...aChoice, allowed: false }], folded: false },
+          { uses: true, choices: [{ ...aChoice, claim: 'use:comfort' }], folded: false },
         ],
         others: [{ value: 'scope:openid', word: 'openid' }],
         days: [30, 90, 365],

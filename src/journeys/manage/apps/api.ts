@@ -69,13 +69,20 @@ export const APPS_OPERATIONS: readonly ApiOperation[] = [
     scope: 'account:consents:read',
     summary:
       'The apps that the person lets in, with what each may have; and those of the organisation itself.',
+    query: z.strictObject({
+      /** The `next` of the page before. */
+      after: z.string().min(1).max(255).exactOptional(),
+      limit: z.coerce.number().int().min(1).max(100).exactOptional(),
+    }),
     answer: z.strictObject({
       apps: z.array(listedSchema),
+      next: z.string().optional(),
       house: z.array(z.strictObject({ client_id: z.string(), name: z.string(), last_used: time })),
     }),
-    run: async ({ parts, me }) => {
-      const { apps, house } = await listConnected(parts, me.accountId);
+    run: async ({ parts, me, query }) => {
+      const { apps, house, next } = await listConnected(parts, me.accountId, query);
       return {
+        ...(next !== undefined && { next }),
         apps: apps.map(app => ({ ...written(app, app.used), last_told: iso(app.got), unused: app.unused })),
         house: house.map(({ clientId, name, usedAt }) => ({
           client_id: clientId,

@@ -24,20 +24,35 @@ export interface ConnectedApp extends LiveConsent {
 export interface Connected {
   readonly apps: readonly ConnectedApp[];
   readonly house: readonly UsedApp[];
+  /** The app that the next page begins after; undefined at the end. */
+  readonly next: string | undefined;
 }
 
-/** The apps of an account, by name. */
-export async function listConnected({ db }: Pick<Parts, 'db'>, accountId: string): Promise<Connected> {
-  const [live, knowing, uses] = await Promise.all([
-    listLiveConsents(db, accountId),
+/** So many apps are listed at once. */
+export const APPS_PER_PAGE = 50;
+
+/** The apps of an account, by name, a page at a time; those of the organisation stand on the first. */
+export async function listConnected(
+  { db }: Pick<Parts, 'db'>,
+  accountId: string,
+  { after, limit = APPS_PER_PAGE }: { readonly after?: string | undefined; readonly limit?: number } = {},
+): Promise<Connected> {
+  const [found, knowing, uses] = await Promise.all([
+    listLiveConsents(db, accountId, { after, limit: limit + 1 }),
     listKnowing({ db }, accountId),
     lastUsesByApp(db, accountId),
   ]);
   const used = new Map(uses.map(({ clientId, usedAt }) => [clientId, usedAt]));
   const got = new Map(knowing.map(({ clientId, last }) => [clientId, last]));
+  const live = found.slice(0, limit);
   const apps = live.map(app => connected(app, used.get(app.clientId), got.get(app.clientId)));
   const asked = new Set(live.map(({ clientId }) => clientId));
-  return { apps, house: uses.filter(({ clientId, firstParty }) => firstParty && !asked.has(clientId)) };
+  const ours = uses.filter(({ clientId, firstParty }) => firstParty && !asked.has(clientId));
+  return {
+    apps,
+    house: after === undefined ? ours : [],
+    next: found.length > limit ? live.at(-1)?.clientId : undefined,
+  };
 }
 
 function connected(app: LiveConsent, used: Date | undefined, got: Date | undefined): ConnectedApp {
@@ -64,7 +79,7 @@ export async function findOneApp(
   { clientId, before }: { readonly clientId: string; readonly before?: number | undefined },
 ): Promise<OneApp | undefined> {
   const [[app], uses, read] = await Promise.all([
-    listLiveConsents(db, accountId, clientId),
+    listLiveConsents(db, accountId, { clientId }),
     lastUsesByApp(db, accountId, clientId),
     listLatestConsentEvents(db, accountId, { clientId, before, limit: PER_PAGE + 1 }),
   ]);

@@ -24,6 +24,9 @@ export interface ConnectedAppsPage extends AccountFrame {
   /** Of these, those of which nothing was heard for long. */
   readonly unused: readonly ShownConnected[];
   readonly unusedDays: number;
+  /** The apps after these, and back to the first ones, where these are not. */
+  readonly nextUrl?: string;
+  readonly firstUrl?: string;
   /** Of the organisation itself. */
   readonly house: readonly (AppBadge & { readonly used: Date })[];
 }

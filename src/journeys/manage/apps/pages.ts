@@ -35,7 +35,9 @@ function badgeOf({ clientId, name, hasLogo }: Pick<LiveConsent, 'clientId' | 'na
 }
 
 async function showApps(call: AccountCall): Promise<void> {
-  const { apps, house } = await listConnected(call.parts, call.me.accountId);
+  const { after } = call.ctx.query;
+  const page = typeof after === 'string' && after.length <= 255 ? { after } : {};
+  const { apps, house, next } = await listConnected(call.parts, call.me.accountId, page);
   const done = doneHere(call, DONE);
   const shown = apps.map(app => ({ unused: app.unused, app: shownConnected(call, app) }));
   showAccount(call, 'account/apps', {
@@ -44,6 +46,8 @@ async function showApps(call: AccountCall): Promise<void> {
     unused: shown.filter(({ unused }) => unused).map(({ app }) => app),
     unusedDays: UNUSED_DAYS,
     house: house.map(app => ({ ...badgeOf(app), used: app.usedAt })),
+    ...(next !== undefined && { nextUrl: `${PATH}?${new URLSearchParams({ after: next })}` }),
+    ...('after' in page && { firstUrl: PATH }),
   });
 }
 

@@ -21,6 +21,8 @@ const eventSchema = z.strictObject({
   device: z.string().optional(),
   country: z.string().optional(),
   network_address: z.string().optional(),
+  /** The attributes of the profile that it is about, by name. */
+  attributes: z.array(z.string()).optional(),
   /** Attributes that staff saw unmasked, and their codes for themselves and the case. */
   seen: z.array(z.string()).optional(),
   team: z.string().optional(),
