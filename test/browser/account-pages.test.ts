@@ -27,7 +27,7 @@ const shown = ACCOUNT_PAGES.filter(
     method === 'GET' &&
     DOORS[`GET ${path}`]?.owner === 200 &&
     /* Files, and what a script asks for. */
-    !/\.\w+$|\/state$/.test(path) &&
+    !/\.\w+$|\/(?:state|file)$/.test(path) &&
     !path.includes('/test/'),
 ).map(({ path }) => path);
 

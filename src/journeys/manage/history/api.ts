@@ -22,7 +22,7 @@ const eventSchema = z.strictObject({
   country: z.string().optional(),
   network_address: z.string().optional(),
   /** The attributes of the profile that it is about, by name. */
-  attributes: z.array(z.string()).optional(),
+  attributes: z.array(z.string()).readonly().optional(),
   /** Attributes that staff saw unmasked, and their codes for themselves and the case. */
   seen: z.array(z.string()).optional(),
   team: z.string().optional(),
