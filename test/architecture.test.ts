@@ -18,6 +18,8 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   sharp: /^platform\/pictures\.ts/,
   '@fastify/busboy': /^platform\/web\/upload\.ts/,
   'jsonc-parser': /^domain\/profiles\/schema\.ts/,
+  yazl: /^journeys\/privacy\/zip\.ts/,
+  yauzl: /^journeys\/privacy\/unpack\.ts/,
   'mmdb-lib': /^platform\/places\.ts/,
   'libphonenumber-js/min': /^domain\/contacts\//,
   'prom-client': /^platform\/telemetry\/metrics\.ts/,

@@ -68,6 +68,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   consent_orphans: 'test/domain/consent-limitation.test.ts',
   events: 'test/domain/audit/forgetting.test.ts',
   export_files: 'test/journeys/privacy/exports.test.ts',
+  imports: 'test/journeys/privacy/import.test.ts',
   export_pieces: 'test/journeys/privacy/exports.test.ts',
   exports: 'test/journeys/privacy/exports.test.ts',
   mailbox: 'test/platform/mail.test.ts',

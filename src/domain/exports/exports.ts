@@ -36,6 +36,7 @@ export {
   type Reached,
 } from './export.js';
 export { exportExports } from './exported.js';
+export { dropImport, keepImport, openImport } from './imports.js';
 export { sweepExports } from './jobs.js';
 export { type ExportKey, forgetExports, listResting } from './store.js';
 

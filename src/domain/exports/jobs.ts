@@ -2,6 +2,7 @@ import type { JobDefinition } from '../../platform/jobs/jobs.js';
 import type { Db } from '../../platform/storage/db.js';
 import { openWork } from '../../platform/storage/work.js';
 import { RECORD_DAYS } from './export.js';
+import { removeImports } from './imports.js';
 import * as store from './store.js';
 
 const DAY = 86_400_000;
@@ -23,6 +24,7 @@ export function sweepExports(db: Db, { clock = () => new Date() }: ExportSweep =
         while (!signal.aborted && (await some()) === BATCH);
       };
       await all(() => endOver(db, at));
+      await all(() => removeImports(db, at, BATCH));
       await all(() => store.removePieces(db, BATCH));
       await all(() => store.removeFiles(db, BATCH));
       await all(() => store.removeRecords(db, new Date(at.getTime() - RECORD_DAYS * DAY), BATCH));

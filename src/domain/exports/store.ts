@@ -269,5 +269,5 @@ export async function removeRecords(db: Db, before: Date, limit: number): Promis
 
 /** Removes for good, a batch at a time: the copies that somebody asked for. */
 export function forgetExports(tx: Tx, accountId: string, most: number): Promise<number> {
-  return removeRows(tx, ['export_pieces', 'export_files', 'exports'], accountId, most);
+  return removeRows(tx, ['imports', 'export_pieces', 'export_files', 'exports'], accountId, most);
 }

@@ -33,6 +33,8 @@ export interface Asking {
   readonly values: Readonly<Record<string, unknown>>;
   /** They have just proved anew that it is them. */
   readonly fresh: boolean;
+  /** They brought it from elsewhere. */
+  readonly source?: 'person' | 'imported';
 }
 
 /** What became of one attribute. */
@@ -72,7 +74,7 @@ export async function changeProfile(work: Work, rules: Rules, asking: Asking): P
 export async function changePicture(
   work: Work,
   rules: Rules,
-  asking: Pick<Asking, 'accountId' | 'fresh'> & {
+  asking: Pick<Asking, 'accountId' | 'fresh' | 'source'> & {
     readonly attribute: KeptAttribute;
     readonly path: string | undefined;
   },
@@ -104,7 +106,7 @@ function readGiven(schema: ProfileSchema, { values }: Asking, at: Date) {
 async function takeChanges(
   work: Work,
   rules: Rules,
-  { accountId, fresh }: Pick<Asking, 'accountId' | 'fresh'>,
+  { accountId, fresh, source = 'person' }: Pick<Asking, 'accountId' | 'fresh' | 'source'>,
   given: Given,
 ): Promise<ChangeOutcome> {
   await hold(work, accountId);
@@ -134,11 +136,12 @@ async function takeChanges(
       value,
       current: values.get(attribute.name),
       first: was ? isFirst(was) : false,
+      source,
     };
     changes.push(await takeOne(work, rules, one));
   }
   const made = changes.filter(({ became }) => became === 'changed').map(({ attribute }) => attribute);
-  await noteChanged(work, accountId, made);
+  await noteChanged(work, accountId, made, source);
   const same = names.filter(name => !different.some(([attribute]) => attribute.name === name));
   /* Given once more, it is kept for its time from now on. */
   const again = same.filter(name => values.has(name) && isLimitedInTime(rules.schema, name));
@@ -196,10 +199,11 @@ interface One {
   readonly current: KeptValue | undefined;
   /** It is given for the first time. */
   readonly first: boolean;
+  readonly source: 'person' | 'imported';
 }
 
 async function takeOne(work: Work, { keyring }: Rules, one: One): Promise<Became> {
-  const { accountId, attribute, value, current, first } = one;
+  const { accountId, attribute, value, current, first, source } = one;
   const { limits, name } = attribute;
   const id = uuidv7();
   const state = stateOf(limits, first);
@@ -228,7 +232,7 @@ async function takeOne(work: Work, { keyring }: Rules, one: One): Promise<Became
     work.record({ type: 'profile.change_asked', accountId, detail: { attribute: name, change: id, state } });
     return { attribute: name, became: state, changeId: id, ...(effective && { until: effective }) };
   }
-  await put(work, accountId, name, value, 'person');
+  await put(work, accountId, name, value, source);
   return { attribute: name, became: 'changed', ...(undo && { until: undo, changeId: id }) };
 }
 

@@ -80,6 +80,7 @@ export {
   ADDRESS_PARTS,
   addressLines,
   readValue,
+  sameValue,
   timeZones,
   type Value,
   type ValueProblem,

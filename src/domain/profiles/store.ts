@@ -3,7 +3,7 @@ import { removeRows } from '../../platform/storage/removing.js';
 import type { Attribute } from './attribute.js';
 
 /** Where a value came from. */
-export type ProfileSource = 'person' | 'operator' | 'import';
+export type ProfileSource = 'person' | 'operator' | 'import' | 'imported';
 
 /** A value with where it came from and since when it is so. */
 export interface KeptValue {

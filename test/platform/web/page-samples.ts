@@ -254,6 +254,56 @@ export const pageSamples = {
       copy: { askUrl: '/account/data/copy', current: [], earlier: [] },
     },
   },
+  'account/import': {
+    usual: { ...frame, megabytes: 8 },
+    brought: {
+      ...frame,
+      megabytes: 8,
+      problem: 'blocked',
+      brought: {
+        issuer: 'https://id.example.com',
+        madeAt: at,
+        offers: [
+          {
+            name: 'nickname',
+            label: 'Nickname',
+            now: { lines: ['Ada'] },
+            next: { lines: ['Countess'] },
+            isPicture: false,
+          },
+          {
+            name: 'picture',
+            label: 'Picture',
+            now: { lines: [], picture: '/pictures/x' },
+            next: { lines: [] },
+            isPicture: true,
+          },
+        ],
+        same: ['Name'],
+        refused: ['Shoe size', 'Gender'],
+        emails: [longEmail],
+        phones: ['+49 30 123456'],
+        topics: ['News'],
+        consents: 2,
+      },
+    },
+    nothing: {
+      ...frame,
+      megabytes: 8,
+      brought: {
+        issuer: 'https://id.example.com',
+        madeAt: at,
+        offers: [],
+        same: [],
+        refused: [],
+        emails: [],
+        phones: [],
+        topics: [],
+        consents: 0,
+      },
+    },
+    wrong: { ...frame, megabytes: 8, problem: 'altered' },
+  },
   'export/cover': {
     access: {
       scope: 'access',

@@ -29,7 +29,7 @@ const entrySchema = z.strictObject({
   label: z.string(),
   type: z.string(),
   value: value.optional(),
-  source: z.enum(['person', 'operator', 'import']).optional(),
+  source: z.enum(['person', 'operator', 'import', 'imported']).optional(),
   since: time.optional(),
   /** Absent: as long as the account exists. */
   until: time.optional(),

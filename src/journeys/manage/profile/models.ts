@@ -57,7 +57,7 @@ export interface ShownEntry {
   readonly label: string;
   readonly value?: ShownValue;
   readonly since?: Date;
-  readonly source?: 'person' | 'operator' | 'import';
+  readonly source?: 'person' | 'operator' | 'import' | 'imported';
   /** Absent: as long as the account exists. */
   readonly until?: Date;
   readonly purpose: string;

@@ -1,5 +1,6 @@
 import type { CopyPages, CopySection } from '../copies/models.js';
 import type { AccountFrame } from '../door.js';
+import type { ImportPages } from '../imports/models.js';
 
 /** `/account/data`: what somebody may do with all that is held about them, one section for each. */
 export interface YourDataPage extends AccountFrame {
@@ -9,6 +10,6 @@ export interface YourDataPage extends AccountFrame {
 }
 
 /** The pages of this topic. */
-export interface YourDataPages extends CopyPages {
+export interface YourDataPages extends CopyPages, ImportPages {
   readonly 'account/data': YourDataPage;
 }

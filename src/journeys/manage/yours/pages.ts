@@ -1,5 +1,6 @@
 import { COPY_PAGES, copySection } from '../copies/pages.js';
 import { type AccountCall, type AccountPage, showAccount } from '../door.js';
+import { IMPORT_PAGES } from '../imports/pages.js';
 
 /** Where somebody is told what they may do with all that is held about them. */
 export const YOUR_DATA = '/account/data';
@@ -8,6 +9,7 @@ export const YOUR_DATA = '/account/data';
 export const YOUR_DATA_PAGES: readonly AccountPage[] = [
   { method: 'GET', path: YOUR_DATA, nav: 'data', run: showYourData },
   ...COPY_PAGES,
+  ...IMPORT_PAGES,
 ];
 
 /** Seconds after which the page is loaded anew while something is made. */
