@@ -3,7 +3,7 @@ import pg from 'pg';
 import { openStatementPool } from '../../src/platform/storage/db.js';
 import { personAt, signIn, signUp } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
-import { openRelyingParty } from '../support/relying-party.js';
+import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
 import { postScript, postStep, signUpWithPasskey, toRecoveryCredential } from '../support/steps.js';
 import { GOOD_PASSWORD } from '../support/walk.js';
 import type { Rig } from './rig.js';
@@ -42,6 +42,23 @@ export async function hearStatements(act: () => Promise<unknown>): Promise<Heard
   return { named, others };
 }
 
+/* "May I, now, for this purpose?" */
+async function mayUse({ origin }: TestKeyhold, { client }: RelyingParty, sub: string): Promise<void> {
+  const answer = await fetch(`${origin}/access/v1/evaluation`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      authorization: `Basic ${btoa(`${client.client_id}:${client.client_secret}`)}`,
+    },
+    body: JSON.stringify({
+      subject: { type: 'user', id: sub },
+      action: { name: 'use' },
+      resource: { type: 'purpose', id: 'account' },
+    }),
+  });
+  if (answer.status !== 200) throw new Error(await answer.text());
+}
+
 /** Signs up, in, on and out, recovers, chooses, lets a device in and pushes a request: what happens all day. */
 export async function liveADay(keyhold: TestKeyhold): Promise<void> {
   const app = await openRelyingParty(keyhold, {
@@ -57,6 +74,7 @@ export async function liveADay(keyhold: TestKeyhold): Promise<void> {
   const tokens = await app.refresh((await app.exchange()).refresh_token ?? '');
   await app.userInfo(tokens);
   await app.introspect(tokens.access_token);
+  await mayUse(keyhold, app, String(tokens.claims()?.sub));
   await app.revoke(tokens.access_token);
   const { searchParams } = await app.authorizationUrl();
   await person.goto(await openid.buildAuthorizationUrlWithPAR(app.configuration, searchParams));

@@ -203,6 +203,26 @@ test('an app of the house is given what rests on anything but consent, and asks 
   expect(detailsOf(await house.exchange())).toEqual(only('account', 'comfort'));
 });
 
+test('a device asks for them too', async () => {
+  const device_grant = 'urn:ietf:params:oauth:grant-type:device_code';
+  const tv = await openRelyingParty(keyhold, {
+    ...DECLARED,
+    grant_types: [device_grant, 'authorization_code'],
+  });
+  const device = await openid.initiateDeviceAuthorization(tv.configuration, {
+    scope: 'openid email',
+    authorization_details: uses('account', 'comfort'),
+  });
+  await ada.goto(device.verification_uri_complete ?? '');
+  await ada.press('Continue');
+  await ada.press('Yes, this is my device');
+  ada.tick(offeredUses()[0] ?? '');
+  await ada.press('Allow');
+  const tokens = await openid.pollDeviceAuthorizationGrant(tv.configuration, { ...device, interval: 0.01 });
+  expect(detailsOf(tokens)).toEqual(only('account', 'comfort'));
+  await tv.close();
+});
+
 test('asking costs no statement more, and discovery names the type', async () => {
   await refused('comfort');
   const trips = async (url: URL) => (await keyhold.trips.during(() => ada.goto(url))).length;
