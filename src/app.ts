@@ -220,8 +220,8 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     url: config.databaseUrl,
     log,
     jobs: jobsOf(config, base, log, () => current.provider),
-    /* Several processes on one machine share its jobs. */
-    concurrency: Math.max(1, Math.ceil(4 / config.workers)),
+    /* Several processes on one machine share its jobs; while apps are told, one more is left for everything else. */
+    concurrency: Math.max(2, Math.ceil(4 / config.workers)),
     observe: observeJobs(telemetry),
   });
   watchQueues(telemetry, base, jobs);
