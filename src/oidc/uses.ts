@@ -1,5 +1,6 @@
 import { type AuthorizationDetail, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { z } from 'zod';
+import { isHeldBack } from '../domain/accounts/accounts.js';
 import type { ProfileSchema } from '../domain/profiles/profiles.js';
 import { type DecidingClient, declares } from './decision.js';
 import { requestScope } from './request-scope.js';
@@ -82,9 +83,12 @@ export function openDataUse({ purposes }: Pick<ProfileSchema, 'purposes'>): Data
     },
     allowed: async (details, { accountId }, client) => {
       if (!Array.isArray(details) || accountId === undefined) return undefined;
-      const consent = await requestScope().consent(accountId, String(client['clientId']));
+      const scope = requestScope();
+      const consent = await scope.consent(accountId, String(client['clientId']));
+      const restriction = (await scope.account(accountId))?.restriction;
       const may = (purpose: string) =>
         mayAskFor(client, purpose) &&
+        !isHeldBack(restriction, { purpose }) &&
         (asksNobody(client, purpose) || (consent?.uses.includes(purpose) ?? false));
       const left = (details as readonly AuthorizationDetail[])
         .map(detail => ({ ...detail, purposes: purposesIn([detail]).filter(may) }))

@@ -383,7 +383,7 @@ async function hold(run: Run): Promise<void> {
 
 /** What a token that once was for all uses says about them now. */
 async function leftFor(consent: ConsentSnapshot | undefined, clientId: string, accountId: string) {
-  const scope = { consent: async () => consent } as unknown as RequestScope;
+  const scope = { consent: async () => consent, account: async () => undefined } as unknown as RequestScope;
   const client = { clientId, purposes: USES, verified: true };
   const details = [{ type: 'data_use', purposes: USES }];
   const left = await withinScope(scope, () => openDataUse(schema).allowed(details, { accountId }, client));

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { decodeJwt } from 'jose';
 import * as openid from 'openid-client';
+import { restrictAccount } from '../../src/domain/accounts/accounts.js';
 import {
   changeConsent,
   findConsent,
@@ -140,7 +141,7 @@ test('a pushed request for an API brings them in its JWT access token, and a tok
   ).rejects.toMatchObject({ error: 'invalid_authorization_details' });
 });
 
-test('the next refresh, and introspection at once, are without what was taken back or reworded', async () => {
+test('the next refresh, and introspection at once, are without what was taken back, restricted or reworded', async () => {
   await ada.goto(await asking(uses('comfort', 'presence')));
   for (const label of offeredUses()) ada.tick(label);
   await ada.press('Allow');
@@ -154,6 +155,12 @@ test('the next refresh, and introspection at once, are without what was taken ba
   expect(detailsOf(await shop.introspect(tokens.access_token))).toEqual(only('presence'));
   const next = await shop.refresh(tokens.refresh_token ?? '');
   expect(detailsOf(next)).toEqual(only('presence'));
+  const restrict = (restriction: Parameters<typeof restrictAccount>[2]) =>
+    openWork(keyhold.db, { kind: 'operator' }, work => restrictAccount(work, accountId, restriction));
+  await restrict({ all: false, purposes: ['presence'], attributes: [] });
+  expect(detailsOf(await shop.introspect(next.access_token))).toBeUndefined();
+  await restrict(undefined);
+  expect(detailsOf(await shop.introspect(next.access_token))).toEqual(only('presence'));
   const from = (to: number) => keyhold.db('purposes').where('id', 'presence').update({ counts_from: to });
   const [{ counts_from: before }] = await keyhold
     .db('purposes')
