@@ -37,6 +37,8 @@ import { moveRoutes } from './journeys/move/pages.js';
 import { tellNewDevice } from './journeys/notices/new-device.js';
 import { objectionRoutes } from './journeys/notices/objection.js';
 import { relatedOriginRoutes } from './journeys/passkey/related-origins.js';
+import { deletionJobs } from './journeys/privacy/deletion/job.js';
+import { deletionRoutes } from './journeys/privacy/deletion/pages.js';
 import { makeExports, resumeExports } from './journeys/privacy/export-job.js';
 import { rightsJobs } from './journeys/privacy/rights/jobs.js';
 import { receiptRoutes } from './journeys/receipts/verify.js';
@@ -157,6 +159,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       subjectOf,
       rp: relyingPartyOf(issuer, NAME),
       lostPhoneWait: config.lostPhoneWait,
+      deletionWait: config.deletionWait,
       support: config.support,
       profile,
       disclosing,
@@ -173,6 +176,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     accountRoutes(router, parts);
     unsubscribeRoutes(router, parts);
     receiptRoutes(router, parts);
+    deletionRoutes(router, parts);
     accessRoutes(router, { ...parts, pool: base.pool, claims });
     callbackRoutes(router, parts);
     if (!config.production) mailboxRoutes(router, parts);
@@ -362,6 +366,7 @@ function jobsOf(
     backchannelLogout(provider, db),
     tellApps({ db, keyring, outbound, issuer, sign: openTokenSigner(db, keyring) }),
     sweepCommands(db),
+    ...deletionJobs(config, { db, telling, subjectOf: openSubjects(keyring) }),
     tellOfEnds(db, { keyring, subjectOf: openSubjects(keyring), days: config.commandsTried }),
     advanceSigningKeys(db),
     ...auditJobs(auditOf(config, base, log)),

@@ -53,7 +53,17 @@ export interface Settings {
   /** How long a stopping process still takes requests, until nobody sends it any, in milliseconds. */
   readonly drainDelay: number;
   /** When accounts that nobody uses are put away, in days; never when undefined. */
-  readonly dormancy?: { readonly after: number; readonly notices: number; readonly every: number };
+  readonly dormancy?: {
+    readonly after: number;
+    readonly notices: number;
+    readonly every: number;
+    /** So many days after that they are deleted; never when undefined. */
+    readonly deleteAfter?: number;
+  };
+  /** So many days a deletion can be undone before it begins. */
+  readonly deletionWait: number;
+  /** The file, or the folder of files, apart from the database, in which it is noted what was erased; nowhere when undefined. */
+  readonly erasedList?: string;
   /** The file that the heads of the chain of events are added to, outside of the database. */
   readonly auditHeads?: string;
   /** How long is kept which messages were sent to whom, in days. */
@@ -230,6 +240,8 @@ function complete(values: Values, warnings: readonly string[]): Omit<Settings, '
     ...(values.AUDIT_HEADS === undefined ? {} : { auditHeads: resolve(values.AUDIT_HEADS) }),
     messagesKept: values.MESSAGES_KEPT ?? 1_095,
     eventsKept: values.EVENTS_KEPT ?? 1_095,
+    deletionWait: values.DELETION_WAIT ?? 7,
+    ...(values.ERASED_LIST === undefined ? {} : { erasedList: resolve(values.ERASED_LIST) }),
     disclosuresKept: values.DISCLOSURES_KEPT ?? 1_095,
     commandsTried: values.COMMANDS_TRIED ?? 7,
     lostPhoneWait: values.LOST_PHONE_WAIT ?? 72,
@@ -241,12 +253,19 @@ function complete(values: Values, warnings: readonly string[]): Omit<Settings, '
 
 function dormancyOf({ DORMANCY_AFTER: after, ...values }: Values): Pick<Settings, 'dormancy'> {
   if (after === undefined) return {};
-  return { dormancy: { after, notices: values.DORMANCY_NOTICES ?? 3, every: values.DORMANCY_EVERY ?? 30 } };
+  const {
+    DORMANCY_NOTICES: notices = 3,
+    DORMANCY_EVERY: every = 30,
+    DORMANCY_DELETE_AFTER: deleteAfter,
+  } = values;
+  return { dormancy: { after, notices, every, ...(deleteAfter !== undefined && { deleteAfter }) } };
 }
 
 function dormancyContradictions(texts: Texts): readonly string[] {
   if (texts.DORMANCY_AFTER !== undefined) return [];
-  const alone = (['DORMANCY_NOTICES', 'DORMANCY_EVERY'] as const).filter(name => texts[name] !== undefined);
+  const alone = (['DORMANCY_NOTICES', 'DORMANCY_EVERY', 'DORMANCY_DELETE_AFTER'] as const).filter(
+    name => texts[name] !== undefined,
+  );
   return alone.map(name => `KEYHOLD_${name} is set without KEYHOLD_DORMANCY_AFTER; set both or neither.`);
 }
 

@@ -4,6 +4,7 @@ import { forgetConsents } from './domain/consents/consents.js';
 import { sweepContactChanges, sweepProofs } from './domain/contacts/contacts.js';
 import { sweepCorrections } from './domain/corrections/corrections.js';
 import { sweepChallenges } from './domain/credentials/credentials.js';
+import { sweepDeletions } from './domain/deletions/deletions.js';
 import { sweepDisclosures } from './domain/disclosures/disclosures.js';
 import { sweepExports } from './domain/exports/exports.js';
 import { sweepRememberedBrowsers } from './domain/factors/factors.js';
@@ -28,6 +29,7 @@ export function sweepsOf(
     sweepCorrections(db),
     forgetConsents(db),
     sweepObjections(db),
+    sweepDeletions(db),
     sweepDisclosures(db, { days: disclosuresKept }),
     sweepMessages(db, { days: messagesKept }),
     sweepRecoveries(db),

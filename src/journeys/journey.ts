@@ -45,6 +45,8 @@ export interface Parts {
   readonly rp: RelyingParty;
   /** Hours that somebody waits who has lost their phone. */
   readonly lostPhoneWait: number;
+  /** Days for which a deletion can be undone. */
+  readonly deletionWait: number;
   /** Where people turn to whom no page can help. */
   readonly support: URL | undefined;
   /** What is known about people and why, as it stands. */

@@ -66,6 +66,10 @@ export const MAILS: Allowance = {
 export const RECEIPTS: Allowance = { name: 'receipt', network: 60, window: QUARTER, ...tries };
 /** Answers of apps with a token that is not good, from one network. */
 export const CALLBACKS: Allowance = { name: 'callback', network: 300, window: QUARTER, ...tries };
+/** Deletions that somebody asks for: each is a mail to every address. */
+export const DELETIONS: Allowance = { name: 'deletion', account: 6, network: 60, window: DAY, ...tries };
+/** Private links of a deletion that one network tries and that lead nowhere. */
+export const STATEMENTS: Allowance = { name: 'statement', network: 60, window: QUARTER, ...tries };
 /** Passkey challenges that one network may ask for. */
 export const CHALLENGES: Allowance = { name: 'challenge', network: 300, window: QUARTER, ...tries };
 

@@ -3,6 +3,7 @@ import type { DormancyMail } from './dormancy/tell.js';
 import type { TopicMail } from './messages/models.js';
 import type { NewsKind, NewsValues } from './notices/kinds.js';
 import type { Asked } from './page-models.js';
+import type { DeletionMail } from './privacy/deletion/tell.js';
 
 /** What each mail is given, besides its language and the issuer's name. */
 export interface MailModels {
@@ -61,6 +62,7 @@ export interface MailModels {
   };
   readonly topic: TopicMail;
   readonly dormancy: DormancyMail;
+  readonly deletion: DeletionMail;
 }
 
 /** Why each mail goes out. */
@@ -74,4 +76,5 @@ export const MAIL_KINDS: Readonly<Record<keyof MailModels, MessageKind>> = {
   notice: 'security',
   topic: 'topic',
   dormancy: 'account',
+  deletion: 'account',
 };

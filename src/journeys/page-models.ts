@@ -4,6 +4,7 @@ import type { DeviceGrantPages } from './device-grant/models.js';
 import type { MailboxPages } from './home/mailbox-models.js';
 import type { ConnectedPages } from './manage/apps/models.js';
 import type { ContactsPages } from './manage/contacts/models.js';
+import type { DeletePages } from './manage/deletion/models.js';
 import type { DevicesPages } from './manage/devices/models.js';
 import type { DisclosuresPages } from './manage/disclosures/models.js';
 import type { HistoryPages } from './manage/history/models.js';
@@ -17,6 +18,7 @@ import type { YourDataPages } from './manage/yours/models.js';
 import type { MessagePageModels } from './messages/models.js';
 import type { MovePages } from './move/models.js';
 import type { NoticePages } from './notices/models.js';
+import type { DeletionPages } from './privacy/deletion/models.js';
 import type { ExportPages } from './privacy/models.js';
 import type { Problem } from './problem.js';
 import type { QuestionPages } from './questions/models.js';
@@ -147,7 +149,7 @@ export interface PasskeyOfferPage extends Step {
 
 /** The sentences of the account API's scopes: `account:profile:read` is `account_profile_read`. */
 export type AccountAskWord =
-  `account_${'overview_read' | `${'profile' | 'contacts' | 'preferences' | 'security' | 'devices' | 'consents' | 'exports'}_${'read' | 'write'}` | 'disclosures_read' | 'history_read' | 'history_object' | 'messages_read'}`;
+  `account_${'overview_read' | `${'profile' | 'contacts' | 'preferences' | 'security' | 'devices' | 'consents' | 'exports' | 'deletion'}_${'read' | 'write'}` | 'disclosures_read' | 'history_read' | 'history_object' | 'messages_read'}`;
 
 /** A sentence under `ask.*` in the locales: what a scope lets an application do. */
 export type AskWord =
@@ -327,6 +329,8 @@ export interface PageModels
     PreferencesPages,
     ReceiptPages,
     ExportPages,
+    DeletionPages,
+    DeletePages,
     YourDataPages {
   readonly home: HomePage;
   readonly apps: AppsPage;

@@ -1,3 +1,4 @@
+import type { Db } from '../platform/storage/db.js';
 import type { Work } from '../platform/storage/work.js';
 import { BACKCHANNEL_LOGOUT } from './session-ending.js';
 
@@ -20,4 +21,20 @@ export async function endAppAccess(work: Work, accountId: string, clientId: stri
   for (const { sid } of rows) {
     work.enqueue({ name: BACKCHANNEL_LOGOUT, payload: { clientId, accountId, sid } });
   }
+}
+
+/* More apps than that hold nothing of one person. */
+const MOST_APPS = 2_000;
+
+/** The apps that hold a grant of somebody; `name` undefined for one that is gone. */
+export async function listApps(
+  db: Db,
+  accountId: string,
+): Promise<readonly { readonly clientId: string; readonly name: string | undefined }[]> {
+  const { rows } = await db.raw<{ rows: { clientId: string; name: string | null }[] }>(
+    `SELECT g.client_id AS "clientId", n.name FROM (SELECT DISTINCT client_id FROM grants WHERE account_id = ?
+       ORDER BY client_id LIMIT ${MOST_APPS}) g LEFT JOIN client_names n ON n.client_id = g.client_id`,
+    [accountId],
+  );
+  return rows.map(({ clientId, name }) => ({ clientId, name: name ?? undefined }));
 }

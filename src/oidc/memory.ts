@@ -32,6 +32,8 @@ export interface AccountSnapshot {
   readonly sale_chosen_at: number | null;
   /** What must be kept and not used. */
   readonly restriction: Restriction | null;
+  /** Milliseconds: when it goes for good. */
+  readonly leaving_at: number | null;
 }
 
 /** A snapshot, as the guard asks for it. */

@@ -8,6 +8,7 @@ export type EndReason =
   | 'account-changed'
   | 'account-frozen'
   | 'account-archived'
+  | 'account-closed'
   | 'operator';
 
 /** All that ending a session brings with it. */

@@ -50,6 +50,7 @@ const CHANGES_BY_TOKEN = [
   'POST /api/me/contacts/:id/primary',
   'DELETE /api/me/contacts/:id',
   'DELETE /api/me/recovery',
+  'DELETE /api/me/deletion',
   'DELETE /api/me/sign-in-methods/password',
   'POST /api/me/move',
   'POST /api/me/move/confirm',
@@ -98,6 +99,13 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'POST /move/passkey': MOVE,
   'POST /move/passkey/options': { secret: 'makes a challenge', limit: 'challenge' },
   'POST /move/app': { secret: 'the first code of an app', limit: 'second-step' },
+  'POST /account/data/delete': { secret: 'writes to every address', limit: 'deletion' },
+  'POST /api/me/deletion': { secret: 'writes to every address', limit: 'deletion' },
+  'GET /deletion/:token': { secret: 'the private link of a deletion', bits: 256 },
+  'POST /deletion/:token/keep': { secret: 'the private link of a deletion', bits: 256 },
+  'GET /deletion/:token/statement.jws': { secret: 'the private link of a deletion', bits: 256 },
+  'GET /deletion/waiting/:sealed': SEALED,
+  'POST /deletion/waiting/:sealed': SEALED,
   'POST /account/move': { secret: 'begins a move', limit: 'move' },
   'POST /device': USER_CODE,
   'POST /device/confirm': USER_CODE,
@@ -180,6 +188,7 @@ const NO_SECRET = [
   ...['now/confirm', 'now/refuse', 'now/cancel', 'old'].map(path => `POST /account/move/${path}`),
   ...['', '/back', '/begin', '/stop'].map(path => `POST /interaction/:uid/lost${path}`),
   'POST /account/recovery/stop',
+  'POST /account/data/delete/keep',
   ...['', '/remove'].map(path => `POST /account/apps/:client${path}`),
   'POST /account/receipts/:event',
   'GET /account/switch',
@@ -239,7 +248,12 @@ beforeAll(async () => {
   await memberOf(keyhold, app, EMAIL);
 });
 
-beforeEach(() => keyhold.db('attempts').delete());
+beforeEach(async () => {
+  await keyhold.db('attempts').delete();
+  /* Whoever is about to go is shown that first when they sign in. */
+  await keyhold.db('deletions').delete();
+  await keyhold.db('accounts').update({ leaving_at: null });
+});
 
 afterAll(async () => {
   await app?.close();
@@ -482,6 +496,9 @@ const toMove = async (person: Person) => {
 };
 KNOCKS['POST /account/move'] = byForm(toMove, here, {});
 
+const toDelete = async (person: Person) => void (await person.goto(`${keyhold.origin}/account/data/delete`));
+KNOCKS['POST /account/data/delete'] = byForm(toDelete, here, {});
+
 /** A phone that was let in as the new one. */
 const toNewPhone = async (person: Person) => {
   await toMove(person);
@@ -505,7 +522,7 @@ KNOCKS[`POST ${CONTACTS}/:id/prove`] = byForm(toUnproved, url => `${here(url)}/p
 KNOCKS[`POST ${CONTACTS}/proofs/:proof/send`] = byForm(toCode, url => `${here(url)}/send`, {});
 KNOCKS[`POST ${CONTACTS}/proofs/:proof`] = byForm(toCode, here, { code: '00000000' });
 
-const WRITE = 'account:contacts:write';
+const WRITE = 'account:contacts:write account:deletion:write';
 
 /** An app does it with somebody's token. */
 const byApp = (path: (begun: string) => string, body: object) => async (): Promise<Knock> => {
@@ -526,6 +543,7 @@ KNOCKS['POST /api/me/contacts'] = byApp(() => '/api/me/contacts', {
   kind: 'email',
   address: 'once-more@example.test',
 });
+KNOCKS['POST /api/me/deletion'] = byApp(() => '/api/me/deletion', {});
 KNOCKS['POST /api/me/contacts/proofs/:proof'] = byApp(proof => `/api/me/contacts/proofs/${proof}`, {
   code: '00000000',
 });

@@ -66,6 +66,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   commands: 'test/domain/commands',
   consent_ledger: 'test/domain/consent-limitation.test.ts',
   consent_orphans: 'test/domain/consent-limitation.test.ts',
+  deletions: 'test/journeys/privacy/deletion.test.ts',
   events: 'test/domain/audit/forgetting.test.ts',
   export_files: 'test/journeys/privacy/exports.test.ts',
   imports: 'test/journeys/privacy/import.test.ts',

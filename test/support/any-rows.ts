@@ -19,7 +19,7 @@ const COLUMNS = `
 
 let count = 0;
 
-function valueOf(type: string): unknown {
+function anyOf(type: string): unknown {
   count += 1;
   if (type === 'uuid') return `00000000-0000-4000-8000-${String(count).padStart(12, '0')}`;
   if (type === 'bytea') return Buffer.from(`bytes ${count}`);
@@ -96,6 +96,6 @@ async function fill(
     if (`${table}.${name}` in given) return given[`${table}.${name}`];
     if (name === 'account_id') return accountId;
     if (to && made.has(to[0])) return made.get(to[0])?.[to[1]];
-    return also?.(`${table}.${name}`, type) ?? (needed ? valueOf(type) : undefined);
+    return also?.(`${table}.${name}`, type) ?? (needed ? anyOf(type) : undefined);
   }
 }

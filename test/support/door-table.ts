@@ -409,6 +409,12 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'GET /api/me/exports/:id': { owner: 200, params: aReadyCopy },
   'DELETE /api/me/exports/:id': { owner: 204, params: aReadyCopy },
   'GET /api/me/exports/:id/file': { owner: 200, params: aReadyCopy, file: true },
+  'GET /account/data/delete': { owner: 200 },
+  'POST /account/data/delete/keep': { owner: 303 },
+  'POST /account/data/delete': { owner: 303 },
+  'GET /api/me/deletion': { owner: 200 },
+  'POST /api/me/deletion': { owner: 202 },
+  'DELETE /api/me/deletion': { owner: 200 },
   'GET /account/preferences': { owner: 200 },
   'POST /account/preferences': {
     owner: 303,

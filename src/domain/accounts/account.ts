@@ -43,6 +43,8 @@ export interface Account {
   readonly saleChoice: SaleChoice | undefined;
   /** Its owner has a second factor: a password alone opens nothing. */
   readonly secondStep: boolean;
+  /** When it goes for good, where that was asked for; until then it can be undone. */
+  readonly leavingAt?: Date | undefined;
   /** What they may do here, by name. */
   readonly roles: readonly string[];
   /** What must not be used; undefined where nothing is held back. */
@@ -66,6 +68,19 @@ export const ROLE_NAME = /^[a-z][a-z0-9_-]{0,31}$/;
  */
 export function mayChange(account: Account | undefined, by?: 'undoing'): account is Account {
   return account?.state === 'active' || (by === 'undoing' && account?.state === 'frozen');
+}
+
+/**
+ * Whether an account may be removed now: not one that an operator suspended, since there is a reason for that; nor one whose owner
+ * froze it, or came back to it.
+ */
+export function mayLeave(
+  { state }: Pick<Account, 'state'>,
+  cause: 'unused' | 'wish',
+): 'yes' | 'held' | 'stays' {
+  if (state === 'suspended') return 'held';
+  const stays = state === 'frozen' || (cause === 'unused' && state === 'active');
+  return stays ? 'stays' : 'yes';
 }
 
 /** The first full second from which an authentication counts again: sessions and tokens know seconds only. */

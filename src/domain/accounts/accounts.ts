@@ -25,6 +25,7 @@ import {
   lockAccount as takeLock,
   turnState,
   updateLanguage,
+  updateLeaving,
   updateProofsFrom,
   updateRestriction,
   updateSaleChoice,
@@ -38,6 +39,7 @@ export {
   authenticatedFrom,
   isHeldBack,
   mayChange,
+  mayLeave,
   mustHaveSecondFactor,
   normaliseEmail,
   ROLE_NAME,
@@ -50,6 +52,7 @@ export {
   dormancyStep,
   endNotices,
   type LookedAt,
+  listArchivedBefore,
   noteLooks,
   takeDue,
 } from './dormancy.js';
@@ -268,6 +271,11 @@ export async function closeAccount(work: Work, id: string): Promise<boolean> {
   const was = await turnState(tx, { id, from, to: 'closed', before: nextSecond(at), at });
   if (was) work.record({ type: 'account.closed', accountId: id });
   return was !== undefined;
+}
+
+/** An account goes for good at that time; or stays, where there is none. Whoever keeps its deletion says so, in the same work. */
+export function planLeaving(work: Work, id: string, at: Date | undefined): Promise<void> {
+  return updateLeaving(work.tx, id, at ?? null);
 }
 
 /** Destroys the key of a closed account and removes the account; what happened stays on record, under a number that is nobody's. */

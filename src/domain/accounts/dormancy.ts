@@ -73,6 +73,18 @@ export async function noteLooks(
   );
 }
 
+/** Accounts that were put away before then and are not on their way out; the longest first. */
+export async function listArchivedBefore(db: Db, before: Date, limit: number): Promise<readonly string[]> {
+  const rows = await db('accounts')
+    .where({ state: 'archived' })
+    .whereNull('leaving_at')
+    .where('look_at', '<', before)
+    .orderBy('look_at')
+    .limit(limit)
+    .select('id');
+  return rows.map(({ id }) => String(id));
+}
+
 /** Ends the notices of an account that is used again; false when there were none, or somebody was quicker. */
 export async function endNotices(work: Work, id: string): Promise<boolean> {
   const { rowCount } = await work.tx.raw<{ rowCount: number }>(

@@ -18,6 +18,7 @@ export interface AccountRow {
   readonly roles: readonly string[];
   readonly sale_choice: SaleChoice | null;
   readonly restriction?: Restriction | null;
+  readonly leaving_at: Date | null;
 }
 
 const COLUMNS = [
@@ -33,6 +34,7 @@ const COLUMNS = [
   'accounts.roles',
   'accounts.sale_choice',
   'accounts.restriction',
+  'accounts.leaving_at',
 ] as const;
 
 /** The account of a row; its key is known from then on. */
@@ -50,6 +52,7 @@ export function presentAccount(row: AccountRow): Account {
     roles: row.roles,
     saleChoice: row.sale_choice ?? undefined,
     restriction: row.restriction ?? undefined,
+    leavingAt: row.leaving_at ?? undefined,
   };
 }
 
@@ -259,4 +262,15 @@ export async function updateRestriction(
 ): Promise<void> {
   const restricted = restriction ? JSON.stringify(restriction) : null;
   await tx('accounts').where({ id }).update({ restriction: restricted, updated_at: at });
+}
+
+/** Notes when an account goes for good, or that it stays. */
+export async function updateLeaving(tx: Tx, id: string, leavingAt: Date | null): Promise<void> {
+  /* One that was put away begins to rest anew where it stays. */
+  await tx.raw(
+    `UPDATE accounts SET leaving_at = :leavingAt,
+       look_at = CASE WHEN state = 'archived' AND CAST(:leavingAt AS timestamptz) IS NULL THEN now() ELSE look_at END
+     WHERE id = :id`,
+    { id, leavingAt },
+  );
 }

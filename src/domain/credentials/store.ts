@@ -24,7 +24,7 @@ export async function findPassword(db: Db, accountId: string): Promise<StoredPas
 
 const CLAIMED_SQL = `
   SELECT a.id, a.state, a.language, a.opened_at, a.proofs_from, a.signed_out_before, a.subject_key, a.dormancy_notices,
-    a.second_step, a.roles, a.sale_choice,
+    a.second_step, a.roles, a.sale_choice, a.leaving_at,
     p.hash, p.changed_at, p.last_used_at
   FROM identified_accounts a LEFT JOIN passwords p ON p.account_id = a.id
   WHERE a.kind = 'email' AND a.value = $1`;

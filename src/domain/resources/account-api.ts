@@ -6,6 +6,8 @@ export const ACCOUNT_SCOPES = [
   'account:consents:write',
   'account:contacts:read',
   'account:contacts:write',
+  'account:deletion:read',
+  'account:deletion:write',
   'account:devices:read',
   'account:devices:write',
   'account:disclosures:read',

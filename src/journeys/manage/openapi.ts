@@ -15,6 +15,9 @@ const SCOPES: Readonly<Record<AccountScope, string>> = {
   'account:contacts:read': 'See the e-mail addresses and telephone numbers.',
   'account:contacts:write': 'Add, prove and remove e-mail addresses and telephone numbers.',
   'account:disclosures:read': 'See which app was told what about the person, when and why.',
+  'account:deletion:read': 'See whether the account is to be deleted, and when that begins.',
+  'account:deletion:write':
+    'Ask for the account to be deleted, while the person is freshly signed in, and call that off.',
   'account:devices:read': 'See where the person is signed in: devices, coarse places and times.',
   'account:devices:write':
     'Sign devices out, while the person is freshly signed in, and forget remembered browsers.',

@@ -7,6 +7,8 @@ import { CONTACT_OPERATIONS } from './contacts/api.js';
 import { CONTACT_PAGES } from './contacts/pages.js';
 import { undoRoutes } from './contacts/undo.js';
 import { COPY_OPERATIONS } from './copies/api.js';
+import { DELETION_OPERATIONS } from './deletion/api.js';
+import { DELETION_PAGES } from './deletion/pages.js';
 import { DEVICES_OPERATIONS } from './devices/api.js';
 import { DEVICES_PAGES } from './devices/pages.js';
 import { DISCLOSURES_OPERATIONS } from './disclosures/api.js';
@@ -52,6 +54,7 @@ export const ACCOUNT_PAGES: readonly AccountPage[] = [
   ...MESSAGES_PAGES,
   ...PREFERENCES_PAGES,
   ...YOUR_DATA_PAGES,
+  ...DELETION_PAGES,
 ];
 
 /** Every operation of the account API. A topic adds its list here, and nothing else. */
@@ -71,6 +74,7 @@ export const API_OPERATIONS: readonly ApiOperation[] = [
   ...MESSAGES_OPERATIONS,
   ...PREFERENCES_OPERATIONS,
   ...COPY_OPERATIONS,
+  ...DELETION_OPERATIONS,
 ];
 
 /** `/account` for people, `/api/me` for the apps that they let. */

@@ -2,7 +2,7 @@ import { freezeAccount } from '../../domain/accounts/accounts.js';
 import { endProofs } from '../../domain/contacts/contacts.js';
 import { endSessionsOf } from '../../oidc/session.js';
 import type { Work } from '../../platform/storage/work.js';
-import { stopWaiting } from './heal.js';
+import { stopDeletion, stopWaiting } from './heal.js';
 import { type Doing, tellEveryone } from './tell.js';
 import type { Objected, Undoing } from './undo.js';
 
@@ -29,6 +29,7 @@ export async function freeze(
   /* Pressed twice at once: the first did it all. A link in another mailbox may have more to undo. */
   if (!frozen && told === 'account_frozen_here') return;
   await stopWaiting(work, accountId);
+  await stopDeletion(work, accountId);
   for (const undoing of undoings) await undoing.run(work, objected, doing.parts);
   await endSessionsOf(work, accountId, 'account-frozen');
   await endProofs(work, accountId);

@@ -1,4 +1,5 @@
 import { removePasskey, restorePasskeys } from '../../domain/credentials/credentials.js';
+import { findDeletionOf, undoDeletion } from '../../domain/deletions/deletions.js';
 import { disownApp, disownCodes, restoreApps } from '../../domain/factors/factors.js';
 import { findWaiting, type Recovery, stepRecovery } from '../../domain/recoveries/recoveries.js';
 import type { Work } from '../../platform/storage/work.js';
@@ -29,4 +30,10 @@ export async function undoCompleted(work: Work, accountId: string, id: string): 
   await restore(work, undone);
   if (undone.addedApp !== undefined) await disownApp(work, accountId, undone.addedApp);
   if (undone.addedPasskey !== undefined) await removePasskey(work, accountId, undone.addedPasskey);
+}
+
+/** A deletion that waits was not the owner's wish: the account stays. */
+export async function stopDeletion(work: Work, accountId: string): Promise<void> {
+  const deletion = await findDeletionOf(work.tx, accountId);
+  if (deletion?.state === 'waiting') await undoDeletion(work, { id: deletion.id, accountId, by: 'frozen' });
 }

@@ -7,11 +7,22 @@ export interface VerifyReceiptPage {
   readonly kilobytes: number;
 }
 
-/** What came of it. */
+/** What a statement about a deletion says, in short. */
+export interface StatementResult {
+  readonly id: string;
+  /** A word under `deletion.*`. */
+  readonly state: 'under_way' | 'finished';
+  readonly askedAt: Date;
+  readonly issuedAt: Date;
+}
+
+/** What came of a check. */
 export type ReceiptResultPage =
   | { readonly fault: CheckFault }
+  | { readonly fault?: undefined; readonly statement: StatementResult }
   | {
       readonly fault?: undefined;
+      readonly statement?: undefined;
       readonly app: string;
       /** A kind of event, `receipt.event.<word>`. */
       readonly event: string;

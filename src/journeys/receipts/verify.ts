@@ -5,6 +5,7 @@ import { listReceiptKeys, RECEIPT_TYPE } from '../../oidc/receipts.js';
 import { readFile, readUpload, type Upload } from '../../platform/web/upload.js';
 import { type Parts, show } from '../journey.js';
 import { countTry, RECEIPTS } from '../limits.js';
+import { checkStatement, type Statement } from '../privacy/deletion/statement.js';
 import { type CheckedReceipt, checkReceipt } from './check.js';
 
 const PATH = '/receipts/verify';
@@ -32,7 +33,11 @@ async function check(ctx: Koa.Context, parts: Parts): Promise<void> {
   if (upload?.tooLarge) return showForm(ctx, parts, 'receipt_too_large');
   if (!upload?.bytes) return showForm(ctx, parts, 'receipt_missing');
   await countTry({ ctx, parts }, RECEIPTS);
-  const checked = await checkReceipt(parts, upload.bytes.toString('utf8'));
+  const text = upload.bytes.toString('utf8');
+  const statement = await checkStatement(parts, text);
+  if (statement)
+    return show(ctx, parts, 'receipts/result', { here: PATH, statement: resultOfStatement(statement) });
+  const checked = await checkReceipt(parts, text);
   show(ctx, parts, 'receipts/result', {
     here: PATH,
     ...(checked.valid ? resultOf(checked.receipt) : { fault: checked.fault }),
@@ -56,10 +61,22 @@ function resultOf({ issued_at, consent_record: record }: CheckedReceipt) {
   };
 }
 
+function resultOfStatement({ deletion_id: id, state, asked_at, issued_at }: Statement) {
+  const isOver = state === 'finished' || state === 'audited';
+  const dates = { askedAt: new Date(asked_at), issuedAt: new Date(issued_at) };
+  return { id, state: isOver ? ('finished' as const) : ('under_way' as const), ...dates };
+}
+
 async function answer(ctx: Koa.Context, parts: Parts): Promise<void> {
   await countTry({ ctx, parts }, RECEIPTS);
   const bytes = await readFile(ctx, { types: [RECEIPT_TYPE], megabytes: MEGABYTES });
-  const checked = await checkReceipt(parts, bytes.toString('utf8'));
+  const text = bytes.toString('utf8');
+  const statement = await checkStatement(parts, text);
+  if (statement) {
+    ctx.body = { valid: true, statement };
+    return;
+  }
+  const checked = await checkReceipt(parts, text);
   ctx.body = checked.valid
     ? { valid: true, receipt: checked.receipt }
     : { valid: false, reason: checked.fault };

@@ -7,6 +7,7 @@ import { wake } from '../dormancy/waking.js';
 import { seeOther } from '../journey.js';
 import { PASSWORDS, SECOND_STEPS, welcome } from '../limits.js';
 import { newDeviceJob } from '../notices/new-device.js';
+import { waitingUrl } from '../privacy/deletion/waiting.js';
 import { keep, type Progress } from '../progress.js';
 import { stillDemanded } from '../second-step/demand.js';
 import { stepUrl, type Turn } from '../turn.js';
@@ -108,5 +109,6 @@ export async function goOn(turn: Turn, authentication: Authentication, account?:
   const isTold = step === 'sign-up-credential' || step === 'recovery-credential';
   const known = welcome(turn, accountId, PROVED[acr], isTold ? undefined : newDeviceJob(turn, accountId));
   const at = authenticatedFrom(authentication.at ?? turn.cameAt, account);
-  return parts.interactions.signIn(ctx, { ...authentication, at, known }, answered);
+  const to = await parts.interactions.signIn(ctx, { ...authentication, at, known }, answered);
+  return account?.leavingAt ? waitingUrl(ctx, parts, accountId, to) : to;
 }

@@ -1,6 +1,7 @@
 import type { MailModels } from '../../../src/journeys/mail-models.js';
 import type { Asked, PageModels } from '../../../src/journeys/page-models.js';
 import { EXPORT_GROUPS } from '../../../src/journeys/privacy/models.js';
+import { deletionMail, deletionSamples } from './deletion-samples.js';
 import { moveSamples } from './move-samples.js';
 
 const uid = 'Zx8Qn3RkT1vWb2Yd';
@@ -215,6 +216,7 @@ export const pageSamples = {
   'account/data': {
     usual: {
       ...frame,
+      leaving: false,
       refresh: 5,
       copy: {
         done: 'asked',
@@ -251,6 +253,7 @@ export const pageSamples = {
     },
     empty: {
       ...frame,
+      leaving: true,
       copy: { askUrl: '/account/data/copy', current: [], earlier: [] },
     },
   },
@@ -342,6 +345,7 @@ export const pageSamples = {
     running: { ...frame, scope: 'portability', days: 7, aDay: 3, problem: 'running' },
     many: { ...frame, scope: 'access', days: 7, aDay: 3, problem: 'enough' },
   },
+  ...deletionSamples(frame),
   'account/preferences': {
     usual: {
       ...frame,
@@ -1528,6 +1532,9 @@ export const pageSamples = {
       refused: ['birthdate'],
       subject: 'urn:uuid:5f0c9a52-5b0e-4d3b-9f5e-0d8a6a6f4b11',
     },
+    statement: {
+      statement: { id: '5f0c9a52-5b0e-4d3b-9f5e-0d8a6a6f4b11', state: 'finished', askedAt: at, issuedAt: at },
+    },
     altered: { fault: 'altered' },
     stranger: { fault: 'unknown_signer' },
     none: { fault: 'unreadable' },
@@ -1576,4 +1583,5 @@ export const mailSamples: MailModels = {
     archiveAt: at,
     accountUrl: 'https://id.example/account',
   },
+  deletion: deletionMail,
 };

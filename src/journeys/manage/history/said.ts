@@ -183,12 +183,14 @@ const WORDS: ReadonlyMap<string, { readonly kind: Kind; readonly harmless: boole
     }),
     ...said('safety', false, {
       'account.recovered': 'recovered',
+      'deletion.asked': 'deletion_asked',
       'recovery.begun': 'recovery_begun',
       'recovery.completed': 'recovery_completed',
       'grant.reuse_detected': 'access_copied',
     }),
     ...said('safety', true, {
       'account.frozen': 'frozen',
+      'deletion.undone': 'deletion_undone',
       'account.suspended': 'suspended',
       'account.reactivated': 'reactivated',
       'account.closed': 'closed',
@@ -259,6 +261,12 @@ export const NOT_SHOWN: ReadonlyMap<string, string> = new Map([
   ['command.refused_callback', 'nothing came of it, and whoever it was had no hold on the account'],
   ['message.withheld', 'a message that never was belongs to the messages'],
   ['subject_key.destroyed', 'whose key is destroyed has no history any more'],
+  ['deletion.begun', 'nobody is in an account that is closed'],
+  ['deletion.told', 'nobody is in an account that is closed'],
+  ['deletion.removed', 'whose account is removed has no history any more'],
+  ['deletion.finished', 'the statement says so, and the account is gone'],
+  ['deletion.audited', 'the statement says so, and the account is gone'],
+  ['deletion.settled', 'the statement says so, and the account is gone'],
   ['account.removed', 'whose account is removed has no history any more'],
 ]);
 

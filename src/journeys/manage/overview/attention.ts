@@ -1,5 +1,6 @@
 /** A word under `account_attention.*` in the locales: what a person should see to, the most pressing first. */
 export const ATTENTIONS = [
+  'leaving',
   'recovery_waiting',
   'unproved_email',
   'incomplete_profile',
@@ -19,6 +20,8 @@ export interface SetUp {
   readonly profileComplete: boolean;
   /** Somebody says that they have lost their phone, and waits. */
   readonly recovering: boolean;
+  /** The account is to be deleted, and that has not begun. */
+  readonly leaving: boolean;
   readonly emails: { readonly proved: number; readonly unproved: number };
 }
 
@@ -30,8 +33,10 @@ export function attentionOf({
   emails,
   profileComplete,
   recovering,
+  leaving,
 }: SetUp): readonly Attention[] {
   return [
+    ...(leaving ? (['leaving'] as const) : []),
     ...(recovering ? (['recovery_waiting'] as const) : []),
     ...(emails.unproved > 0 ? (['unproved_email'] as const) : []),
     ...(profileComplete ? [] : (['incomplete_profile'] as const)),

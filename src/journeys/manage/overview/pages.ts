@@ -31,7 +31,8 @@ export async function setUpOf({
   const profileComplete = await isComplete(parts, me.accountId);
   const recovering = waiting !== undefined;
   const { secondStep } = me;
-  const kept = { ...ways, secondStep, emails, addresses, profileComplete, recovering };
+  const leaving = typeof (await requestScope().account(me.accountId))?.leaving_at === 'number';
+  const kept = { ...ways, secondStep, emails, addresses, profileComplete, recovering, leaving };
   return kept satisfies SetUp & { addresses: unknown };
 }
 
@@ -75,6 +76,7 @@ async function showOverview(call: AccountCall): Promise<void> {
 const NO_NAMES = new Map<string, string>();
 
 const NEXT: Readonly<Partial<Record<Attention, string>>> = {
+  leaving: '/account/data/delete',
   recovery_waiting: '/account/recovery',
   unproved_email: '/account/contacts',
   incomplete_profile: '/account/profile',

@@ -7,6 +7,8 @@ export interface YourDataPage extends AccountFrame {
   readonly copy: CopySection;
   /** Something is made at the moment: where no scripts run, the page is loaded anew after so many seconds. */
   readonly refresh?: number;
+  /** The account is to be deleted, and that has not begun. */
+  readonly leaving: boolean;
 }
 
 /** The pages of this topic. */

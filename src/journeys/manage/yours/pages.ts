@@ -20,6 +20,10 @@ async function showYourData(call: AccountCall): Promise<void> {
   const underWay = copy.current.some(({ watch }) => watch !== undefined);
   showAccount(call, 'account/data', {
     copy,
+    leaving: isLeaving(call),
     ...(underWay && { refresh: REFRESH }),
   });
 }
+
+/* It came along with the session. */
+const isLeaving = ({ me }: AccountCall) => me.person.account.leaving_at !== null;

@@ -1,0 +1,261 @@
+import type { Db, Tx } from '../../platform/storage/db.js';
+import type { AuditState, Deletion, DeletionRecipient, DeletionState, RecipientState } from './deletion.js';
+
+const COLUMNS = `d.id, d.state, d.cause, d.asked_at AS "askedAt", d.begins_at AS "beginsAt", d.undone_at AS "undoneAt",
+  d.begun_at AS "begunAt", d.told_at AS "toldAt", d.removed_at AS "removedAt", d.finished_at AS "finishedAt",
+  d.audits_at AS "auditsAt", d.audited_at AS "auditedAt", d.trouble, d.tries, d.look_at AS "lookAt", d.mark, d.link`;
+
+type Loose<T> = { readonly [K in keyof T]: T[K] | null };
+
+function present<T extends object>(row: Loose<T>): T {
+  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, value ?? undefined])) as T;
+}
+
+/** A deletion as it begins. */
+export interface NewDeletion
+  extends Pick<Deletion, 'id' | 'cause' | 'askedAt' | 'beginsAt' | 'mark' | 'link'> {
+  readonly key: Buffer;
+  readonly sealed: Buffer;
+}
+
+/** Adds a deletion of an account; false when one stands. */
+export async function insertDeletion(tx: Tx, accountId: string, deletion: NewDeletion): Promise<boolean> {
+  const { rows } = await tx.raw<{ rows: object[] }>(
+    `WITH free AS (SELECT id FROM accounts a WHERE id = :accountId
+         AND NOT EXISTS (SELECT FROM deletion_subjects s WHERE s.account_id = a.id)),
+       made AS (INSERT INTO deletions (id, state, cause, link, key, sealed, mark, asked_at, begins_at, look_at)
+         SELECT :id, 'waiting', :cause, :link, :key, :sealed, :mark, :askedAt, :beginsAt, :beginsAt FROM free RETURNING id)
+     SELECT id FROM made`,
+    { accountId, ...deletion },
+  );
+  if (rows.length === 0) return false;
+  await tx('deletion_subjects').insert({ account_id: accountId, deletion_id: deletion.id });
+  return true;
+}
+
+/** The deletion of an account, and of which account a deletion is, while there is one. */
+export async function findOf(db: Db, accountId: string): Promise<Deletion | undefined> {
+  const { rows } = await db.raw<{ rows: Loose<Deletion>[] }>(
+    `SELECT ${COLUMNS} FROM deletion_subjects s JOIN deletions d ON d.id = s.deletion_id WHERE s.account_id = ?`,
+    [accountId],
+  );
+  return rows[0] && present(rows[0]);
+}
+
+/** One deletion by its number. */
+export async function findDeletion(db: Db, id: string): Promise<Deletion | undefined> {
+  const { rows } = await db.raw<{ rows: Loose<Deletion>[] }>(
+    `SELECT ${COLUMNS} FROM deletions d WHERE d.id = ?`,
+    [id],
+  );
+  return rows[0] && present(rows[0]);
+}
+
+/** The same, which nobody else takes a step with until the transaction is over. */
+export async function lockDeletion(tx: Tx, id: string): Promise<Deletion | undefined> {
+  const { rows } = await tx.raw<{ rows: Loose<Deletion>[] }>(
+    `SELECT ${COLUMNS} FROM deletions d WHERE d.id = ? FOR UPDATE`,
+    [id],
+  );
+  return rows[0] && present(rows[0]);
+}
+
+/** The one whose private link carries what has this digest. */
+export async function findByLink(db: Db, link: Buffer): Promise<Deletion | undefined> {
+  const { rows } = await db.raw<{ rows: Loose<Deletion>[] }>(
+    `SELECT ${COLUMNS} FROM deletions d WHERE d.link = ?`,
+    [link],
+  );
+  return rows[0] && present(rows[0]);
+}
+
+/** The account that a deletion is of, as long as it is there. */
+export async function findAccountOf(db: Db, id: string): Promise<string | undefined> {
+  const row = await db('deletion_subjects')
+    .where({ deletion_id: id })
+    .first<{ account_id: string } | undefined>();
+  return row?.account_id;
+}
+
+/** What is sealed of a deletion. */
+export async function findSealed(
+  db: Db,
+  id: string,
+): Promise<{ readonly key: Buffer; readonly sealed: Buffer } | undefined> {
+  return db('deletions').where({ id }).whereNotNull('key').first('key', 'sealed');
+}
+
+/** What a step writes beside the state it leads to. */
+export interface StepWrites {
+  readonly look_at: Date | null;
+  readonly [column: string]: Date | Buffer | string | number | null;
+}
+
+/** Takes one step, once: false when it is not in that state (any more). */
+export async function updateState(
+  tx: Tx,
+  id: string,
+  [from, to]: readonly [DeletionState, DeletionState],
+  writes: StepWrites,
+): Promise<boolean> {
+  const step = { ...writes, state: to, trouble: null, tries: 0 };
+  return (await tx('deletions').where({ id, state: from }).update(step)) === 1;
+}
+
+/** Notes when a deletion is looked at next, and why nothing came of this look, if so. */
+export async function updateLook(tx: Tx, id: string, lookAt: Date, trouble?: string): Promise<void> {
+  const tries = trouble === undefined ? 0 : tx.raw('tries + 1');
+  await tx('deletions')
+    .where({ id })
+    .update({ look_at: lookAt, trouble: trouble ?? null, tries });
+}
+
+/** Lets an account know of its deletion no more. */
+export async function removeSubject(tx: Tx, id: string): Promise<void> {
+  await tx('deletion_subjects').where({ deletion_id: id }).delete();
+}
+
+/** Deletions that something is to be done about, the longest due first. */
+export async function listDue(db: Db, now: Date, limit: number): Promise<readonly string[]> {
+  const rows = await db('deletions').where('look_at', '<=', now).orderBy('look_at').limit(limit).select('id');
+  return rows.map(({ id }) => String(id));
+}
+
+/** Which deletions are listed, newest first. */
+export interface DeletionFilter {
+  readonly states?: readonly DeletionState[] | undefined;
+  readonly before?: Pick<Deletion, 'id' | 'askedAt'> | undefined;
+}
+
+/** A page of deletions. */
+export async function listDeletions(
+  db: Db,
+  { states, before }: DeletionFilter,
+  limit: number,
+): Promise<readonly Deletion[]> {
+  const { rows } = await db.raw<{ rows: Loose<Deletion>[] }>(
+    `SELECT ${COLUMNS} FROM deletions d WHERE (CAST(:states AS text[]) IS NULL OR d.state = ANY (CAST(:states AS text[])))
+       AND (CAST(:id AS uuid) IS NULL OR (d.asked_at, d.id) < (CAST(:askedAt AS timestamptz), CAST(:id AS uuid)))
+     ORDER BY d.asked_at DESC, d.id DESC LIMIT :limit`,
+    { states: states ? [...states] : null, id: before?.id ?? null, askedAt: before?.askedAt ?? null, limit },
+  );
+  return rows.map(row => present(row));
+}
+
+/** An app that is noted as one that has to hear of it. */
+export interface NewRecipient extends Pick<DeletionRecipient, 'clientId' | 'name' | 'claims' | 'toldLastAt'> {
+  /** Undefined for an app that is gone: nobody can be told there. */
+  readonly subject: Buffer | undefined;
+}
+
+/** Notes who has to hear of a deletion, each once. */
+export async function insertRecipients(
+  tx: Tx,
+  id: string,
+  recipients: readonly NewRecipient[],
+): Promise<void> {
+  if (recipients.length === 0) return;
+  const rows = recipients.map(({ clientId, name, subject, claims, toldLastAt }) => ({
+    deletion_id: id,
+    client_id: clientId,
+    name: name ?? null,
+    subject: subject ?? null,
+    state: subject ? 'noted' : 'unreachable',
+    answer: subject ? null : 'app_gone',
+    claims: [...claims],
+    told_last_at: toldLastAt ?? null,
+  }));
+  await tx('deletion_recipients').insert(rows).onConflict(['deletion_id', 'client_id']).ignore();
+}
+
+const RECIPIENT = `r.client_id AS "clientId", r.name, r.claims, r.told_last_at AS "toldLastAt", r.state,
+  r.answer, r.note, r.attempts, r.asked_at AS "askedAt", r.ended_at AS "endedAt", r.audit, r.audited_at AS "auditedAt"`;
+
+/** A recipient, and by what it knows the person as long as that is kept. */
+export interface RecipientRow extends DeletionRecipient {
+  readonly subject: Buffer | undefined;
+}
+
+/** Who has to hear of a deletion, a page at a time by the number of the app; those in one of these states alone. */
+export async function listRecipients(
+  db: Db,
+  id: string,
+  { after = '', states, limit }: { after?: string; states?: readonly RecipientState[]; limit: number },
+): Promise<readonly RecipientRow[]> {
+  const { rows } = await db.raw<{ rows: Loose<RecipientRow>[] }>(
+    `SELECT ${RECIPIENT}, r.subject FROM deletion_recipients r WHERE r.deletion_id = :id AND r.client_id > :after
+       AND (CAST(:states AS text[]) IS NULL OR r.state = ANY (CAST(:states AS text[])))
+     ORDER BY r.client_id LIMIT :limit`,
+    { id, after, states: states ? [...states] : null, limit },
+  );
+  return rows.map(row => present(row));
+}
+
+/** What is written down about a recipient. */
+export interface RecipientWrites {
+  readonly state?: RecipientState;
+  readonly answer?: string | null;
+  readonly note?: string | null;
+  readonly attempts?: number;
+  readonly asked_at?: Date;
+  readonly ended_at?: Date | null;
+  readonly audit?: AuditState;
+  readonly audited_at?: Date;
+}
+
+/** Writes down what became of telling one app, where it is still in one of these states; says whether that changed anything. */
+export async function updateRecipient(
+  tx: Tx,
+  key: { readonly id: string; readonly clientId: string; readonly from?: readonly RecipientState[] },
+  writes: RecipientWrites,
+): Promise<boolean> {
+  const query = tx('deletion_recipients').where({ deletion_id: key.id, client_id: key.clientId });
+  if (key.from) query.whereIn('state', [...key.from]);
+  return (await query.update(writes)) === 1;
+}
+
+/** Forgets by what the apps knew the person. */
+export async function blankSubjects(tx: Tx, id: string): Promise<void> {
+  await tx('deletion_recipients').where({ deletion_id: id }).update({ subject: null });
+}
+
+/** How many of a deletion's recipients are in each state, and what the audits said. */
+export async function countRecipients(db: Db, id: string): Promise<Readonly<Record<string, number>>> {
+  const { rows } = await db.raw<{ rows: { word: string; count: number }[] }>(
+    `SELECT word, count(*)::int AS count FROM deletion_recipients r,
+       unnest(ARRAY[r.state, 'audit:' || r.audit]) AS word
+     WHERE r.deletion_id = ? AND word IS NOT NULL GROUP BY word`,
+    [id],
+  );
+  return Object.fromEntries(rows.map(({ word, count }) => [word, count]));
+}
+
+/** Removes deletions that have been over since before then, a batch at a time; says how many. */
+export async function removeOver(
+  tx: Tx,
+  before: { undone: Date; audited: Date },
+  batch: number,
+): Promise<number> {
+  const { rowCount } = await tx.raw<{ rowCount: number }>(
+    `DELETE FROM deletions WHERE id IN (SELECT id FROM deletions WHERE state IN ('undone', 'audited')
+       AND coalesce(audited_at, undone_at) < CASE state WHEN 'undone' THEN CAST(:undone AS timestamptz)
+         ELSE CAST(:audited AS timestamptz) END
+       ORDER BY coalesce(audited_at, undone_at) LIMIT :batch FOR UPDATE SKIP LOCKED)`,
+    { ...before, batch },
+  );
+  return rowCount;
+}
+
+/** The marks of what was erased since then, oldest first, with what the list says beside each. */
+export async function listMarks(
+  db: Db,
+  after: Pick<Deletion, 'id'> & { readonly removedAt: Date },
+  limit: number,
+): Promise<readonly { id: string; mark: Buffer; link: Buffer; removedAt: Date }[]> {
+  const { rows } = await db.raw<{ rows: { id: string; mark: Buffer; link: Buffer; removedAt: Date }[] }>(
+    `SELECT id, mark, link, removed_at AS "removedAt" FROM deletions
+     WHERE removed_at IS NOT NULL AND (removed_at, id) > (?, ?) ORDER BY removed_at, id LIMIT ?`,
+    [after.removedAt, after.id, limit],
+  );
+  return rows;
+}

@@ -1,0 +1,52 @@
+import { findClient } from '../../domain/clients/clients.js';
+import { listLiveConsents } from '../../domain/consents/consents.js';
+import { ACCOUNT_APP } from '../../oidc/account-app.js';
+import { listApps } from '../../oidc/app-access.js';
+import { type SubjectOf, sectorOf } from '../../oidc/subjects.js';
+import type { Db } from '../../platform/storage/db.js';
+import { listKnowing } from '../manage/disclosures/listing.js';
+
+/** An app that has something of somebody, or may have it. */
+export interface RecipientApp {
+  readonly clientId: string;
+  /** Undefined for an app that is gone. */
+  readonly name: string | undefined;
+  /** The names of what it was told. */
+  readonly claims: readonly string[];
+  readonly toldLastAt: Date | undefined;
+}
+
+/**
+ * Every app that was told something about somebody, that they let have something, or that holds a grant of theirs; by its number.
+ * The pages of the account are no app.
+ */
+export async function listRecipientApps(db: Db, accountId: string): Promise<readonly RecipientApp[]> {
+  const [knowing, allowed, holding] = await Promise.all([
+    listKnowing({ db }, accountId),
+    listLiveConsents(db, accountId),
+    listApps(db, accountId),
+  ]);
+  const apps = new Map<string, RecipientApp>();
+  for (const { clientId, name } of [...holding, ...allowed])
+    apps.set(clientId, { clientId, name, claims: [], toldLastAt: undefined });
+  for (const { clientId, name, claims, last } of knowing)
+    apps.set(clientId, { clientId, name, claims: [...claims].sort(), toldLastAt: last });
+  apps.delete(ACCOUNT_APP);
+  return [...apps.values()].sort((a, b) => (a.clientId < b.clientId ? -1 : 1));
+}
+
+/** By what an app knows somebody, also while it is switched off; for one that is gone there is nothing to be known. */
+export async function subjectAt(
+  db: Db,
+  subjectOf: SubjectOf,
+  accountId: string,
+  clientId: string,
+): Promise<string | undefined> {
+  const metadata = (await findClient(db, clientId))?.metadata;
+  if (!metadata) return undefined;
+  return subjectOf(accountId, {
+    clientId,
+    subjectType: metadata.subject_type,
+    sectorIdentifier: sectorOf(metadata),
+  });
+}
