@@ -23,6 +23,7 @@ import { openWords } from './platform/web/words.js';
 import { PROFILE_USAGE, runProfile, standingIn } from './profile-commands.js';
 import { PURPOSES_USAGE, runPurposes } from './purpose-commands.js';
 import { RECEIPTS_USAGE, runReceipts } from './receipt-commands.js';
+import { REPORT_USAGE, runReport } from './report-commands.js';
 import { ROLES_USAGE, runRoles } from './role-commands.js';
 import { runSms, SMS_USAGE } from './sms-commands.js';
 
@@ -79,6 +80,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     const { db, sending: telling } = messaging(command);
     return runPurposes(words, { db, telling, print, fail });
   },
+  report: ({ db, words }) => runReport(words, { db, print, fail }),
   passwords: ({ db, words }) =>
     runPasswords(words, { db, print: line => print(`${line}\n`), printError: fail }),
 };
@@ -119,6 +121,7 @@ ${COMMANDS_USAGE}
 ${PEOPLE_USAGE}
 ${ROLES_USAGE}
 ${RECEIPTS_USAGE}
+${REPORT_USAGE}
 keyhold passwords load FILE                                  passwords nobody may choose, one a line`;
 
 /** Runs one command and gives the exit code: 0 done, 1 refused or failed, 2 not understood. */

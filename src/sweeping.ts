@@ -13,6 +13,7 @@ import { sweepMoves } from './domain/moves/moves.js';
 import { sweepAllAttempts } from './domain/protection/protection.js';
 import { sweepRecoveries } from './domain/recoveries/recoveries.js';
 import { sweepRights } from './domain/rights/rights.js';
+import { noteLeftBehind } from './journeys/left-behind.js';
 import { sweepArtefacts } from './oidc/jobs.js';
 import type { JobDefinition } from './platform/jobs/jobs.js';
 import type { Db } from './platform/storage/db.js';
@@ -23,7 +24,7 @@ export function sweepsOf(
   db: Db,
 ): readonly JobDefinition[] {
   return [
-    sweepArtefacts(db),
+    sweepArtefacts(db, noteLeftBehind),
     sweepProofs(db),
     sweepContactChanges(db),
     sweepCorrections(db),

@@ -2,7 +2,7 @@ import type Koa from 'koa';
 import type { PendingRequest } from '../oidc/interaction.js';
 import { type Parts, pendingRequest, seeOther } from './journey.js';
 import { keep, lostStageOf, type Progress, progressOf } from './progress.js';
-import { nextStep, type Step, type Way } from './sign-in/next-step.js';
+import { nextStep, type Step, type StepFacts, type Way } from './sign-in/next-step.js';
 
 /** One request of a person on the way through a pending request: what they sent, and the step that is due. */
 export interface Turn {
@@ -25,12 +25,24 @@ export async function openTurn(ctx: Koa.Context, parts: Parts, sent: Turn['sent'
 }
 
 function at(turn: Omit<Turn, 'progress' | 'step'>, progress: Progress): Turn {
-  const step = nextStep({
-    prompt: turn.pending.prompt.name,
-    way: progress.way,
-    email: progress.email,
-    codeSent: progress.codeSent,
-    codesAllowed: turn.parts.emailCodeSignIn,
+  const { prompt, app } = turn.pending;
+  const unreviewed = !app.verified && !app.firstParty;
+  const codesAllowed = turn.parts.emailCodeSignIn;
+  const step = nextStep(factsOf(progress, { prompt: prompt.name, codesAllowed, unreviewed }));
+  return { ...turn, progress, step };
+}
+
+/** What the next step depends on, by the notes of a request and what it is. */
+export function factsOf(
+  progress: Progress,
+  asked: Pick<StepFacts, 'prompt' | 'codesAllowed' | 'unreviewed'>,
+): StepFacts {
+  const { way, email, codeSent, warned, stepUp } = progress;
+  return {
+    ...asked,
+    way,
+    email,
+    codeSent,
     proved: progress.newAccountId !== undefined,
     offering: progress.signedIn !== undefined,
     recovering: progress.recovering !== undefined,
@@ -38,12 +50,10 @@ function at(turn: Omit<Turn, 'progress' | 'step'>, progress: Progress): Turn {
     renewed: progress.newCode !== undefined,
     lost: lostStageOf(progress),
     codesMade: progress.firstCodes !== undefined,
-    stepUp: progress.stepUp && (progress.stepUp.has ? 'passkey' : progress.stepUp.app ? 'app' : 'choice'),
-    unreviewed: !turn.pending.app.verified && !turn.pending.app.firstParty,
-    warned: progress.warned,
+    stepUp: stepUp && (stepUp.has ? 'passkey' : stepUp.app ? 'app' : 'choice'),
+    warned,
     secondFactor: progress.recovering?.second ?? 'none',
-  });
-  return { ...turn, progress, step };
+  };
 }
 
 /** The turn as it would be at the beginning of a way, or of the request; nothing is kept of that. */

@@ -3,14 +3,16 @@ import { z } from 'zod';
 import type { JobDefinition } from '../platform/jobs/jobs.js';
 import type { Db } from '../platform/storage/db.js';
 import { openWork } from '../platform/storage/work.js';
-import { SLOT_COUNT, slotAt } from './artefacts.js';
+import { slotAt } from './artefacts.js';
 import { tellLoggedOut } from './clients.js';
 import { advanceKeys } from './keys.js';
+import { emptySlot, type NoteLeftBehind } from './left-behind.js';
 import { BACKCHANNEL_LOGOUT } from './session-ending.js';
 
 const BATCH = 1000;
 /** Kept for a day after its end, so that a late request meets the tombstone and not a gap. */
 const TOMBSTONE = 86_400;
+const HOUR = 3_600_000;
 
 const TABLES = [
   'access_tokens',
@@ -28,8 +30,8 @@ async function sweepTable(db: Db, table: string, condition: string): Promise<num
   return rowCount;
 }
 
-/** Removes what has expired, in batches; the slot of two hours ago is emptied whole. */
-export function sweepArtefacts(db: Db): JobDefinition {
+/** Removes what has expired, in batches; the slot of two hours ago is emptied whole, and what was left behind in it told before. */
+export function sweepArtefacts(db: Db, note?: NoteLeftBehind): JobDefinition {
   return {
     name: 'sweep-artefacts',
     every: '*/10 * * * *',
@@ -43,7 +45,8 @@ export function sweepArtefacts(db: Db): JobDefinition {
       for (const [table, condition] of conditions) {
         while (!attempt.signal.aborted && (await sweepTable(db, table, condition)) === BATCH);
       }
-      await db.raw('SELECT keyhold_empty_slot(?::smallint)', [(slotAt(Date.now()) + 2) % SLOT_COUNT]);
+      const hour = new Date(Date.now() - 2 * HOUR);
+      await emptySlot(db, slotAt(hour.getTime()), hour, note);
     },
   };
 }

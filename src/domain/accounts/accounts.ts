@@ -76,6 +76,7 @@ export {
 } from './objections.js';
 export {
   type AccountRow,
+  countAccounts,
   findAccount,
   findByIdentifier,
   findSaleChoice,

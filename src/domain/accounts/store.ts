@@ -274,3 +274,15 @@ export async function updateLeaving(tx: Tx, id: string, leavingAt: Date | null):
     { id, leavingAt },
   );
 }
+
+/** How many accounts there are, and how many of them were opened since a moment; reads all there is, so for reports alone. */
+export async function countAccounts(
+  tx: Tx,
+  since: Date,
+): Promise<{ readonly all: number; readonly opened: number }> {
+  const { rows } = await tx.raw<{ rows: { all: number; opened: number }[] }>(
+    'SELECT count(*)::int AS all, (count(*) FILTER (WHERE opened_at >= ?))::int AS opened FROM accounts',
+    [since],
+  );
+  return rows[0] ?? { all: 0, opened: 0 };
+}

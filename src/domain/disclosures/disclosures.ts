@@ -17,6 +17,7 @@ export {
 export { exportDisclosures } from './exported.js';
 export { sweepDisclosures } from './jobs.js';
 export {
+  countTellings,
   type DisclosureFilter,
   forgetDisclosures,
   listDisclosures,

@@ -172,3 +172,20 @@ export async function removeReplaced(tx: Tx, before: Date, batch: number): Promi
 export function forgetDisclosures(tx: Tx, accountId: string, most: number): Promise<number> {
   return removeRows(tx, ['disclosures', 'disclosed'], accountId, most);
 }
+
+/** About how many people a claim was told: to that app, or to any where none is named. */
+export interface TellingCount {
+  readonly claim: string;
+  readonly clientId: string | undefined;
+  readonly people: number;
+}
+
+/** How often each claim was told, in any way; reads all there is, so for reports alone. */
+export async function countTellings(tx: Tx): Promise<readonly TellingCount[]> {
+  const { rows } = await tx.raw<{ rows: { claim: string; client_id: string | null; people: number }[] }>(
+    `SELECT c.claim, d.client_id, count(DISTINCT d.account_id)::int AS people
+     FROM disclosed d CROSS JOIN LATERAL jsonb_object_keys(d.claims) AS c (claim)
+     GROUP BY GROUPING SETS ((c.claim), (c.claim, d.client_id)) ORDER BY c.claim, d.client_id`,
+  );
+  return rows.map(({ client_id, ...row }) => ({ ...row, clientId: client_id ?? undefined }));
+}

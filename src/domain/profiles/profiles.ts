@@ -67,6 +67,7 @@ export {
 export {
   type ChangeRow,
   type ChangeState,
+  countHeld,
   findWaiting,
   forgetProfile,
   hasChange,

@@ -380,3 +380,11 @@ export async function countBefore(db: Db, attribute: string, before: Date, most:
 export function forgetProfile(tx: Tx, accountId: string, most: number): Promise<number> {
   return removeRows(tx, ['profile_changes', 'profile_pictures', 'profile_attributes'], accountId, most);
 }
+
+/** How many people have a value of each attribute; reads all there is, so for reports alone. */
+export async function countHeld(tx: Tx): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await tx.raw<{ rows: { attribute: string; people: number }[] }>(
+    'SELECT attribute, count(*)::int AS people FROM profile_attributes GROUP BY attribute',
+  );
+  return new Map(rows.map(({ attribute, people }) => [attribute, people]));
+}

@@ -3,7 +3,7 @@ import type { Work } from '../../platform/storage/work.js';
 import * as store from './store.js';
 
 export { exportQuestions } from './exported.js';
-export { forgetQuestions } from './store.js';
+export { countOutcomes, forgetQuestions } from './store.js';
 
 /** The facts this room records. */
 export const QUESTION_FACTS = ['question.answered', 'question.skipped'] as const;

@@ -58,3 +58,15 @@ export async function listSkipped(db: Db, accountId: string): Promise<readonly N
   );
   return rows;
 }
+
+/** How many people answered or left out what they were asked for, by attribute; for reports alone. */
+export async function countOutcomes(
+  tx: Tx,
+): Promise<readonly { readonly attribute: string; readonly answered: number; readonly skipped: number }[]> {
+  const { rows } = await tx.raw<{ rows: { attribute: string; answered: number; skipped: number }[] }>(
+    `SELECT attribute, (count(*) FILTER (WHERE outcome = 'answered'))::int AS answered,
+       (count(*) FILTER (WHERE outcome = 'skipped'))::int AS skipped
+     FROM questions GROUP BY attribute ORDER BY attribute`,
+  );
+  return rows;
+}
