@@ -6,6 +6,7 @@ import { runCommands } from './commands.js';
 import { runDisclosures } from './disclosures.js';
 import { runDrains } from './drain.js';
 import { runEnumeration } from './enumeration.js';
+import { runExports } from './exports.js';
 import { runKills } from './kills.js';
 import { runPeople } from './people.js';
 import { openPlace, type Place } from './place.js';
@@ -67,6 +68,7 @@ const PARTS: Readonly<Record<string, Part>> = {
     const telling = { secret: rig.secret, seed, people: 1_000, recipients: 50, kills: 20 };
     return parted(await runCommands(rig.place, telling, say));
   },
+  exports: async rig => parted(await runExports(rig, { rows: 1_000_000, kills: 2 }, say)),
   enumeration: async (rig, seed) => parted(await runEnumeration(rig, { samples: 200, seed }, say)),
   plans: async rig => parted(await runPlans(rig, 1_000_000, say)),
   drain: async (rig, seed) => {

@@ -21,6 +21,8 @@ export interface Server {
   start(): Promise<number>;
   /** Ends it by its process id and waits until it is gone. */
   end(signal: 'SIGKILL' | 'SIGTERM'): Promise<Ended>;
+  /** The number of its process. */
+  pid(): number | undefined;
   /** Whether it has ended by itself. */
   isGone(): boolean;
   /** What it has written to its log. */
@@ -122,6 +124,7 @@ function openServer(
       running.child.kill(signal);
       return running.ended;
     },
+    pid: () => running?.child.pid,
     isGone: () => !running || running.child.exitCode !== null || running.child.signalCode !== null,
     log: () => written,
   };

@@ -243,7 +243,7 @@ const STOP = `(() => {
   const { outlineStyle, outlineWidth, display } = getComputedStyle(at);
   const { width, height } = at.getBoundingClientRect();
   const seen = outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;
-  const large = display === 'inline' || (width >= 24 && height >= 24) || at.type === 'checkbox';
+  const large = display === 'inline' || (width >= 24 && height >= 24) || ['checkbox', 'radio'].includes(at.type);
   return seen && large ? '' : at.outerHTML.slice(0, 120) + (seen ? ' is small' : ' does not show that it is meant');
 })()`;
 

@@ -193,7 +193,7 @@ test('what lies in the database is sealed, and opens no more once the key of its
   const swap = (file: number, sealed: Buffer) =>
     keyhold.db('export_pieces').where({ export_id: id, nr: 0, file }).update({ sealed });
   await swap(first.file, second.sealed);
-  if (copy) await expect(zipOf(keyhold.db, copy).then(drained)).rejects.toThrow();
+  if (copy) await expect(zipOf(keyhold.db, copy).then(drained)).rejects.toThrow(/authenticate/);
   await swap(first.file, first.sealed);
   const owner = await keyhold.db('subject_keys').where({ account_id: accountId }).first();
   await keyhold.db('subject_keys').where({ account_id: accountId }).delete();
@@ -358,6 +358,7 @@ test('an account that is frozen or closed meanwhile is copied no further, and on
     });
     await aProcess().run(key, aTry());
     expect([end, await stateOf(key.id)]).toEqual([end, 'stopped']);
+    expect(await keyhold.db('export_files').where({ export_id: key.id })).toEqual([]);
     expect((await eventsOf(key.id)).at(-1)).toBe('export.stopped');
     await openWork(keyhold.db, { kind: 'system' }, work => setAccountState(work, accountId, 'active'));
   }

@@ -168,8 +168,18 @@ test('what one Keyhold gave out is looked at in another before anything is chang
   expect(ada.page.text).toContain('Countess');
   expect(ada.page.text).toContain(THERE);
   expect(ada.page.text).toMatch(/There you had said yes to: .*News/);
-  /* What an operator put down there is no word of hers. */
-  expect(ada.page.html).not.toContain('value="gender"');
+});
+
+test('what an operator put down there is no word of hers, and is not taken', async () => {
+  const said = JSON.parse(String(files.get('data/profile.json')));
+  const rows = [...said, { ...said[0], attribute: 'middle_name', value: 'King', source: 'operator' }];
+  expect(
+    (await bring(await zipped({ 'data/profile.json': Buffer.from(JSON.stringify(rows)) }, true))).status,
+  ).toBe(303);
+  await ada.goto(new URL(IMPORT, here.origin));
+  expect(ada.page.html).toContain('value="nickname"');
+  expect(ada.page.html).not.toContain('value="middle_name"');
+  await bring(copy);
 });
 
 test('each value that is chosen is a change of the profile that says where it came from, and no other is made', async () => {
