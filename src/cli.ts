@@ -4,6 +4,7 @@ import { AUDIT_USAGE, runAudit } from './audit-commands.js';
 import { type Config, ConfigError, readConfig, type Settings } from './config.js';
 import { CONSENTS_USAGE, runConsents } from './consent-commands.js';
 import { prepareDatabase } from './database.js';
+import { DELETIONS_USAGE, runDeletions } from './deletion-commands.js';
 import { runDoctor } from './doctor.js';
 import { CLIENTS_USAGE, runClients } from './domain/clients/cli.js';
 import { STANDARD_SCOPES } from './domain/clients/clients.js';
@@ -65,6 +66,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   keys: ({ db, config, words }) => runKeys(words, { db, secret: config.secret, print, fail }),
   dormancy: ({ db, config, words }) => runDormancy(words, { db, config, print, fail }),
   receipts: ({ db, config, words }) => runReceipts(words, { db, config, print, fail }),
+  deletions: ({ db, config, words }) => runDeletions(words, { db, config, print, fail }),
   sms: ({ db, config, words }) => runSms(words, { db, config, print, fail }),
   people: ({ words: [verb, ...words], db, config }) =>
     verb === 'role'
@@ -114,6 +116,7 @@ ${KEYS_USAGE}
 ${AUDIT_USAGE}
 ${SMS_USAGE}
 ${DORMANCY_USAGE}
+${DELETIONS_USAGE}
 ${PROFILE_USAGE}
 ${PURPOSES_USAGE}
 ${CONSENTS_USAGE}

@@ -2,6 +2,7 @@ import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Config, Settings } from './config.js';
 import { findDatabase } from './database.js';
+import { watchDeletions } from './deletions-watch.js';
 import { type ChainState, chainState, lastHeadAt } from './domain/audit/audit.js';
 import { countCommands } from './domain/commands/commands.js';
 import { countRights } from './domain/rights/rights.js';
@@ -52,6 +53,7 @@ async function lookAtInstallation(settings: Settings): Promise<readonly Finding[
         ...(await lookAtChain(found.config)),
         await lookAtCommands(found.config),
         await lookAtRights(found.config),
+        ...(await lookAtDeletions(found.config)),
       ];
     } finally {
       await found.stop();
@@ -153,6 +155,15 @@ export function judgeRights(counts: {
   if (soon > 0)
     return ['note', `${sentence}, ${soon} of them for no more than a week; look at keyhold rights list.`];
   return ['ok', `${sentence}.`];
+}
+
+async function lookAtDeletions(config: Config): Promise<readonly Finding[]> {
+  const db = openDatabase(config.databaseUrl);
+  try {
+    return await watchDeletions(db, config);
+  } finally {
+    await db.destroy();
+  }
 }
 
 async function lookAtChain({ databaseUrl, auditHeads: file }: Config): Promise<readonly Finding[]> {

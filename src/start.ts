@@ -3,6 +3,7 @@ import { openApp } from './app.js';
 import { banner } from './banner.js';
 import { type Config, ConfigError, type Environment, readConfig, type Settings } from './config.js';
 import { type Prepared, prepareDatabase } from './database.js';
+import { restoredBackup } from './deletions-watch.js';
 import { type ExampleApp, loadExamples, startExample } from './examples.js';
 import { checkPort, type Listener, ListenTrouble, listen } from './listener.js';
 import { StorageTrouble } from './platform/storage/trouble.js';
@@ -103,6 +104,8 @@ async function prepare({ settings, log, argv, open }: Run) {
   say('Starting the database …');
   open.database = await prepareDatabase(settings, say);
   const { config } = open.database;
+  const restored = await restoredBackup(config.databaseUrl, config.erasedList);
+  if (restored) log.error(restored);
   const exampleUrl = argv.includes('--with-example') ? await loadExamples(config) : undefined;
   return { config, exampleUrl };
 }

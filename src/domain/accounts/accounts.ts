@@ -52,6 +52,7 @@ export {
   dormancyStep,
   endNotices,
   type LookedAt,
+  listAccountIds,
   listArchivedBefore,
   noteLooks,
   takeDue,

@@ -73,6 +73,12 @@ export async function noteLooks(
   );
 }
 
+/** Every account by its number, a page at a time. */
+export async function listAccountIds(db: Db, after: string, limit: number): Promise<readonly string[]> {
+  const rows = await db('accounts').where('id', '>', after).orderBy('id').limit(limit).select('id');
+  return rows.map(({ id }) => String(id));
+}
+
 /** Accounts that were put away before then and are not on their way out; the longest first. */
 export async function listArchivedBefore(db: Db, before: Date, limit: number): Promise<readonly string[]> {
   const rows = await db('accounts')

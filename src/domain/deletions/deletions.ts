@@ -6,7 +6,16 @@ import type { Work } from '../../platform/storage/work.js';
 import { planLeaving } from '../accounts/accounts.js';
 import type { Correspondence, Deletion, DeletionCause } from './deletion.js';
 import { markOf, newDeletionKey, openLetters, sealLetters } from './sealing.js';
-import { findByLink, findDeletion, findSealed, insertDeletion, removeSubject, updateState } from './store.js';
+import {
+  findByLink,
+  findDeletion,
+  findSealed,
+  insertDeletion,
+  insertErased,
+  removeSubject,
+  updateBegins,
+  updateState,
+} from './store.js';
 
 export {
   ANSWER_DAYS,
@@ -24,6 +33,7 @@ export {
   OPEN_RECIPIENTS,
   RECIPIENT_STATES,
   type RecipientState,
+  STUCK_MS,
 } from './deletion.js';
 export { sweepDeletions } from './jobs.js';
 export {
@@ -39,10 +49,12 @@ export {
 export { markOf } from './sealing.js';
 export { beginDeletion, finishDeletion, noteAudited, noteRemoved, noteTold } from './steps.js';
 export {
+  countDeletions,
   countRecipients,
   findAccountOf,
   findDeletion,
   findOf as findDeletionOf,
+  knownOf,
   listDeletions,
   listDue as listDueDeletions,
   listMarks,
@@ -128,4 +140,22 @@ export async function findLetters(db: Db, keyring: Keyring, id: string): Promise
 /** The deletion that a private link leads to. */
 export function findDeletionByLink(db: Db, token: string): Promise<Deletion | undefined> {
   return findByLink(db, digest(token));
+}
+
+/** A deletion that a backup brought back begins at once, if it has not begun; its person cannot have undone it. */
+export function hasten(work: Work, id: string, at: Date): Promise<void> {
+  return updateBegins(work.tx, id, at);
+}
+
+/** Puts on record that these were erased, where a backup knows nothing of them. */
+export function noteErasedBefore(
+  work: Work,
+  all: readonly (Pick<Deletion, 'id' | 'mark' | 'link'> & { readonly at: Date })[],
+): Promise<void> {
+  return insertErased(
+    work.tx,
+    all,
+    all.map(({ at }) => at),
+    work.at,
+  );
 }

@@ -259,3 +259,52 @@ export async function listMarks(
   );
   return rows;
 }
+
+/** Which of these deletions are on record. */
+export async function knownOf(db: Db, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  if (ids.length === 0) return new Set();
+  const rows = await db('deletions')
+    .whereIn('id', [...ids])
+    .select('id');
+  return new Set(rows.map(({ id }) => String(id)));
+}
+
+/** Lets a deletion that still waits begin at once; any other goes on as it does. */
+export async function updateBegins(tx: Tx, id: string, at: Date): Promise<void> {
+  const hastened = { begins_at: at, look_at: at, cause: 'restored' };
+  await tx('deletions').where({ id, state: 'waiting' }).update(hastened);
+}
+
+/** Puts on record that something was erased, of which nothing else is known any more. */
+export async function insertErased(
+  tx: Tx,
+  all: readonly Pick<Deletion, 'id' | 'mark' | 'link'>[],
+  at: readonly Date[],
+  now: Date,
+): Promise<void> {
+  if (all.length === 0) return;
+  const rows = all.map(({ id, mark, link }, nr) => {
+    const then = at[nr] ?? now;
+    const times = { asked_at: then, begins_at: then, removed_at: then, finished_at: then, audited_at: now };
+    return { id, mark, link, state: 'audited', cause: 'restored', ...times };
+  });
+  await tx('deletions').insert(rows).onConflict().ignore();
+}
+
+const COUNT_THEM = `SELECT
+  (SELECT count(*)::int FROM (
+     SELECT FROM deletions WHERE state IN ('begun', 'told', 'removed') LIMIT 10000) AS counted) AS "underWay",
+  (SELECT count(*)::int FROM (
+     SELECT FROM deletions d WHERE d.state <> 'undone' AND (d.tries > 3
+       OR d.state IN ('begun', 'told', 'removed') AND d.begun_at < ?
+       OR EXISTS (SELECT FROM deletion_recipients r WHERE r.deletion_id = d.id
+         AND (r.state IN ('refused', 'unreachable') OR r.audit = 'there'))) LIMIT 10000) AS counted) AS stuck`;
+
+/** How many deletions are under way, and how many of all an operator should look at; counted up to ten thousand each. */
+export async function countDeletions(
+  db: Db,
+  stuckSince: Date,
+): Promise<{ readonly underWay: number; readonly stuck: number }> {
+  const { rows } = await db.raw<{ rows: { underWay: number; stuck: number }[] }>(COUNT_THEM, [stuckSince]);
+  return rows[0] ?? { underWay: 0, stuck: 0 };
+}
