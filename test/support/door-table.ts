@@ -363,6 +363,8 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   [`POST ${PROFILE}/change/:attribute`]: { owner: 303, ...nickname, sent: { value: 'Nick' } },
   [`GET ${PROFILE}/sure-change/:attribute`]: { owner: 200, ...birthdate },
   [`POST ${PROFILE}/sure-change/:attribute`]: { owner: 303, ...birthdate, sent: { value: '1990-01-02' } },
+  [`GET ${PROFILE}/purpose/:purpose`]: { owner: 200, named: { purpose: 'age' } },
+  [`POST ${PROFILE}/purpose/:purpose`]: { owner: 303, named: { purpose: 'age' } },
   [`GET ${PROFILE}/undo/:change`]: { owner: 200, params: aProfileChange },
   [`POST ${PROFILE}/undo/:change`]: { owner: 303, params: aProfileChange },
   [`POST ${PROFILE}/withdraw/:change`]: { owner: 303, params: aWaitingChange },

@@ -4,6 +4,7 @@ import { Refusal } from '../../platform/errors.js';
 import type { Work } from '../../platform/storage/work.js';
 import { lockAccount, mayChange, touchAccount } from '../accounts/accounts.js';
 import type { KeptAttribute } from './attribute.js';
+import { deleteHeld } from './ending-store.js';
 import { type Before, type Blocked, isFirst, isLimited, judgeChange, later, reachOf } from './limits.js';
 import { keptAttributes, type ProfileSchema, purposeOf } from './schema.js';
 import {
@@ -161,6 +162,30 @@ function isLimitedInTime(schema: ProfileSchema, name: string): boolean {
 async function hold(work: Work, accountId: string): Promise<void> {
   if (mayChange(await lockAccount(work, accountId))) return;
   throw new Refusal('forbidden', 'account_not_active', 'Nothing can be changed about this account now.');
+}
+
+/**
+ * Takes back that something be kept for a purpose that rests on consent: all that is held for it goes at once, whatever the limits
+ * of changes say (GDPR Art. 7(3), 17(1)(b)). Gives what there was.
+ */
+export async function endPurpose(
+  work: Work,
+  schema: ProfileSchema,
+  { accountId, purpose }: { readonly accountId: string; readonly purpose: string },
+): Promise<readonly string[]> {
+  await hold(work, accountId);
+  const isFree = schema.purposes.some(({ id, basis }) => id === purpose && basis === 'consent');
+  if (!isFree) throw new Refusal('missing', 'purpose_not_found', 'There is nothing to take back.');
+  const names = keptAttributes(schema).filter(each => each.purpose === purpose);
+  const gone = await deleteHeld(
+    work.tx,
+    accountId,
+    names.map(({ name }) => name),
+  );
+  if (gone.length > 0) await touchAccount(work.tx, accountId, work.at);
+  for (const attribute of gone)
+    work.record({ type: 'profile.expired', accountId, detail: { attribute, reason: 'taken_back' } });
+  return gone;
 }
 
 /** Puts on record that values are others from now on. */

@@ -36,6 +36,7 @@ export {
   type ChangeOutcome,
   changePicture,
   changeProfile,
+  endPurpose,
   openSealed,
   undoChange,
   withdrawChange,
@@ -50,6 +51,7 @@ export {
   deriveFrom,
   sourceOf,
 } from './derived.js';
+export { countHeld } from './ending-store.js';
 export { exportProfile } from './exported.js';
 export { bringAboutChanges } from './jobs.js';
 export { type Blocked, type BlockedWhy, judgeChange } from './limits.js';
@@ -67,7 +69,6 @@ export {
 export {
   type ChangeRow,
   type ChangeState,
-  countHeld,
   findWaiting,
   forgetProfile,
   hasChange,

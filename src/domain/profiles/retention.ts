@@ -4,17 +4,10 @@ import { openWork, type Work } from '../../platform/storage/work.js';
 import { touchAccount } from '../accounts/accounts.js';
 import { secondsOf } from '../purposes/purposes.js';
 import type { KeptAttribute } from './attribute.js';
+import { countBefore, deleteExpired, type Expired, noteTold } from './ending-store.js';
 import { reachOf } from './limits.js';
 import { keptAttributes, type ProfileSchema, purposeOf } from './schema.js';
-import {
-  countBefore,
-  deleteExpired,
-  deleteOldChanges,
-  type Expired,
-  forgetBefore,
-  listAttributeNames,
-  noteTold,
-} from './store.js';
+import { deleteOldChanges, forgetBefore, listAttributeNames } from './store.js';
 
 const BATCH = 500;
 /* Each is a mail to every address of somebody. */

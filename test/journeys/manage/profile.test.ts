@@ -407,3 +407,34 @@ test('what somebody changes is counted, told when it is too much, and counted fo
   await shop.close();
   await strict.close();
 });
+
+test('somebody takes back that their names be kept: all of them go at once, whatever limits say, and nothing else', async () => {
+  const cleo = await newMember(keyhold, app, 'cleo@example.test');
+  const accountId = await accountOf(keyhold.db, 'cleo@example.test');
+  await change(cleo, 'handle', 'Handle', 'cleo1');
+  await change(cleo, 'website', 'Website', 'https://cleo.example.test/');
+  await change(cleo, 'legal_name', 'Legal name', 'Cleo C.');
+  const others = await valuesOf(ADA);
+  await cleo.goto(at('/account/profile'));
+  await cleo.follow('No longer keep this for that Handle');
+  expect(cleo.page.text).toContain('Handle');
+  const events = await recordedDuring(keyhold.db, () => cleo.press('Remove it'));
+  expect(cleo.page.text).toContain('It is removed and is not kept any more.');
+  expect(Object.keys(await valuesOf('cleo@example.test')).sort()).toEqual(['website']);
+  expect(
+    await keyhold.db('profile_changes').where({ account_id: accountId, attribute: 'legal_name' }),
+  ).toEqual([]);
+  expect(await valuesOf(ADA)).toEqual(others);
+  const said = events.filter(({ type }) => type === 'profile.expired').map(({ detail }) => detail);
+  expect(said).toContainEqual({ attribute: 'handle', reason: 'taken_back' });
+  const mail = await cleo.latestMail('cleo@example.test');
+  expect(mail.text).toContain('Handle');
+  await cleo.goto(at('/account/history'));
+  expect(cleo.page.text).toContain('you no longer wanted it to be kept for this');
+  expect(cleo.page.text).toContain('What: Handle');
+  await cleo.goto(at('/account/profile/purpose/presence'));
+  const sent = { csrf: csrfOf(cleo), for: /name="for" value="([^"]+)"/.exec(cleo.page.html)?.[1] ?? '' };
+  for (const purpose of ['account', 'security', 'no_such'])
+    expect((await cleo.post(`/account/profile/purpose/${purpose}`, sent)).status).toBe(404);
+  expect(Object.keys(await valuesOf('cleo@example.test'))).toEqual(['website']);
+});

@@ -602,6 +602,22 @@ export const pageSamples = {
     empty: { ...frame, entry: nameEntry, change: { id: ada.id, at, until: at } },
     over: { ...frame },
   },
+  'account/profile-end': {
+    usual: {
+      ...frame,
+      purpose: 'Your name',
+      why: 'So that apps can call you by it.',
+      action: '/account/profile/purpose/naming',
+      held: ['Name', 'Nickname'],
+    },
+    empty: {
+      ...frame,
+      purpose: 'Your name',
+      why: 'Why',
+      action: '/account/profile/purpose/naming',
+      held: [],
+    },
+  },
   'account/profile-picture': {
     usual: {
       ...frame,

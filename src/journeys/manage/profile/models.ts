@@ -70,6 +70,8 @@ export interface ShownEntry {
   readonly skipped?: { readonly app?: string; readonly at: Date };
   readonly changeUrl?: string;
   readonly correctUrl: string;
+  /** Where its person takes back that it be kept for its purpose, where that rests on their consent. */
+  readonly endUrl?: string;
   readonly blocked?: ShownBlock;
   readonly open?: {
     readonly id: string;
@@ -103,7 +105,8 @@ export type ProfileDone =
   | 'withdrawn'
   | 'over'
   | 'asked'
-  | 'taken_back';
+  | 'taken_back'
+  | 'ended';
 
 /** `/account/profile`: what is known, and beside each value why, since when, from where, until when and who may have it. */
 export interface ProfilePage extends AccountFrame {
@@ -156,6 +159,15 @@ export interface UndoChangePage extends AccountFrame {
   readonly change?: ShownEntry['undoable'][number];
 }
 
+/** What goes with a purpose that is taken back. Posts to its own address. */
+export interface EndPurposePage extends AccountFrame {
+  readonly purpose: string;
+  readonly why: string;
+  readonly action: string;
+  /** What is held for it, by its labels. */
+  readonly held: readonly string[];
+}
+
 /** Posts `picture` to its own address as a file, and `remove` to `…/remove`. */
 export interface PicturePage extends AccountFrame {
   readonly entry: ShownEntry;
@@ -173,4 +185,5 @@ export interface ProfilePages {
   readonly 'account/profile-correction': CorrectionPage;
   readonly 'account/profile-undo': UndoChangePage;
   readonly 'account/profile-picture': PicturePage;
+  readonly 'account/profile-end': EndPurposePage;
 }

@@ -11,6 +11,7 @@ import { Refusal } from '../../../platform/errors.js';
 import { openWork } from '../../../platform/storage/work.js';
 import type { Problem } from '../../page-models.js';
 import { type AccountCall, type AccountPage, doneHere, leadTo, type Sent, showAccount } from '../door.js';
+import { END_PURPOSE_PAGES } from './end-purpose.js';
 import { type ProfileEntry, profileAndSkippedOf, profileOf } from './entries.js';
 import { countChange } from './limits.js';
 import type { ProfileDone, ShownBlock } from './models.js';
@@ -32,6 +33,7 @@ export const PROFILE_PAGES: readonly AccountPage[] = [
   { method: 'GET', path: '/account/profile/undo/:change', run: showUndo },
   { method: 'POST', path: '/account/profile/undo/:change', run: undo },
   { method: 'POST', path: '/account/profile/withdraw/:change', form: '/account/profile', run: withdraw },
+  ...END_PURPOSE_PAGES,
   { method: 'GET', path: CORRECTION, run: call => showCorrection(call, {}) },
   { method: 'POST', path: CORRECTION, keeps: ['wish'], run: ask },
   {
@@ -52,6 +54,7 @@ const DONE: readonly ProfileDone[] = [
   'over',
   'asked',
   'taken_back',
+  'ended',
 ];
 
 async function showProfile(call: AccountCall): Promise<void> {

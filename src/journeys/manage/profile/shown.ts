@@ -65,6 +65,7 @@ export function shownEntry(entry: ProfileEntry, speaking: Speaking): ShownEntry 
     ...(entry.skipped && { skipped: { at: entry.skipped.at, ...set('app', entry.skipped.name) } }),
     ...(entry.mayChange && { changeUrl: changePath(attribute) }),
     correctUrl: `/account/profile/correction/${attribute.name}`,
+    ...(kept && purpose.basis === 'consent' && { endUrl: `/account/profile/purpose/${purpose.id}` }),
     ...set('blocked', entry.blocked),
     ...(open && {
       open: {
