@@ -35,6 +35,7 @@ export {
   type RecipientState,
   STUCK_MS,
 } from './deletion.js';
+export { exportDeletions } from './exported.js';
 export { sweepDeletions } from './jobs.js';
 export {
   type Heard,

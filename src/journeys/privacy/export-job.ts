@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { z } from 'zod';
 import { findAccount, lockAccount } from '../../domain/accounts/accounts.js';
 import {
@@ -29,8 +30,8 @@ const payloadSchema = z.object({ accountId: z.uuid(), id: z.uuid() });
 
 /** A try goes on for so long, and then another one takes over: whatever else is due has its turn. */
 const TRY_MS = 20_000;
-/** What another export of this process is in the way of begins after so long. */
-const LATER_MS = 3_000;
+/* What another copy of this process is in the way of comes again after so long, and many never all at once. */
+const later = () => randomInt(3_000, 30_000);
 /** Nobody has done anything about it for so long: its job was lost. */
 const RESTING_MS = 10 * 60_000;
 
@@ -52,7 +53,7 @@ export function makeExports(db: Db, making: ExportMaking): JobDefinition {
     name: JOB,
     run: async (payload, { signal, last }) => {
       const key = payloadSchema.parse(payload);
-      if (busy) return enqueue(db, key, LATER_MS);
+      if (busy) return enqueue(db, key, later());
       busy = true;
       try {
         await makeSome(db, making, key, signal);

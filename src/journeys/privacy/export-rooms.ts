@@ -4,6 +4,7 @@ import { exportConsents } from '../../domain/consents/consents.js';
 import { exportContacts } from '../../domain/contacts/contacts.js';
 import { exportCorrections } from '../../domain/corrections/corrections.js';
 import { exportCredentials } from '../../domain/credentials/credentials.js';
+import { exportDeletions } from '../../domain/deletions/deletions.js';
 import { exportDisclosures } from '../../domain/disclosures/disclosures.js';
 import { exportExports } from '../../domain/exports/exports.js';
 import { exportFactors } from '../../domain/factors/factors.js';
@@ -59,6 +60,7 @@ export async function filesOf(reading: Reading, { accountId, scope }: Whose): Pr
     ...exportRecoveries(from),
     ...exportMoves(from),
     ...exportMessages(from),
+    ...exportDeletions(from),
     ...exportExports(from),
     exportHistory(from),
   ];
