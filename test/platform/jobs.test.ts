@@ -95,6 +95,26 @@ test('the last try knows that it is the last', async () => {
   expect(tries[0]).toMatchObject({ attempt: 12, last: true });
 });
 
+test('a job that was given up a month ago is removed, and no other one', async () => {
+  for (const word of ['given up long ago', 'given up lately', 'tried again']) await enqueue(word);
+  const age = (word: string, attempts: string, days: number) =>
+    database.db.raw(
+      `UPDATE graphile_worker._private_jobs SET attempts = ${attempts}, run_at = now() + interval '1 day',
+         updated_at = now() - make_interval(days => ?) WHERE payload ->> 'word' = ?`,
+      [days, word],
+    );
+  await age('given up long ago', 'max_attempts', 31);
+  await age('given up lately', 'max_attempts', 29);
+  await age('tried again', '3', 60);
+  await start(async () => undefined);
+  await database.db.raw(`SELECT graphile_worker.add_job('sweep-given-up')`);
+  await until(async () => (await jobsLeft(database.db, 'sweep-given-up')) === 0);
+  const { rows } = await database.db.raw(
+    `SELECT payload ->> 'word' AS word FROM graphile_worker._private_jobs WHERE payload ->> 'word' IS NOT NULL ORDER BY 1`,
+  );
+  expect(rows.map(({ word }: { word: string }) => word)).toEqual(['given up lately', 'tried again']);
+});
+
 test('two runners on one database run each job once', async () => {
   const seen: string[] = [];
   const run: JobDefinition['run'] = async payload => void seen.push((payload as { word: string }).word);

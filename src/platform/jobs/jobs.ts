@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Logger, parseCronItems, type Runner, run, type TaskList, type WorkerEvents } from 'graphile-worker';
 import { type JobPool, openJobPool } from '../storage/job-pool.js';
 import type { JobDefinition, JobTry } from './job.js';
-import { countWaiting, freeJobsOf, freeStaleJobs } from './stale.js';
+import { countWaiting, freeJobsOf, freeStaleJobs, sweepGivenUp } from './stale.js';
 
 export type { JobDefinition, JobTry } from './job.js';
 
@@ -70,7 +70,7 @@ export async function openJobs(options: JobOptions): Promise<Jobs> {
 }
 
 function starterOf(options: JobOptions, pool: JobPool, concurrency: number): () => Promise<Runner> {
-  const jobs = [...options.jobs, freeStaleJobs(pool, STALE_SECONDS)];
+  const jobs = [...options.jobs, freeStaleJobs(pool, STALE_SECONDS), sweepGivenUp(pool)];
   const taskList: TaskList = Object.fromEntries(jobs.map(job => [job.name, taskOf(job, options.observe)]));
   const past: string[] = [];
   const events: WorkerEvents = new EventEmitter();

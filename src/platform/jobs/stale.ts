@@ -17,6 +17,32 @@ export function freeStaleJobs(pool: JobPool, seconds: number): JobDefinition {
   };
 }
 
+const BATCH = 500;
+
+/**
+ * Removes jobs that were given up a month ago: what they were to do is on record where it matters, and what they carry is kept
+ * for nothing any more.
+ */
+export function sweepGivenUp(pool: JobPool): JobDefinition {
+  return {
+    name: 'sweep-given-up',
+    every: '47 4 * * *',
+    run: async (_payload, { signal }) => {
+      let removed = BATCH;
+      while (removed === BATCH && !signal.aborted) {
+        const { rows } = await pool.query(
+          `SELECT count(*)::int AS removed FROM graphile_worker.complete_jobs(ARRAY(
+             SELECT id FROM graphile_worker.jobs
+             WHERE attempts >= max_attempts AND locked_at IS NULL AND updated_at < now() - interval '30 days'
+             ORDER BY id LIMIT $1))`,
+          [BATCH],
+        );
+        removed = Number(rows[0]?.removed);
+      }
+    },
+  };
+}
+
 /** Frees the jobs of runners of this process that are over. */
 export async function freeJobsOf(pool: JobPool, runners: readonly string[]): Promise<void> {
   await pool.query('SELECT graphile_worker.force_unlock_workers($1::text[])', [runners]);

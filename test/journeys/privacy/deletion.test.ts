@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { fetch } from 'undici';
+import { sealEvents, verifyChain } from '../../../src/domain/audit/audit.js';
+import { openKeyring } from '../../../src/platform/crypto/keyring.js';
+import { readEvents } from '../../../src/platform/storage/events.js';
 import { openLog } from '../../../src/platform/telemetry/log.js';
 import { logOnly } from '../../../src/platform/telemetry/telemetry.js';
 import { setProfile } from '../../support/consented.js';
@@ -263,4 +266,17 @@ test('a link that leads nowhere is refused and on record, and looking at a state
   expect(events.map(({ type, detail }) => [type, detail['kind']])).toEqual([
     ['replay.refused', 'deletion_link'],
   ]);
+});
+
+test('the chain of events is whole after people were deleted, and opens nothing of theirs', async () => {
+  const parts = { db: keyhold.db, keyring: openKeyring(keyhold.config.secret) };
+  await sealEvents(parts);
+  const { fault, events } = await verifyChain(parts);
+  expect({ fault, some: events > 20 }).toEqual({ fault: undefined, some: true });
+  const destroyed = await keyhold.db('events').where({ type: 'subject_key.destroyed' }).pluck('account_id');
+  expect(destroyed.length).toBeGreaterThan(0);
+  for (const accountId of destroyed) {
+    const left = await readEvents(keyhold.db, parts.keyring, { accountId, limit: 500 });
+    expect(left.filter(({ origin }) => origin !== undefined)).toEqual([]);
+  }
 });
