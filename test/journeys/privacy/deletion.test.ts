@@ -8,6 +8,7 @@ import { openKeyring } from '../../../src/platform/crypto/keyring.js';
 import { readEvents } from '../../../src/platform/storage/events.js';
 import { openLog } from '../../../src/platform/telemetry/log.js';
 import { logOnly } from '../../../src/platform/telemetry/telemetry.js';
+import { accountApi, accountToken } from '../../support/account-api.js';
 import { setProfile } from '../../support/consented.js';
 import { DAY, deletionOf, passing, whereIn } from '../../support/deletion.js';
 import { jobsLeft, until } from '../../support/jobs.js';
@@ -279,4 +280,39 @@ test('the chain of events is whole after people were deleted, and opens nothing 
     const left = await readEvents(keyhold.db, parts.keyring, { accountId, limit: 500 });
     expect(left.filter(({ origin }) => origin !== undefined)).toEqual([]);
   }
+});
+
+test('an app asks for it and calls it off for its person, with the scope for that and with no other', async () => {
+  const scopes = 'account:deletion:read account:deletion:write';
+  const app = await openRelyingParty(keyhold, { scope: `openid profile email ${scopes}`, first_party: true });
+  const { person, accountId } = await somebody(app);
+  const call = async (token: string, method: string) => {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const body = method === 'POST' ? { body: '{}' } : {};
+    const answer = await fetch(`${accountApi(keyhold)}/deletion`, { method, headers, ...body });
+    return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+  };
+  const reading = await accountToken(keyhold, person, app, 'account:deletion:read');
+  expect(await call(reading, 'GET')).toMatchObject({ status: 200, body: { waiting: null } });
+  for (const method of ['POST', 'DELETE']) expect((await call(reading, method)).status).toBe(403);
+  expect(await keyhold.db('deletion_subjects').where({ account_id: accountId })).toEqual([]);
+
+  const writing = await accountToken(keyhold, person, app, 'account:deletion:write');
+  const asked = await call(writing, 'POST');
+  expect(asked).toMatchObject({ status: 202, body: { waiting: { begins_at: expect.any(String) } } });
+  expect((await call(writing, 'POST')).body).toEqual(asked.body);
+  expect((await call(writing, 'DELETE')).body).toEqual({ undone: true });
+  expect((await call(writing, 'DELETE')).body).toEqual({ undone: false });
+  await app.close();
+});
+
+test('whoever says that it was not them freezes the account, and nothing of it is deleted', async () => {
+  const { person, accountId } = await somebody();
+  const id = await asked(person, accountId);
+  const form = { csrf: hidden(person, 'csrf'), for: hidden(person, 'for'), how: 'freeze' };
+  await person.post(`${keyhold.origin}/account/recovery/stop`, form);
+  expect(await stateOf(accountId)).toBe('frozen');
+  expect((await keyhold.db('deletions').where({ id }).first('state')).state).toBe('undone');
+  expect(await passing(keyhold, id, WAIT)).toBe('undone');
+  expect(await stateOf(accountId)).toBe('frozen');
 });
