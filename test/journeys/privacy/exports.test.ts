@@ -130,6 +130,12 @@ test('whoever asks for a copy has every address told, sees how far it is, and fe
     expect([path, ...found]).toEqual([path, sha256, size]);
   }
   const sums = String(files.get('manifest-sha256.txt')).trim().split('\n');
+  for (const line of sums) {
+    const [sha256 = '', path = ''] = line.split('  ');
+    const content = files.get(path) ?? Buffer.alloc(0);
+    expect([path, createHash('sha256').update(content).digest('hex')]).toEqual([path, sha256]);
+  }
+  expect(answer.headers.get('cache-control')).toContain('no-store');
   expect(sums.length).toBe(manifest.files.filter(({ path }) => path.startsWith('data/')).length);
   expect(await eventsOf(id)).toEqual(['export.asked', 'export.ready', 'export.fetched']);
   await ada.goto(at('/account/history'));
