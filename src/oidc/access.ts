@@ -150,13 +150,14 @@ async function decisionsOn(
 ): Promise<readonly Decision[]> {
   const { pool, claims, subjectOf } = parts;
   const pairwise = client.subjectType === 'pairwise';
-  const mine = only === undefined ? undefined : subjectOf(only, client);
+  const knows = (accountId: string) => subjectOf(accountId, client);
+  const mine = only === undefined ? undefined : knows(only);
   const meant = asked.map(({ subject }) => {
     if (mine === undefined) return meantBy(subject, pairwise);
     return subject === mine && only !== undefined ? { accountId: only } : undefined;
   });
   const purposes = asked.map(({ purpose }) => purpose);
-  const standings = await readStandings(pool, client.clientId, meant, purposes);
+  const standings = await readStandings(pool, { clientId: client.clientId, knows }, meant, purposes);
   const decisions = standings.map((standing, at) => decide(client, standing, asked[at] as Asked, claims));
   if (decisions.some(({ reason }) => reason === 'not_connected')) await countUnknown(parts, client.clientId);
   return decisions;

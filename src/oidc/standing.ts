@@ -23,7 +23,7 @@ const STANDING_READ = `
     SELECT a.nr, coalesce(a.id, p.account_id) AS account_id
     FROM unnest($2::uuid[], $3::bytea[]) WITH ORDINALITY AS a(id, subject, nr)
     LEFT JOIN pairwise_subjects p ON p.subject = a.subject)
-  SELECT to_json(c) AS consent, l.event, l.id AS event_id, to_json(s) AS account,
+  SELECT a.account_id, to_json(c) AS consent, l.event, l.id AS event_id, to_json(s) AS account,
     (SELECT jsonb_object_agg(p.id, jsonb_build_object('basis', p.basis, 'version', p.version,
        'terms', coalesce(p.declaration -> 'dpv' -> 'purposes', '[]'))) FROM purposes p WHERE p.id = ANY ($4::text[])) AS purposes
   FROM asked a
@@ -38,6 +38,7 @@ const STANDING_READ = `
   ORDER BY a.nr`;
 
 interface StandingRow {
+  readonly account_id: string | null;
   readonly consent: LiveConsent | null;
   readonly event: string | null;
   readonly event_id: string | null;
@@ -45,10 +46,13 @@ interface StandingRow {
   readonly purposes: Readonly<Record<string, StandingPurpose>> | null;
 }
 
-/** What stands between an app and each of these subjects, in their order, read in one statement. */
+/**
+ * What stands between an app and each of these subjects, in their order, read in one statement. What another sector knows
+ * somebody by is nobody's name here: two apps that lay their subjects side by side must not learn whose belong together.
+ */
 export async function readStandings(
   pool: StatementPool,
-  clientId: string,
+  { clientId, knows }: { readonly clientId: string; readonly knows: (accountId: string) => string },
   subjects: readonly MeantSubject[],
   purposes: readonly string[],
 ): Promise<readonly Standing[]> {
@@ -56,13 +60,29 @@ export async function readStandings(
   const pairwise = subjects.map(subject => (subject && 'pairwise' in subject ? subject.pairwise : null));
   const values = [clientId, ids, pairwise, [...new Set(purposes)]];
   const { rows } = await pool.query<StandingRow>(statement(STANDING_READ, values));
-  return rows.map(({ consent, event, event_id: id, account, purposes: standing }) => ({
+  return rows.map(({ account_id: found, purposes: standing, ...row }, at) => {
+    const of = pairwise[at]?.toString('base64url');
+    const isMeant = of === undefined || (found !== null && knows(found) === of);
+    return { ...(isMeant ? stoodBetween(row) : NOTHING), purposes: standing ?? {} };
+  });
+}
+
+const NOTHING = { account: undefined, consent: undefined, ended: undefined };
+
+function stoodBetween({
+  consent,
+  event,
+  event_id: id,
+  account,
+}: Omit<StandingRow, 'account_id' | 'purposes'>) {
+  return {
     account: account ?? undefined,
     consent: consent ?? undefined,
     ended:
-      id === null ? undefined : { how: event === 'withdrawn' ? 'withdrawn' : 'expired', event: String(id) },
-    purposes: standing ?? {},
-  }));
+      id === null
+        ? undefined
+        : ({ how: event === 'withdrawn' ? 'withdrawn' : 'expired', event: id } as const),
+  };
 }
 
 const REMEMBER = (subject: string, account: string) =>

@@ -38,6 +38,8 @@ const DECLARED = {
 let keyhold: TestKeyhold;
 let cinema: RelyingParty;
 let other: RelyingParty;
+/** Apps of single tests. */
+const opened: RelyingParty[] = [];
 let ada: string;
 let bea: string;
 
@@ -46,6 +48,12 @@ async function openApp(metadata: Readonly<Record<string, unknown>> = {}): Promis
   const app = await openRelyingParty(keyhold, { ...DECLARED, ...metadata });
   const asking = (more: Headers = {}) => app.authorizationUrl({ scope: 'openid email', ...more });
   return { ...app, authorizationUrl: asking };
+}
+
+async function openOther(metadata: Readonly<Record<string, unknown>>): Promise<RelyingParty> {
+  const app = await openApp(metadata);
+  opened.push(app);
+  return app;
 }
 
 const applied = (purposes: readonly Purpose[]) =>
@@ -72,7 +80,7 @@ beforeEach(async () => {
 });
 
 afterAll(async () => {
-  await Promise.all([cinema?.close(), other?.close()]);
+  await Promise.all([cinema, other, ...opened].map(app => app?.close()));
   await keyhold?.close();
 });
 
@@ -263,6 +271,31 @@ test('an app knows people by its own names for them', async () => {
     'not_connected',
   );
   await paired.close();
+});
+
+test('what another sector knows somebody by is nobody: no app learns whose subjects belong together', async () => {
+  const sector = (host: string) => ({
+    subject_type: 'pairwise',
+    redirect_uris: [`https://${host}/callback`],
+    post_logout_redirect_uris: [],
+  });
+  const [here, there] = [
+    await openOther({ subject_type: 'pairwise' }),
+    await openOther(sector('elsewhere.example')),
+  ];
+  await newMember(keyhold, here, 'flora@example.test');
+  const mine = (await here.exchange()).claims()?.sub ?? '';
+  const dora = await accountOf(keyhold.db, 'flora@example.test');
+  await allow({ claims: ['birthdate'] }, dora, there.clientId);
+  const asked = (app: RelyingParty, id: string) =>
+    post('/access/v1/evaluation', { ...about(id), ...purpose('age') }, basic(app));
+  expect((await asked(here, mine)).body.context.reason).not.toBe('not_connected');
+  const [theirs, nobody] = [
+    await asked(there, mine),
+    await asked(there, Buffer.alloc(32).toString('base64url')),
+  ];
+  expect(theirs.body.context.reason).toBe('not_connected');
+  expect(theirs.text).toBe(nobody.text);
 });
 
 test('an app proves itself as it does elsewhere, by secret or by signature, once', async () => {
