@@ -18,13 +18,13 @@ type Row = Readonly<Record<string, unknown>>;
 
 /** Of each table a row whose time is over, and one whose time is not; and what both of them need to be rows at all. */
 const ROWS: Readonly<Record<string, readonly [over: Row, kept: Row, both?: Row]>> = {
-  access_tokens: [{ expires_at: seconds(-MINUTE) }, { expires_at: seconds(MINUTE) }],
-  refresh_tokens: [{ expires_at: seconds(-MINUTE) }, { expires_at: seconds(MINUTE) }],
-  device_codes: [{ expires_at: seconds(-MINUTE) }, { expires_at: seconds(MINUTE) }],
-  grants: [{ expires_at: seconds(-MINUTE) }, { expires_at: seconds(MINUTE) }],
+  access_tokens: [{ expires_at: seconds(-MINUTE) }, { expires_at: seconds(DAY) }],
+  refresh_tokens: [{ expires_at: seconds(-MINUTE) }, { expires_at: seconds(DAY) }],
+  device_codes: [{ expires_at: seconds(-MINUTE) }, { expires_at: seconds(DAY) }],
+  grants: [{ expires_at: seconds(-MINUTE) }, { expires_at: seconds(DAY) }],
   sessions: [{ ended_at: at(-2 * DAY) }, { ended_at: at(-DAY / 2) }, { expires_at: seconds(DAY) }],
-  attempts: [{ window_ends_at: at(-MINUTE) }, { window_ends_at: at(5 * MINUTE) }],
-  known_browsers: [{ expires_at: at(-MINUTE) }, { expires_at: at(5 * MINUTE) }],
+  attempts: [{ window_ends_at: at(-MINUTE) }, { window_ends_at: at(DAY) }],
+  known_browsers: [{ expires_at: at(-MINUTE) }, { expires_at: at(DAY) }],
   email_proofs: [{ expires_at: at(-2 * 60 * MINUTE) }, { expires_at: at(-MINUTE) }, { purpose: 'sign-up' }],
   contact_changes: [
     { undo_until: at(-8 * DAY) },
@@ -35,7 +35,7 @@ const ROWS: Readonly<Record<string, readonly [over: Row, kept: Row, both?: Row]>
   objections: [{ expires_at: at(-31 * DAY) }, { expires_at: at(-29 * DAY) }, { about: 'recovery' }],
   passkey_challenges: [
     { expires_at: at(-MINUTE) },
-    { expires_at: at(5 * MINUTE) },
+    { expires_at: at(DAY) },
     { purpose: 'authentication', account_id: null },
   ],
   moves: [{ ended_at: at(-31 * DAY) }, { ended_at: at(-29 * DAY) }, { state: 'finished' }],
@@ -51,7 +51,7 @@ const ROWS: Readonly<Record<string, readonly [over: Row, kept: Row, both?: Row]>
     { decided_at: at(-700 * DAY) },
     { kind: 'access', state: 'done' },
   ],
-  remembered_browsers: [{ expires_at: at(-MINUTE) }, { expires_at: at(5 * MINUTE) }],
+  remembered_browsers: [{ expires_at: at(-MINUTE) }, { expires_at: at(DAY) }],
   profile_attributes: [{ attribute: 'declared_no_more' }, { attribute: 'nickname', value: '"Ada"' }],
   profile_changes: [
     { asked_at: at(-400 * DAY) },

@@ -432,6 +432,7 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'POST /api/me/profile/changes/:change/withdraw': { owner: 200, params: aWaitingChange },
   /* A file is taken, and JSON is none: what comes of one is in `manage/picture.test.ts`. */
   'PUT /api/me/profile/pictures/:attribute': { owner: 400, ...picture },
+  'DELETE /api/me/profile/purposes/:purpose': { owner: 200, named: { purpose: 'age' } },
   'POST /api/me/profile/corrections': {
     owner: 202,
     params: withoutWishes,

@@ -438,3 +438,19 @@ test('somebody takes back that their names be kept: all of them go at once, what
     expect((await cleo.post(`/account/profile/purpose/${purpose}`, sent)).status).toBe(404);
   expect(Object.keys(await valuesOf('cleo@example.test'))).toEqual(['website']);
 });
+
+test('an app that is let takes back the same, for whoever has just proved who they are', async () => {
+  const dora = await newMember(keyhold, app, 'dora@example.test');
+  await change(dora, 'website', 'Website', 'https://dora.example.test/');
+  const token = await accountToken(keyhold, dora, app, WRITE);
+  const remove = (purpose: string) =>
+    fetch(at(`/api/me/profile/purposes/${purpose}`), {
+      method: 'DELETE',
+      headers: { authorization: `Bearer ${token}` },
+    });
+  expect((await remove('account')).status).toBe(404);
+  const answer = await remove('presence');
+  expect([answer.status, await answer.json()]).toEqual([200, { removed: ['website'] }]);
+  expect(await (await remove('presence')).json()).toEqual({ removed: [] });
+  expect(await valuesOf('dora@example.test')).not.toHaveProperty('website');
+});

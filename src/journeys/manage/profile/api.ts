@@ -16,6 +16,7 @@ import { type ApiCall, type ApiOperation, operation } from '../api.js';
 import { demandOf, FRESH_SECONDS, meets } from '../freshness.js';
 import { secondFactorOf } from '../person.js';
 import { tellsNothing, toldOf } from '../topics.js';
+import { endOwn } from './end-purpose.js';
 import { type ProfileEntry, profileAndSkippedOf, profileOf } from './entries.js';
 import { countChange } from './limits.js';
 import { wishIn } from './pages.js';
@@ -128,6 +129,17 @@ export const PROFILE_OPERATIONS: readonly ApiOperation[] = [
       if (!attribute) throw await whyNot(call);
       return { attribute };
     },
+  }),
+  operation({
+    method: 'DELETE',
+    path: '/api/me/profile/purposes/:purpose',
+    scope: 'account:profile:write',
+    sensitive: true,
+    summary:
+      'Takes back that anything be kept for a purpose that rests on consent: all that is held for it is removed at once.',
+    answer: z.strictObject({ removed: z.array(z.string()) }),
+    tells: tellsNothing,
+    run: async call => ({ removed: [...(await endOwn(call, await doingOf(call)))] }),
   }),
   operation({
     method: 'POST',
