@@ -374,7 +374,7 @@ function jobsOf(
     recordOutdatedConsents(db),
     judgeConsents(db),
     expireConsents(db),
-    ...rightsJobs({ db, keyring, telling, log }),
+    ...rightsJobs({ db, keyring, telling, log, issuer, days: config.commandsTried }),
     bringAboutChanges(profiles),
     sweepProfiles(profiles),
     makeExports(db, { ...telling, schema: () => openSchema(db) }),

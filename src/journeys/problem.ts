@@ -1,4 +1,5 @@
 import type { ProfileProblem } from './manage/profile/models.js';
+import type { RightsProblem } from './manage/rights/models.js';
 
 /** A sentence under `problem.*` in the locales: why a form came back. */
 export type ProblemWord =
@@ -47,12 +48,17 @@ export type ProblemWord =
   | 'days_reversed'
   | 'limited'
   | 'form_expired'
+  | RightsProblem
   | ProfileProblem;
 
 /** The controls a problem can point at; a problem without a field is about the whole form. */
 export type FieldName =
   | 'value'
   | 'wish'
+  | 'about'
+  | 'words'
+  | 'agent'
+  | 'right'
   | 'picture'
   | 'receipt'
   | 'email'

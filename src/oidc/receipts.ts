@@ -15,7 +15,17 @@ const PAYLOAD_TYPE = 'application/ld+json';
  * Signs a receipt (RFC 7515, compact) with the key that signs now. Its public half is kept for good, so that the receipt is
  * verified long after the key has gone from the JWKS.
  */
-export async function signReceipt(work: Work, keyring: Keyring, receipt: object): Promise<string> {
+export function signReceipt(work: Work, keyring: Keyring, receipt: object): Promise<string> {
+  return signLasting(work, keyring, receipt, { cty: PAYLOAD_TYPE });
+}
+
+/** The same of anything that has to be verified long afterwards; its header says what it is. */
+export async function signLasting(
+  work: Work,
+  keyring: Keyring,
+  payload: object,
+  header: { readonly typ?: string; readonly cty?: string },
+): Promise<string> {
   const keys = await loadSigningKeys(work.tx, keyring);
   const jwk = keys.find(({ alg }) => alg === ALGORITHM);
   if (!jwk) throw new Error('there is no key to sign receipts with');
@@ -26,8 +36,8 @@ export async function signReceipt(work: Work, keyring: Keyring, receipt: object)
     .insert({ ...known, first_used_at: work.at })
     .onConflict('kid')
     .ignore();
-  return new CompactSign(Buffer.from(JSON.stringify(receipt)))
-    .setProtectedHeader({ alg: ALGORITHM, kid, cty: PAYLOAD_TYPE })
+  return new CompactSign(Buffer.from(JSON.stringify(payload)))
+    .setProtectedHeader({ alg: ALGORITHM, kid, ...header })
     .sign(await importJWK(jwk, ALGORITHM));
 }
 
@@ -43,22 +53,36 @@ export async function listReceiptKeys(db: Db): Promise<readonly JWK[]> {
 /** Why a text is no receipt of ours: it is none at all, another signed it, or it was changed. */
 export type ReceiptFault = 'unreadable' | 'unknown_signer' | 'altered';
 
-const headerSchema = z.object({ alg: z.literal(ALGORITHM), kid: z.string().max(200) });
+const headerSchema = z.object({
+  alg: z.literal(ALGORITHM),
+  kid: z.string().max(200),
+  typ: z.string().optional(),
+});
 
 /** What a signed receipt says, if one of our keys signed just that. */
 export async function openReceipt(
   db: Db,
   text: string,
 ): Promise<{ readonly receipt: unknown } | { readonly fault: ReceiptFault }> {
+  const opened = await openSigned(db, text, { typ: undefined });
+  return 'fault' in opened ? opened : { receipt: opened.payload };
+}
+
+/** What something of ours says that was signed to last, if one of our keys signed just that, and as what it is taken for. */
+export async function openSigned(
+  db: Db,
+  text: string,
+  { typ }: { readonly typ: string | undefined },
+): Promise<{ readonly payload: unknown } | { readonly fault: ReceiptFault }> {
   const header = headerOf(text);
-  if (!header) return { fault: 'unreadable' };
+  if (!header || header.typ !== typ) return { fault: 'unreadable' };
   const row = await db('receipt_keys').where({ kid: header.kid }).first<{ jwk: JWK } | undefined>('jwk');
   if (!row) return { fault: 'unknown_signer' };
   try {
     const { payload } = await compactVerify(text, await importJWK(row.jwk, ALGORITHM), {
       algorithms: [ALGORITHM],
     });
-    return { receipt: JSON.parse(Buffer.from(payload).toString('utf8')) as unknown };
+    return { payload: JSON.parse(Buffer.from(payload).toString('utf8')) as unknown };
   } catch (error) {
     if (error instanceof errors.JOSEError) return { fault: 'altered' };
     throw error;

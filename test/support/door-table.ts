@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { giveConsent, listConsentEvents } from '../../src/domain/consents/consents.js';
 import { applyTopics } from '../../src/domain/messages/messages.js';
+import { askRight, giveMandate, lawFor } from '../../src/domain/rights/rights.js';
 import type { Keyring } from '../../src/platform/crypto/keyring.js';
 import type { Db } from '../../src/platform/storage/db.js';
 import { sealPersonal } from '../../src/platform/storage/origin.js';
@@ -216,6 +217,33 @@ async function aReadyCopy({ db, keyring, accountId }: Owner): Promise<{ readonly
   return { id };
 }
 
+async function noRequests({ db, accountId }: Owner): Promise<Readonly<Record<string, string>>> {
+  await db('rights_requests').where({ account_id: accountId }).delete();
+  await db('rights_mandates').where({ account_id: accountId }).delete();
+  return {};
+}
+
+async function aRequest(owner: Owner, state: 'open' | 'unconfirmed'): Promise<{ readonly id: string }> {
+  const { db, keyring, accountId } = owner;
+  await noRequests(owner);
+  const kind = 'erasure' as const;
+  const asking = { accountId, kind, law: lawFor({}), words: 'All', unconfirmed: state === 'unconfirmed' };
+  const asked = await openWork(db, { kind: 'person', id: accountId }, work =>
+    askRight(work, keyring, asking),
+  );
+  return { id: asked === 'too_many' ? '' : asked.id };
+}
+
+async function aMandate(owner: Owner): Promise<{ readonly id: string }> {
+  const { db, keyring, accountId } = owner;
+  await noRequests(owner);
+  const expiresAt = new Date(Date.now() + 86_400_000);
+  const given = await openWork(db, { kind: 'person', id: accountId }, work =>
+    giveMandate(work, keyring, { accountId, agent: 'Watch', rights: ['access'], expiresAt }),
+  );
+  return { id: given?.id ?? '' };
+}
+
 const PROFILE = '/account/profile';
 const CONTACTS = '/account/contacts';
 const nickname = { named: { attribute: 'nickname' } };
@@ -406,6 +434,29 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'GET /account/data/copies/:id/file': { owner: 200, params: aReadyCopy, file: true },
   'GET /account/data/copies/:id/state': { owner: 200, params: aReadyCopy },
   'POST /account/data/copies/:id/drop': { owner: 303, params: aReadyCopy, stranger: 303 },
+  'GET /account/data/requests': { owner: 200 },
+  'GET /account/data/requests/ask/:right': { owner: 200, named: { right: 'erasure' } },
+  'POST /account/data/requests/ask/:right': {
+    owner: 303,
+    named: { right: 'erasure' },
+    sent: { words: 'All of it' },
+  },
+  'GET /account/data/requests/:id': { owner: 200, params: owner => aRequest(owner, 'open') },
+  'POST /account/data/requests/:id/withdraw': { owner: 303, params: owner => aRequest(owner, 'open') },
+  'POST /account/data/requests/:id/confirm': {
+    owner: 303,
+    params: owner => aRequest(owner, 'unconfirmed'),
+  },
+  'POST /account/data/requests/:id/end': { owner: 303, params: owner => aRequest(owner, 'open') },
+  'GET /account/data/agents': { owner: 200 },
+  'GET /account/data/agents/give': { owner: 200 },
+  'POST /account/data/agents/give': {
+    owner: 303,
+    params: noRequests,
+    sent: { agent: 'Consumer Watch', right: 'access', days: '30' },
+  },
+  'POST /account/data/agents/:id/file': { owner: 200, params: aMandate, file: true },
+  'POST /account/data/agents/:id/revoke': { owner: 303, params: aMandate },
   'GET /api/me/exports': { owner: 200 },
   'POST /api/me/exports': { owner: 202, params: noCopy, sent: { scope: 'portability' } },
   'GET /api/me/exports/:id': { owner: 200, params: aReadyCopy },

@@ -287,6 +287,20 @@ export async function endRestriction(
   return true;
 }
 
+/** Says that what somebody asked for was done by the software at once: of what an agent asked for them too. */
+export async function fulfilRight(
+  work: Work,
+  keyring: Keyring,
+  asking: Pick<Asking, 'accountId' | 'kind' | 'law'>,
+  outcome: Outcome,
+): Promise<void> {
+  const { accountId, kind } = asking;
+  const waiting = await store.listUnconfirmed(work.tx, keyring, accountId, kind);
+  for (const request of waiting)
+    await settle(work, keyring, request, ['unconfirmed'], { state: 'done', outcome, by: 'keyhold' });
+  if (waiting.length === 0) await askRight(work, keyring, { ...asking, outcome });
+}
+
 /** Puts an answer off as far as the law of the place allows, with a reason that the person is told. */
 export async function extendRight(
   work: Work,

@@ -223,6 +223,16 @@ export async function listInForce(
   return all(keyring, await query.orderBy('id'));
 }
 
+/** What agents asked for somebody, and they have not said yet that they want it. */
+export async function listUnconfirmed(
+  tx: Tx,
+  keyring: Keyring,
+  accountId: string,
+  kind: Right,
+): Promise<readonly RightsRequest[]> {
+  return all(keyring, await from(tx).where({ account_id: accountId, kind, state: 'unconfirmed' }));
+}
+
 /** How a request ends. */
 export interface Decided {
   readonly state: 'done' | 'refused' | 'withdrawn';

@@ -3,6 +3,7 @@ import type { Asked, PageModels } from '../../../src/journeys/page-models.js';
 import { EXPORT_GROUPS } from '../../../src/journeys/privacy/models.js';
 import { deletionMail, deletionSamples } from './deletion-samples.js';
 import { moveSamples } from './move-samples.js';
+import { rightsSamples } from './rights-samples.js';
 
 const uid = 'Zx8Qn3RkT1vWb2Yd';
 const app = { name: 'Photo Album', logo: '/clients/photo-album/logo' };
@@ -1559,6 +1560,7 @@ export const pageSamples = {
     other: { fault: 'other_person' },
   },
   ...moveSamples(frame),
+  ...rightsSamples(frame),
 } satisfies { readonly [Name in keyof PageModels]: Readonly<Record<string, PageModels[Name]>> };
 
 /** A model for each mail. */

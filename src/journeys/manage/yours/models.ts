@@ -1,6 +1,7 @@
 import type { CopyPages, CopySection } from '../copies/models.js';
 import type { AccountFrame } from '../door.js';
 import type { ImportPages } from '../imports/models.js';
+import type { RightsPages } from '../rights/models.js';
 
 /** `/account/data`: what somebody may do with all that is held about them, one section for each. */
 export interface YourDataPage extends AccountFrame {
@@ -12,6 +13,6 @@ export interface YourDataPage extends AccountFrame {
 }
 
 /** The pages of this topic. */
-export interface YourDataPages extends CopyPages, ImportPages {
+export interface YourDataPages extends CopyPages, ImportPages, RightsPages {
   readonly 'account/data': YourDataPage;
 }

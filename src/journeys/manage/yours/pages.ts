@@ -1,6 +1,8 @@
 import { COPY_PAGES, copySection } from '../copies/pages.js';
 import { type AccountCall, type AccountPage, showAccount } from '../door.js';
 import { IMPORT_PAGES } from '../imports/pages.js';
+import { AGENT_PAGES } from '../rights/agents.js';
+import { RIGHTS_PAGES } from '../rights/pages.js';
 
 /** Where somebody is told what they may do with all that is held about them. */
 export const YOUR_DATA = '/account/data';
@@ -10,6 +12,8 @@ export const YOUR_DATA_PAGES: readonly AccountPage[] = [
   { method: 'GET', path: YOUR_DATA, nav: 'data', run: showYourData },
   ...COPY_PAGES,
   ...IMPORT_PAGES,
+  ...RIGHTS_PAGES,
+  ...AGENT_PAGES,
 ];
 
 /** Seconds after which the page is loaded anew while something is made. */
