@@ -40,6 +40,7 @@ import { relatedOriginRoutes } from './journeys/passkey/related-origins.js';
 import { deletionJobs } from './journeys/privacy/deletion/job.js';
 import { deletionRoutes } from './journeys/privacy/deletion/pages.js';
 import { makeExports, resumeExports } from './journeys/privacy/export-job.js';
+import { agentRoutes } from './journeys/privacy/rights/agent.js';
 import { rightsJobs } from './journeys/privacy/rights/jobs.js';
 import { receiptRoutes } from './journeys/receipts/verify.js';
 import { recoveryRoutes } from './journeys/recovery/entry.js';
@@ -179,6 +180,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     deletionRoutes(router, parts);
     accessRoutes(router, { ...parts, pool: base.pool, claims });
     callbackRoutes(router, parts);
+    agentRoutes(router, parts);
     if (!config.production) mailboxRoutes(router, parts);
 
     pinToIssuer(provider, issuer);

@@ -25,6 +25,7 @@ import { PROFILE_USAGE, runProfile, standingIn } from './profile-commands.js';
 import { PURPOSES_USAGE, runPurposes } from './purpose-commands.js';
 import { RECEIPTS_USAGE, runReceipts } from './receipt-commands.js';
 import { REPORT_USAGE, runReport } from './report-commands.js';
+import { RIGHTS_USAGE, runRights } from './rights-commands.js';
 import { ROLES_USAGE, runRoles } from './role-commands.js';
 import { runSms, SMS_USAGE } from './sms-commands.js';
 
@@ -73,6 +74,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
       ? runRoles(words, { db, config, print, fail })
       : runPeople(verb === undefined ? [] : [verb, ...words], { db, print, fail }),
   commands: ({ db, config, words }) => runCommands(words, { db, config, print, fail }),
+  rights: ({ words, ...command }) => {
+    const { db, sending: telling } = messaging(command);
+    return runRights(words, { db, telling, print, fail });
+  },
   consents: ({ words, db }) => runConsents(words, { db, print, fail }),
   profile: ({ words, ...command }) => {
     const { db, sending: telling } = messaging(command);
@@ -121,6 +126,7 @@ ${PROFILE_USAGE}
 ${PURPOSES_USAGE}
 ${CONSENTS_USAGE}
 ${COMMANDS_USAGE}
+${RIGHTS_USAGE}
 ${PEOPLE_USAGE}
 ${ROLES_USAGE}
 ${RECEIPTS_USAGE}

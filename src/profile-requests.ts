@@ -20,6 +20,7 @@ import {
 } from './domain/profiles/profiles.js';
 import { tellOfDecision } from './journeys/manage/profile/tell.js';
 import type { Telling } from './journeys/notices/tell.js';
+import { settleRequestOf } from './journeys/privacy/rights/corrections.js';
 import { Refusal } from './platform/errors.js';
 import type { Shell } from './platform/shell.js';
 import { openWork, type Work } from './platform/storage/work.js';
@@ -281,6 +282,8 @@ async function settle(
   const settled = await openWork(command.db, OPERATOR, async work => {
     if (!(await settleCorrection(work, correction, outcome))) return false;
     await correct?.(work);
+    const settled = { ...outcome, isSet: correct !== undefined };
+    await settleRequestOf(work, command.telling.keyring, correction, settled);
     await tellOfDecision(work, command.telling, correction, 'profile_answered');
     return true;
   });

@@ -70,6 +70,8 @@ export const CALLBACKS: Allowance = { name: 'callback', network: 300, window: QU
 export const DELETIONS: Allowance = { name: 'deletion', account: 6, network: 60, window: DAY, ...tries };
 /** Private links of a deletion that one network tries and that lead nowhere. */
 export const STATEMENTS: Allowance = { name: 'statement', network: 60, window: QUARTER, ...tries };
+/** Requests that agents of one network enter, or try to. */
+export const MANDATES: Allowance = { name: 'mandate', network: 60, window: QUARTER, ...tries };
 /** Passkey challenges that one network may ask for. */
 export const CHALLENGES: Allowance = { name: 'challenge', network: 300, window: QUARTER, ...tries };
 

@@ -149,7 +149,7 @@ export interface PasskeyOfferPage extends Step {
 
 /** The sentences of the account API's scopes: `account:profile:read` is `account_profile_read`. */
 export type AccountAskWord =
-  `account_${'overview_read' | `${'profile' | 'contacts' | 'preferences' | 'security' | 'devices' | 'consents' | 'exports' | 'deletion'}_${'read' | 'write'}` | 'disclosures_read' | 'history_read' | 'history_object' | 'messages_read'}`;
+  `account_${'overview_read' | `${'profile' | 'contacts' | 'preferences' | 'security' | 'devices' | 'consents' | 'exports' | 'deletion' | 'rights'}_${'read' | 'write'}` | 'disclosures_read' | 'history_read' | 'history_object' | 'messages_read'}`;
 
 /** A sentence under `ask.*` in the locales: what a scope lets an application do. */
 export type AskWord =

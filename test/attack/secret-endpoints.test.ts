@@ -51,6 +51,8 @@ const CHANGES_BY_TOKEN = [
   'DELETE /api/me/contacts/:id',
   'DELETE /api/me/recovery',
   'DELETE /api/me/deletion',
+  'POST /api/me/rights',
+  ...['withdraw', 'confirm', 'end'].map(act => `POST /api/me/rights/:id/${act}`),
   'DELETE /api/me/sign-in-methods/password',
   'POST /api/me/move',
   'POST /api/me/move/confirm',
@@ -117,6 +119,7 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'GET /objection/:token': LINK,
   'POST /objection/:token': LINK,
   'POST /receipts/verify': { secret: 'a signed receipt', limit: 'receipt' },
+  'POST /rights/agent': { secret: 'a signed mandate', limit: 'mandate' },
   'POST /commands/callback': { secret: 'the token of a command', limit: 'callback' },
   'GET /unsubscribe/:token': SEALED,
   'POST /unsubscribe/:token': SEALED,
@@ -165,7 +168,7 @@ const NO_SECRET = [
     'second-step/end',
   ].map(path => `POST /account/sign-in/${path}`),
   ...ACCOUNT_PAGES.map(({ method, path }) => `${method} ${path}`).filter(route =>
-    /^POST \/account\/(profile|preferences|devices)(\/|$)/.test(route),
+    /^POST \/account\/(profile|preferences|devices|data\/(requests|agents))(\/|$)/.test(route),
   ),
   ...[
     'consent/known',
@@ -337,6 +340,15 @@ KNOCKS['POST /receipts/verify'] = async () => async () =>
       method: 'POST',
       headers: { 'content-type': 'application/jose' },
       body: 'a.b.c',
+    })
+  ).status;
+
+KNOCKS['POST /rights/agent'] = async () => async () =>
+  (
+    await fetch(`${keyhold.origin}/rights/agent`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: 'Bearer a.b.c' },
+      body: JSON.stringify({ person: 'ada@example.test', right: 'access' }),
     })
   ).status;
 

@@ -81,7 +81,7 @@ export async function askCorrection(
   work: Work,
   keyring: Keyring,
   { accountId, attribute, wish }: Pick<Correction, 'accountId' | 'attribute' | 'wish'>,
-): Promise<'asked' | 'open_already' | 'too_many'> {
+): Promise<{ readonly id: string } | 'open_already' | 'too_many'> {
   await lockAccount(work, accountId);
   const open = await work
     .tx('corrections')
@@ -99,7 +99,7 @@ export async function askCorrection(
     asked_at: work.at,
   });
   work.record({ type: 'correction.asked', accountId, detail: { attribute, correction: id } });
-  return 'asked';
+  return { id };
 }
 
 /** What somebody asked for, newest first. */

@@ -21,6 +21,8 @@ export const ACCOUNT_SCOPES = [
   'account:preferences:write',
   'account:profile:read',
   'account:profile:write',
+  'account:rights:read',
+  'account:rights:write',
   'account:security:read',
   'account:security:write',
 ] as const;

@@ -220,6 +220,17 @@ export async function decideByReference(
   return request && (await decideRight(work, keyring, request, decided)) ? request : undefined;
 }
 
+/** Takes back the request that is dealt with by a thing, if there is one that waits. */
+export async function withdrawByReference(
+  work: Work,
+  keyring: Keyring,
+  accountId: string,
+  refersTo: string,
+): Promise<void> {
+  const request = await store.findByReference(work.tx, keyring, accountId, refersTo);
+  if (request) await withdrawRight(work, keyring, accountId, request.id);
+}
+
 async function settle(
   work: Work,
   keyring: Keyring,
@@ -295,9 +306,9 @@ export async function fulfilRight(
   outcome: Outcome,
 ): Promise<void> {
   const { accountId, kind } = asking;
-  const waiting = await store.listUnconfirmed(work.tx, keyring, accountId, kind);
+  const waiting = await store.listOfAgents(work.tx, keyring, accountId, kind);
   for (const request of waiting)
-    await settle(work, keyring, request, ['unconfirmed'], { state: 'done', outcome, by: 'keyhold' });
+    await settle(work, keyring, request, ['open', 'unconfirmed'], { state: 'done', outcome, by: 'keyhold' });
   if (waiting.length === 0) await askRight(work, keyring, { ...asking, outcome });
 }
 

@@ -223,14 +223,15 @@ export async function listInForce(
   return all(keyring, await query.orderBy('id'));
 }
 
-/** What agents asked for somebody, and they have not said yet that they want it. */
-export async function listUnconfirmed(
+/** What agents asked for somebody that is not done yet. */
+export async function listOfAgents(
   tx: Tx,
   keyring: Keyring,
   accountId: string,
   kind: Right,
 ): Promise<readonly RightsRequest[]> {
-  return all(keyring, await from(tx).where({ account_id: accountId, kind, state: 'unconfirmed' }));
+  const asked = from(tx).where({ account_id: accountId, kind }).whereNotNull('mandate_id');
+  return all(keyring, await asked.whereIn('state', ['open', 'unconfirmed']));
 }
 
 /** How a request ends. */

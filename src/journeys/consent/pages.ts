@@ -176,6 +176,8 @@ const ACCOUNT_WORDS: Readonly<Record<AccountScope, AccountAskWord>> = {
   'account:contacts:read': 'account_contacts_read',
   'account:contacts:write': 'account_contacts_write',
   'account:disclosures:read': 'account_disclosures_read',
+  'account:rights:read': 'account_rights_read',
+  'account:rights:write': 'account_rights_write',
   'account:deletion:read': 'account_deletion_read',
   'account:deletion:write': 'account_deletion_write',
   'account:devices:read': 'account_devices_read',

@@ -30,6 +30,9 @@ const SCOPES: Readonly<Record<AccountScope, string>> = {
     'Get copies of all that is held about the person, while they are freshly signed in.',
   'account:exports:write':
     'Ask for copies of all that is held about the person, while they are freshly signed in, and delete them.',
+  'account:rights:read': 'See what the person asked for about their data by law, and what became of it.',
+  'account:rights:write':
+    'Ask for it in their place, while they are freshly signed in, take it back, and end what holds data back.',
   'account:messages:read': 'See which messages were sent to the person, and why.',
   'account:security:read':
     'See how the person signs in: which ways there are and when each was used, never a secret.',

@@ -33,6 +33,7 @@ import { RECEIPT_OPERATIONS } from './receipts/api.js';
 import { RECEIPT_PAGES } from './receipts/pages.js';
 import { RECOVERY_OPERATIONS } from './recovery/api.js';
 import { RECOVERY_PAGES } from './recovery/pages.js';
+import { RIGHTS_OPERATIONS } from './rights/api.js';
 import { SIGNING_IN_OPERATIONS } from './signing-in/api.js';
 import { SIGNING_IN_PAGES } from './signing-in/pages.js';
 import { YOUR_DATA_PAGES } from './yours/pages.js';
@@ -73,6 +74,7 @@ export const API_OPERATIONS: readonly ApiOperation[] = [
   ...RECEIPT_OPERATIONS,
   ...MESSAGES_OPERATIONS,
   ...PREFERENCES_OPERATIONS,
+  ...RIGHTS_OPERATIONS,
   ...COPY_OPERATIONS,
   ...DELETION_OPERATIONS,
 ];

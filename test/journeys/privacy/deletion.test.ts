@@ -103,7 +103,7 @@ test('the page says what goes, what stays and which app is told; asking changes 
     expect(page.text).toContain(word);
 
   const events = await recordedDuring(keyhold.db, () => asked(person, accountId));
-  expect(events.map(({ type }) => type)).toEqual(['deletion.asked']);
+  expect(events.map(({ type }) => type)).toEqual(['deletion.asked', 'right.asked']);
   expect(person.page.heading).toBe('Your account will be deleted');
   expect(await stateOf(accountId)).toBe('active');
   const mail = await mailed(email, /will be deleted/);

@@ -14,6 +14,7 @@ import type { Doing } from '../../notices/tell.js';
 import { tellEveryone } from '../../notices/tell.js';
 import { exportJob } from '../../privacy/export-job.js';
 import { filesOf } from '../../privacy/export-rooms.js';
+import { noteFulfilled } from '../../privacy/rights/ask.js';
 import { fileNameOf, zipOf } from '../../privacy/zip.js';
 import { isEventId } from '../history/listing.js';
 
@@ -31,6 +32,7 @@ export async function askCopy(asker: Asker, scope: ExportScope, language: string
     const asked = await askExport(work, parts.keyring, { accountId, scope, language });
     if (asked.outcome !== 'asked') return asked;
     work.enqueue(exportJob({ accountId, id: asked.id }));
+    await noteFulfilled(work, parts.keyring, accountId, scope);
     await tellEveryone(work, asker, { accountId, kind: 'export_asked' });
     return asked;
   });

@@ -25,6 +25,7 @@ export const TOPICS = [
   'profile_changes',
   'receipts',
   'recovery',
+  'rights',
   'sign_in_methods',
 ] as const;
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { askCorrection, LONGEST_WISH } from '../../../domain/corrections/corrections.js';
+import { LONGEST_WISH } from '../../../domain/corrections/corrections.js';
 import type { Told } from '../../../domain/disclosures/disclosures.js';
 import {
   type ChangeOutcome,
@@ -12,6 +12,7 @@ import { BASES, sayIn } from '../../../domain/purposes/purposes.js';
 import { BearerRefusal } from '../../../oidc/bearer-refusal.js';
 import { Refusal } from '../../../platform/errors.js';
 import { openWork } from '../../../platform/storage/work.js';
+import { askToCorrect } from '../../privacy/rights/corrections.js';
 import { type ApiCall, type ApiOperation, operation } from '../api.js';
 import { demandOf, FRESH_SECONDS, meets } from '../freshness.js';
 import { secondFactorOf } from '../person.js';
@@ -312,8 +313,9 @@ async function askedFor(
     });
   }
   await countChange({ ...call, accountId: me.accountId });
+  const doing = await doingOf(call);
   const asked = await openWork(parts.db, actor, work =>
-    askCorrection(work, parts.keyring, { accountId: me.accountId, attribute: input.attribute, wish }),
+    askToCorrect(work, doing, { accountId: me.accountId, attribute: input.attribute, wish }),
   );
   if (asked !== 'asked')
     throw new Refusal('conflict', asked, 'A correction of this is open already, or too many are.');

@@ -1,4 +1,4 @@
-import { askCorrection, LONGEST_WISH, withdrawCorrection } from '../../../domain/corrections/corrections.js';
+import { LONGEST_WISH } from '../../../domain/corrections/corrections.js';
 import {
   type ChangeOutcome,
   changeProfile,
@@ -10,6 +10,7 @@ import { sayIn } from '../../../domain/purposes/purposes.js';
 import { Refusal } from '../../../platform/errors.js';
 import { openWork } from '../../../platform/storage/work.js';
 import type { Problem } from '../../page-models.js';
+import { askToCorrect, takeBackCorrection } from '../../privacy/rights/corrections.js';
 import { type AccountCall, type AccountPage, doneHere, leadTo, type Sent, showAccount } from '../door.js';
 import { END_PURPOSE_PAGES } from './end-purpose.js';
 import { type ProfileEntry, profileAndSkippedOf, profileOf } from './entries.js';
@@ -215,7 +216,7 @@ async function ask(call: AccountCall): Promise<void> {
   }
   await countChange({ ...call, accountId: me.accountId });
   const asked = await openWork(parts.db, actor, work =>
-    askCorrection(work, parts.keyring, { accountId: me.accountId, attribute: attribute.name, wish }),
+    askToCorrect(work, call, { accountId: me.accountId, attribute: attribute.name, wish }),
   );
   if (asked === 'too_many')
     return showCorrection(call, { problems: [{ word: 'wish_repeated', field: 'wish' }] });
@@ -235,7 +236,9 @@ export function wishIn(typed: unknown): string {
 async function takeBack(call: AccountCall): Promise<void> {
   const { parts, me, actor, params } = call;
   const id = idOf(params['correction']);
-  const gone = id && (await openWork(parts.db, actor, work => withdrawCorrection(work, me.accountId, id)));
+  const gone =
+    id &&
+    (await openWork(parts.db, actor, work => takeBackCorrection(work, parts.keyring, me.accountId, id)));
   if (!gone || gone === 'none') {
     throw new Refusal('missing', 'correction_not_found', 'There is nothing to take back.');
   }

@@ -1,3 +1,4 @@
+import { v7 as uuidv7 } from 'uuid';
 import { findAccount } from '../../../domain/accounts/accounts.js';
 import {
   type Became,
@@ -9,6 +10,7 @@ import {
 import { sayIn } from '../../../domain/purposes/purposes.js';
 import type { Work } from '../../../platform/storage/work.js';
 import { type Doing, type Telling, tellEveryone, tellWithoutRequest } from '../../notices/tell.js';
+import { tellOfCorrection } from '../../privacy/rights/recipients.js';
 
 /** What happened to a profile, as its owner is told. */
 export type ProfileNews = 'profile_changed' | 'profile_waiting' | 'profile_scheduled' | 'profile_undone';
@@ -26,10 +28,21 @@ export async function tellOfChanges(
   accountId: string,
   changes: readonly Became[],
 ): Promise<void> {
+  tellWhoHas(work, accountId, changes);
   const byNews = Map.groupBy(changes, ({ became }) => NEWS_OF[became]);
   for (const [news, of] of byNews) {
     if (news) await tellOf(work, doing, { accountId, news, changes: of });
   }
+}
+
+/* What is another now is told to every app that was told what it was (GDPR Art. 19). */
+function tellWhoHas(
+  work: Work,
+  accountId: string,
+  changes: readonly { readonly attribute: string; readonly became: string }[],
+): void {
+  const attributes = changes.filter(({ became }) => became === 'changed').map(({ attribute }) => attribute);
+  if (attributes.length > 0) tellOfCorrection(work, { accountId, request: uuidv7(), attributes });
 }
 
 /** Tells of one kind of news; a single change that can be undone comes with the way to undo it. */
@@ -47,6 +60,7 @@ export async function tellOf(
   },
 ): Promise<void> {
   const { parts } = doing;
+  if (news === 'profile_undone') tellWhoHas(work, accountId, changes);
   const account = await findAccount(work.tx, accountId);
   const language = account?.language ?? 'en';
   const labels = changes.map(({ attribute }) => labelOf(parts.profile, attribute, language));
@@ -73,6 +87,7 @@ function labelOf(schema: ProfileSchema, name: string, language: string): string 
 
 /** Tells of a change whose day has come. */
 export function tellOfDay(work: Work, telling: Telling, decision: Decision): Promise<void> {
+  tellWhoHas(work, decision.accountId, [decision]);
   return tellOfDecision(
     work,
     telling,

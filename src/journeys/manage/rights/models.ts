@@ -30,7 +30,7 @@ export type RightsDone = (typeof RIGHTS_DONE)[number];
 /** A right with where it is used: by the software at once, and in writing. */
 export interface OfferedRight {
   readonly right: Right;
-  readonly nowUrl?: string;
+  readonly nowUrl: string;
   readonly askUrl?: string;
 }
 

@@ -51,22 +51,22 @@ export const RIGHTS_PAGES: readonly AccountPage[] = [
   { method: 'POST', path: `${ONE}/end`, form: ONE, sensitive: true, run: end },
 ];
 
-const NOW: Readonly<Partial<Record<Right, string>>> = {
+const NOW: Readonly<Record<Right, `/account/${string}`>> = {
   access: '/account/data/copy',
   portability: '/account/data/copy',
   rectification: '/account/profile',
   restriction: `${REQUESTS}/ask/restriction`,
   objection: `${REQUESTS}/ask/objection`,
+  erasure: '/account/data/delete',
 };
 /* These are done at once by what is chosen on their page; the others can be asked for in writing as well. */
 const AT_ONCE: readonly Right[] = ['restriction', 'objection'];
 const PAGE = 50;
 
 function offered(right: Right): OfferedRight {
-  const nowUrl = NOW[right];
   return {
     right,
-    ...(nowUrl !== undefined && { nowUrl }),
+    nowUrl: NOW[right],
     ...(!AT_ONCE.includes(right) && { askUrl: `${REQUESTS}/ask/${right}` }),
   };
 }
@@ -168,7 +168,11 @@ async function ask(call: AccountCall): Promise<void> {
 }
 
 /** One's own request; somebody else's is none, like one that never was. */
-export async function ownRequest({ parts, me, params }: Pick<AccountCall, 'parts' | 'me' | 'params'>) {
+export async function ownRequest({
+  parts,
+  me,
+  params,
+}: Pick<AccountCall, 'parts' | 'params'> & { readonly me: { readonly accountId: string } }) {
   const id = params['id'] ?? '';
   const found = isEventId(id) ? await findRequest(parts.db, parts.keyring, me.accountId, id) : undefined;
   if (!found) throw new Refusal('missing', 'not_found', 'There is nothing at this address.');
@@ -232,7 +236,7 @@ async function confirm(call: AccountCall): Promise<void> {
   const { id, kind } = await ownRequest(call);
   const confirmed = await openWork(parts.db, actor, work => confirmRight(work, me.accountId, id));
   /* What the software does at once, its person begins where it is done. */
-  const now = kind === 'access' || kind === 'portability' ? '/account/data/copy' : undefined;
+  const now = ['access', 'portability', 'erasure'].includes(kind) ? NOW[kind] : undefined;
   if (confirmed && now) return leadTo(call, now);
   leadTo(call, REQUESTS, confirmed ? 'confirmed' : 'over');
 }

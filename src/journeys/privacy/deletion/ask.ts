@@ -17,6 +17,7 @@ import type { Db } from '../../../platform/storage/db.js';
 import type { Work } from '../../../platform/storage/work.js';
 import type { Telling } from '../../notices/tell.js';
 import type { Asked } from '../../page-models.js';
+import { noteFulfilled } from '../rights/ask.js';
 import { tellOfDeletion } from './tell.js';
 
 /** Where mail about somebody goes: every proven address, in the language and the time zone of its reader. */
@@ -57,6 +58,7 @@ export async function askFor(
   const wish = { accountId, cause, beginsAt: daysAfter(at, days), letters };
   const made = await askDeletion(work, telling.keyring, wish);
   if (!made) return standing(await findDeletionOf(work.tx, accountId));
+  if (cause === 'person') await noteFulfilled(work, telling.keyring, accountId, 'erasure');
   const { deletion, token } = made;
   const kind = cause === 'dormancy' ? 'asked_dormant' : 'asked';
   const told = { kind, accountId, beginsAt: deletion.beginsAt, ...(asked && { asked }) } as const;
