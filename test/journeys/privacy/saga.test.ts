@@ -8,7 +8,7 @@ import { archiveAccount, newAccountId, openAccount } from '../../../src/domain/a
 import { tellDue } from '../../../src/domain/commands/commands.js';
 import { findDeletionByLink, sweepDeletions } from '../../../src/domain/deletions/deletions.js';
 import { hear } from '../../../src/journeys/privacy/deletion/answers.js';
-import { askFor } from '../../../src/journeys/privacy/deletion/ask.js';
+import { askFor, undo } from '../../../src/journeys/privacy/deletion/ask.js';
 import { advance, deleteDormant, lookAfterDeletions } from '../../../src/journeys/privacy/deletion/job.js';
 import type { Saga } from '../../../src/journeys/privacy/deletion/saga.js';
 import { openTokenSigner } from '../../../src/oidc/token-signer.js';
@@ -188,6 +188,35 @@ test.each(['before', 'after'] as const)(
     expect(new Set(marks.map(line => JSON.parse(line).account)).size).toBe(1);
   },
 );
+
+test('whoever undoes it while it begins has it or has not, and several processes at one deletion do each thing once', async () => {
+  const app = await openApp(stating('unknown'));
+  const outcomes = new Set<string>();
+  for (let round = 0; round < 8; round++) {
+    const { accountId } = await somebody([app]);
+    const id = await ask(accountId);
+    const { telling } = saga(0);
+    const undoing = () =>
+      openWork(database.db, { kind: 'person', id: accountId }, work =>
+        undo(work, telling, { id, accountId, by: 'link' }),
+      );
+    const beginning = () => advance(saga(8 * DAY), id);
+    const [first, second] = round % 2 === 0 ? [undoing, beginning] : [beginning, undoing];
+    await Promise.all([first(), second()]);
+    const { state } = await database.db('accounts').where({ id: accountId }).first('state');
+    outcomes.add(`${await stateOf(id)} ${state}`);
+  }
+  expect([...outcomes].filter(each => !['undone active', 'told closed'].includes(each))).toEqual([]);
+
+  const { accountId } = await somebody([app]);
+  const mails = await jobsOf();
+  const id = await ask(accountId);
+  for (const passed of [8 * DAY, 8 * DAY + 2 * MINUTE])
+    await Promise.allSettled([1, 2, 3].map(() => advance(saga(passed, { batch: 2 }), id)));
+  expect(await stateOf(id)).toBe('removed');
+  expect(await database.db('commands').where({ reason_id: id })).toHaveLength(1);
+  expect((await jobsOf()) - mails).toBe(1);
+});
 
 test('twenty people and ten apps, a third of them dead, slow or lying: every statement is right at the end', async () => {
   const good = stating('unknown');
