@@ -5,7 +5,7 @@ import { knownKeys, verifyNext, WALK, type Walk } from './verify.js';
 
 export { AUDIT_FACTS } from './block.js';
 export { appendHead, checkHeads, type Head, type HeadsSeen, lastHeadAt, linesOf, signHead } from './heads.js';
-export { auditJobs, endAudit, type HeadWriting, writeHead } from './jobs.js';
+export { auditJobs, endAudit, type HeadWriting } from './jobs.js';
 export { BLOCK_SIZE, sealEvents } from './seal.js';
 export { type Fault, knownKeys, type Walk } from './verify.js';
 

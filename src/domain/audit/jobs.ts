@@ -11,12 +11,20 @@ export function auditJobs(parts: HeadWriting & Checking & Forgetting): readonly 
   return [sealing(parts), writingHeads(parts), checking(parts), forgetting(parts)];
 }
 
+/* A try may take 45 seconds in all. */
+const BUDGET = 20_000;
+/* A process that ends has ten seconds for everything. */
+const LAST_BUDGET = 2_000;
+
+const within = (signal: AbortSignal, milliseconds: number) =>
+  AbortSignal.any([signal, AbortSignal.timeout(milliseconds)]);
+
 /** Puts what happened into the chain, a minute later at most. */
 function sealing(parts: Sealing): JobDefinition {
   return {
     name: 'seal-events',
     every: '* * * * *',
-    run: async (_payload, { signal }) => void (await sealEvents(parts, signal)),
+    run: async (_payload, { signal }) => void (await sealEvents(parts, within(signal, BUDGET))),
   };
 }
 
@@ -26,9 +34,9 @@ export interface HeadWriting extends HeadMaking {
   readonly log: JobLog;
 }
 
-/** Seals what waits and writes the end of the chain where nobody can change it who changes the database. */
-export async function writeHead({ file, log, ...parts }: HeadWriting): Promise<Head | undefined> {
-  await sealEvents(parts);
+/** Seals what waits, as far as there is time, and writes the end of the chain where nobody can change it who changes the database. */
+async function writeHead({ file, log, ...parts }: HeadWriting, budget: number): Promise<Head | undefined> {
+  await sealEvents(parts, AbortSignal.timeout(budget));
   const head = await signHead(parts);
   if (!head) return undefined;
   log.info({ head }, 'head of the chain of events');
@@ -38,11 +46,12 @@ export async function writeHead({ file, log, ...parts }: HeadWriting): Promise<H
 
 /** Writes the end of the chain once a day. */
 function writingHeads(parts: HeadWriting): JobDefinition {
-  return { name: 'write-audit-head', every: '11 3 * * *', run: async () => void (await writeHead(parts)) };
+  return {
+    name: 'write-audit-head',
+    every: '11 3 * * *',
+    run: async () => void (await writeHead(parts, BUDGET)),
+  };
 }
-
-/* A try may take 45 seconds in all. */
-const BUDGET = 20_000;
 
 /** Looks at the whole chain once a week, some hundred thousand events at a time. */
 function checking(parts: Checking & { readonly log: JobLog }): JobDefinition {
@@ -50,8 +59,7 @@ function checking(parts: Checking & { readonly log: JobLog }): JobDefinition {
     name: 'verify-audit',
     every: '*/10 * * * *',
     run: async (_payload, { signal }) => {
-      const stop = AbortSignal.any([signal, AbortSignal.timeout(BUDGET)]);
-      const fault = await checkChain(parts, stop);
+      const fault = await checkChain(parts, within(signal, BUDGET));
       if (fault) parts.log.error({ fault }, 'the chain of events is broken');
     },
   };
@@ -60,7 +68,7 @@ function checking(parts: Checking & { readonly log: JobLog }): JobDefinition {
 /** Tells outside what happened up to now, before this process is gone. */
 export async function endAudit(parts: HeadWriting): Promise<void> {
   if (parts.file === undefined) return;
-  await writeHead(parts).catch(error =>
+  await writeHead(parts, LAST_BUDGET).catch(error =>
     parts.log.warn({ err: error }, 'the head of the chain of events could not be written'),
   );
 }

@@ -249,6 +249,14 @@ test('of several who seal at once beside somebody who writes, each event is seal
   expect({ events, fault }).toEqual({ events: before + 200, fault: undefined });
 });
 
+test('whoever is asked to stop seals one more block, and the next one goes on', async () => {
+  await add(1_500);
+  expect(await sealEvents({ db: database.db, keyring }, AbortSignal.abort())).toBe(1_000);
+  expect((await verify()).fault).toBeUndefined();
+  expect(await seal()).toBe(500);
+  expect((await verify()).fault).toBeUndefined();
+});
+
 test('a process that is killed while it seals leaves nothing half done', async () => {
   await add(5);
   const before = await verify();
