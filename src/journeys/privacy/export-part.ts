@@ -11,6 +11,8 @@ export const AT_ONCE = 500;
 /** So many lines stand in one part of a file, at most and by about a stretch more. */
 const PART_ROWS = 20_000;
 const PART_BYTES = 12_000_000;
+/* Where the database is slow, a part is a short one: it must be whole long before its try is cut off. */
+const PART_MS = 15_000;
 
 /** The name of a part: the first has that of the file. */
 const partOf = (name: string, part: number) => (part === 1 ? name : `${name}-${part}`);
@@ -38,6 +40,7 @@ export async function writePart(
   ];
   const beside: PackedFile[] = part === 1 ? [await pack(schemaPath(file.name), schemaOf(file))] : [];
   await csv.write(CSV_START + csvLine(members));
+  const end = Date.now() + PART_MS;
   let [after, rows] = [from, 0];
   do {
     signal.throwIfAborted();
@@ -49,7 +52,7 @@ export async function writePart(
     after = page.next;
     /* Whoever signs in meanwhile goes first. */
     await breathe();
-  } while (after !== undefined && rows < PART_ROWS && json.bytes < PART_BYTES);
+  } while (after !== undefined && rows < PART_ROWS && json.bytes < PART_BYTES && Date.now() < end);
   await json.write(rows === 0 ? '[]\n' : '\n]\n');
   return { files: [await json.end(rows), await csv.end(rows), ...beside], rows, after };
 }
