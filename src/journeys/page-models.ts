@@ -207,7 +207,7 @@ export interface ConsentPage extends Step {
   /** The host of the redirect URI. */
   readonly destination: string;
   readonly links: { readonly site?: string; readonly policy?: string; readonly terms?: string };
-  /** SHA-256 of the words that stand there, which the answer is to. */
+  /** SHA-256 of the words that stand there, which either answer is to. */
   readonly wording: string;
 }
 

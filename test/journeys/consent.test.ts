@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { listConsentEvents } from '../../src/domain/consents/consents.js';
 import { standardSchema } from '../../src/domain/profiles/profiles.js';
 import { asksOf } from '../../src/journeys/consent/asks.js';
 import { personAt, signIn } from '../support/journeys.js';
@@ -6,7 +7,7 @@ import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { accountOf, peopleOnRecord, recordedDuring } from '../support/ledger.js';
 import type { Person } from '../support/person.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
-import { csrfOf, memberOf, postStep, requestPath } from '../support/steps.js';
+import { csrfOf, memberOf, postStep, requestPath, wordingOn } from '../support/steps.js';
 
 let keyhold: TestKeyhold;
 let house: RelyingParty;
@@ -109,6 +110,27 @@ test('"Don\'t allow" tells the app access_denied, is on record, and leaves no co
   expect(ada.page.url.searchParams.get('iss')).toBe(keyhold.issuer);
   expect(events.map(event => event.type)).toEqual(['consent.refused']);
   expect(await peopleOnRecord(keyhold.db)).toBe(before);
+});
+
+test('a no is as easy as a yes, and has the words on record that were shown, and no others', async () => {
+  const refused = async () => {
+    const events = await listConsentEvents(keyhold.db, await accountOf(keyhold.db, ADA), {
+      clientId: album.clientId,
+    });
+    return events.map(({ event, wording, notices }) => [event, wording, Object.keys(notices).length > 0]);
+  };
+  await ada.goto(await album.authorizationUrl());
+  expect(ada.page.html).not.toContain('primary-action');
+  const { wording } = wordingOn(ada);
+  await ada.press("Don't allow");
+  expect(await refused()).toEqual([['refused', wording, true]]);
+  await ada.goto(await album.authorizationUrl());
+  await postStep(ada, '/deny', { wording: '0'.repeat(64) });
+  expect(ada.page.heading).toBe('Refused: access_denied');
+  expect(await refused()).toEqual([
+    ['refused', wording, true],
+    ['refused', undefined, false],
+  ]);
 });
 
 test('C40, C49: a form can allow no more than the page asked', async () => {

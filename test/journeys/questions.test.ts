@@ -336,6 +336,20 @@ test('sent twice at once, or once more from a tab that stood open, an answer is 
   expect(await asked()).toHaveLength(2);
 });
 
+test('what was given or left out in another tab meanwhile is not asked again in this one', async () => {
+  await toHouse('nickname', 'gender');
+  const path = requestPath(ada);
+  await toHouse('nickname', 'gender');
+  ada.fill('Nickname', 'Countess');
+  await ada.press('Save and go on');
+  await ada.press('Skip');
+  expect(ada.page.heading).toBe(AT_APP);
+  const before = await asked();
+  await ada.goto(new URL(path, keyhold.origin));
+  expect(ada.page.heading).toBe(AT_APP);
+  expect([await known(), await asked()]).toEqual([{ nickname: 'Countess' }, before]);
+});
+
 test('a pushed request and a device ask as well', async () => {
   const { searchParams } = await house.authorizationUrl({ claims: claims('gender') });
   await ada.goto(await buildAuthorizationUrlWithPAR(house.configuration, searchParams));

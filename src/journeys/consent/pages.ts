@@ -259,14 +259,19 @@ export async function submitConsent(turn: Turn): Promise<void> {
   seeOther(ctx, await parts.interactions.consent(ctx));
 }
 
-/** "Don't allow", or leaving before that: the app is told `access_denied`, and nothing about why. */
+/**
+ * "Don't allow", or leaving before that: the app is told `access_denied`, and nothing about why. A no to words that have changed
+ * since is a no all the same, and no words are on record that were not shown.
+ */
 export async function submitDenial(turn: Turn): Promise<void> {
-  const { ctx, parts, pending, step } = turn;
+  const { ctx, parts, pending, step, sent } = turn;
   const { accountId } = pending;
   if (step === 'consent' && accountId) {
     const { wanted, ...now } = await asked(turn);
     const record = recordOf(turn, accountId, { wanted, ...now });
-    const nothing = { scopes: [], claims: [], uses: [], resources: {}, validUntil: undefined };
+    const isRead = sent['wording'] === digestOf(now.wording);
+    const unread = isRead ? {} : { wording: undefined, notices: {} };
+    const nothing = { scopes: [], claims: [], uses: [], resources: {}, validUntil: undefined, ...unread };
     const refusedClaims = [...wanted.required, ...wanted.optional];
     const refused = { refusedScopes: wanted.scopes, refusedClaims, refusedUses: wanted.uses ?? [] };
     await openWork(parts.db, { kind: 'person', id: accountId }, work =>

@@ -31,6 +31,11 @@ export function dueOf(turn: Turn): Due | undefined {
   return questionsOf(turn).find(({ attribute }) => !over.includes(attribute.name));
 }
 
+/** Whether it was given or left out on another way since this one began. */
+export function isOverBy({ attribute, required }: Due, entry: ProfileEntry | undefined): boolean {
+  return entry?.kept !== undefined || (!required && entry?.skipped?.purpose === attribute.purpose);
+}
+
 /** The fields that are asked for: whoever is to say a country need not say a street. */
 export function fieldNamesOf({ attribute, claims }: Due): readonly string[] {
   if (attribute.type !== 'address') return ['value'];

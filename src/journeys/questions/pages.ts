@@ -6,15 +6,16 @@ import { countChange } from '../manage/profile/limits.js';
 import type { ShownBlock } from '../manage/profile/models.js';
 import { tellOfChanges } from '../manage/profile/tell.js';
 import { advance, type Turn, toStep } from '../turn.js';
-import { blockOf, type Due, dueOf, fieldNamesOf, isFresh, questionsOf } from './due.js';
+import { blockOf, type Due, dueOf, fieldNamesOf, isFresh, isOverBy, questionsOf } from './due.js';
 import { entryOf, shownQuestion } from './shown.js';
 
-/** Shows the question that is due; where none is left, the request goes on. */
+/** Shows the question that is due; where none is left, the request goes on. What is over by another tab is not asked again. */
 export async function showQuestion(turn: Turn): Promise<void> {
   const due = dueOf(turn);
   if (!due) return goOn(turn);
-  const page = shownQuestion(turn, due, await entryOf(turn, due));
-  show(turn.ctx, turn.parts, 'question', page);
+  const entry = await entryOf(turn, due);
+  if (isOverBy(due, entry)) return settle(turn, due);
+  show(turn.ctx, turn.parts, 'question', shownQuestion(turn, due, entry));
 }
 
 interface Wrong {

@@ -3,7 +3,7 @@ import { sayIn, secondsOf } from '../../domain/purposes/purposes.js';
 import { saidOf } from '../consent/explaining.js';
 import { claimWords } from '../consent/pages.js';
 import { badgeOf } from '../journey.js';
-import { type ProfileEntry, profileOf } from '../manage/profile/entries.js';
+import { type ProfileEntry, profileAndSkippedOf } from '../manage/profile/entries.js';
 import { fieldsOf } from '../manage/profile/shown.js';
 import type { Ask } from '../page-models.js';
 import type { Turn } from '../turn.js';
@@ -13,7 +13,7 @@ import type { QuestionPage } from './models.js';
 /** What stands about an attribute that is asked for. */
 export async function entryOf({ parts, pending }: Turn, due: Due): Promise<ProfileEntry | undefined> {
   if (!pending.accountId) return undefined;
-  const entries = await profileOf(parts, pending.accountId);
+  const entries = await profileAndSkippedOf(parts, pending.accountId);
   return entries.find(({ attribute }) => attribute.name === due.attribute.name);
 }
 

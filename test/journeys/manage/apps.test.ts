@@ -16,7 +16,7 @@ import { accountOf, recordedDuring } from '../../support/ledger.js';
 import type { Person } from '../../support/person.js';
 import { newMember } from '../../support/protocol.js';
 import { openRelyingParty, type RelyingParty, type Tokens } from '../../support/relying-party.js';
-import { csrfOf } from '../../support/steps.js';
+import { csrfOf, wordingOn } from '../../support/steps.js';
 
 // What each app may have: seen, changed claim by claim, ended on a day, and taken back.
 
@@ -104,7 +104,8 @@ async function untick(claims: readonly string[], more: Readonly<Record<string, s
     ...['preferred_username', 'picture', 'profile', 'website', 'birthdate', 'zoneinfo', 'gender'],
   ];
   const allow = ticked.filter(claim => !claims.includes(claim));
-  return post(at(), { allow, seen: state?.id ?? '', until: 'keep', ...more });
+  await open();
+  return post(at(), { allow, seen: state?.id ?? '', ...wordingOn(ada), until: 'keep', ...more });
 }
 
 test('one claim that is unticked stops at once for a token that was given before, and the rest goes on', async () => {
@@ -155,6 +156,21 @@ test('an end is given, taken away again, and never one that nobody offered', asy
   expect(foldConsent(await ledger())).toEqual(await standing());
 });
 
+test('under words that were not shown nothing more is allowed and no end moved, and what is taken back is so without them', async () => {
+  const other = { wording: '0'.repeat(64) };
+  await untick(['gender', 'website'], other);
+  expect((await ledger()).map(({ event, wording }) => [event, wording !== undefined])).toEqual([
+    ['given', false],
+    ['changed', false],
+  ]);
+  const now = await standing();
+  for (const more of [{ claims: ['gender'] }, { claims: ['gender', 'website'], until: '30' }]) {
+    const { claims, ...fields } = more;
+    expect(await untick(claims, { ...fields, ...other })).toMatchObject({ location: `${at()}?done=other` });
+  }
+  expect(await standing()).toEqual(now);
+});
+
 test('where the terms let an answer last 60 days, no later end is offered or taken', async () => {
   const short = await openRelyingParty(keyhold, { client_name: 'Short', consent_lasts: '60 days' });
   const clientId = short.clientId;
@@ -167,7 +183,12 @@ test('where the terms let an answer last 60 days, no later end is offered or tak
   expect(ada.page.text).not.toContain('90 days from now');
   const seen = (await findConsent(keyhold.db, accountId, clientId))?.id ?? '';
   for (const until of ['90', '365', 'none'])
-    await post(`/account/apps/${clientId}`, { allow: ['email', 'email_verified'], seen, until });
+    await post(`/account/apps/${clientId}`, {
+      allow: ['email', 'email_verified'],
+      seen,
+      until,
+      ...wordingOn(ada),
+    });
   expect(await listConsentEvents(keyhold.db, accountId, { clientId })).toHaveLength(1);
   await short.close();
 });

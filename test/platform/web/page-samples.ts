@@ -668,6 +668,7 @@ export const pageSamples = {
         at,
         until: at,
         seen: '0198',
+        wording: '0'.repeat(64),
         groups: [
           { ask: { value: 'scope:profile', word: 'profile' }, choices: [aChoice], folded: true },
           { choices: [{ ...aChoice, allowed: false }], folded: false },

@@ -52,11 +52,13 @@ export interface ShownGroup {
   readonly folded: boolean;
 }
 
-/** What can be changed of what an app may have; posts `allow`, `until` and `seen` to the page's address. */
+/** What can be changed of what an app may have; posts `allow`, `until`, `seen` and `wording` to the page's address. */
 export interface ShownAllowed {
   readonly at?: Date;
   readonly until?: Date;
   readonly seen: string;
+  /** SHA-256 of the words that stand there, which the answer is to. */
+  readonly wording: string;
   readonly groups: readonly ShownGroup[];
   /** What goes with the whole alone. */
   readonly others: readonly Ask[];

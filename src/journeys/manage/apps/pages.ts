@@ -1,5 +1,5 @@
 import { namesOfClients } from '../../../domain/clients/clients.js';
-import type { LiveConsent } from '../../../domain/consents/consents.js';
+import { digestOf, type LiveConsent } from '../../../domain/consents/consents.js';
 import { sayIn } from '../../../domain/purposes/purposes.js';
 import { accountApiOf } from '../../../domain/resources/resources.js';
 import { Refusal } from '../../../platform/errors.js';
@@ -106,7 +106,7 @@ async function showOne(call: AccountCall): Promise<void> {
     app: app ? badgeOf(app) : { name },
     url,
     ...(used && { used }),
-    ...(app && { allowed: allowedOf(call, app) }),
+    ...(app && { allowed: { ...allowedOf(call, app), wording: digestOf(wordingFor(call, app)) } }),
     history: events.map(({ id, at, event }) => ({ at, event, receiptUrl: `/account/receipts/${id}` })),
     ...(older !== undefined && { olderUrl: `${url}?before=${older}` }),
     ...(ctx.query['before'] !== undefined && { newestUrl: url }),
@@ -118,7 +118,7 @@ async function nameOf({ parts }: AccountCall, clientId: string): Promise<string>
   return (await namesOfClients(parts.db, [clientId])).get(clientId) ?? clientId;
 }
 
-function allowedOf(call: AccountCall, app: LiveConsent): ShownAllowed {
+function allowedOf(call: AccountCall, app: LiveConsent): Omit<ShownAllowed, 'wording'> {
   const { parts, ctx } = call;
   const language = parts.pages.language(ctx);
   const choices = choicesOf(parts, app, language, key => parts.pages.say(ctx, key));
@@ -168,7 +168,7 @@ function wordingFor(call: AccountCall, app: LiveConsent): string {
   const model = {
     app: { name: app.name },
     url: '',
-    allowed: { ...allowed, seen: '' },
+    allowed: { ...allowed, seen: '', wording: '' },
     history: [],
     toldUrl: '',
     me: { id: '', email: '', initial: '' },
@@ -201,7 +201,12 @@ async function change(call: AccountCall): Promise<void> {
   const until = endSent(sent['until'], endsOf(parts, app));
   if (!any && !uses.any && until === undefined) return leadTo(call, url);
   const wording = wordingFor(call, app);
-  const change = { app, allow, refuse, until, language, wording, method: 'account' } as const;
+  /* Under words that were not shown nothing more is allowed; to take away is never refused for that. */
+  const isRead = sent['wording'] === digestOf(wording);
+  const isMore = allow.length + uses.allow.length > 0 || until !== undefined;
+  if (isMore && !isRead) return leadTo(call, url, 'other');
+  const said = { language, ...(isRead && { wording }), method: 'account' } as const;
+  const change = { app, allow, refuse, until, ...said };
   const asked = { ...change, allowUses: purposes(uses.allow), refuseUses: purposes(uses.refuse) };
   leadTo(call, url, (await saveChange(onPages(call), asked)) ? 'changed' : 'other');
 }
