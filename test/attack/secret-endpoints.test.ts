@@ -192,6 +192,13 @@ const NO_SECRET = [
   ...['', '/back', '/begin', '/stop'].map(path => `POST /interaction/:uid/lost${path}`),
   'POST /account/recovery/stop',
   'POST /account/data/delete/keep',
+  /* Copies are counted by themselves: how many were made, and how often one was fetched. */
+  ...['copy', 'copies/:id/drop', 'import', 'import/take', 'import/drop'].map(
+    path => `POST /account/data/${path}`,
+  ),
+  'POST /api/me/exports',
+  'DELETE /api/me/exports/:id',
+  'DELETE /api/me/profile/purposes/:purpose',
   ...['', '/remove'].map(path => `POST /account/apps/:client${path}`),
   'POST /account/receipts/:event',
   'GET /account/switch',

@@ -251,7 +251,10 @@ test('there is no other way out: no answer but these can carry a claim', async (
   const encrypts = Object.keys(metadata).filter(name => name.includes('_encryption_'));
   expect(encrypts).toEqual([]);
   const endpoints = Object.keys(metadata).filter(name => name.endsWith('_endpoint'));
+  /* Where an app asks whether it may, it is told yes or no. */
   expect(endpoints.sort()).toEqual([
+    'access_evaluation_endpoint',
+    'access_evaluations_endpoint',
     'authorization_endpoint',
     'device_authorization_endpoint',
     'end_session_endpoint',

@@ -140,6 +140,8 @@ test('a claim that was asked for comes where it was asked for, one that was refu
   const ada = await memberAgain(keyhold, house, ADA);
   await ada.goto(await shop.authorizationUrl({ scope: 'openid', claims }));
   await ada.press('Allow');
+  expect(ada.page.heading).toBe('Full name');
+  await ada.press('Skip');
   const tokens = await shop.exchange();
   expect(tokens.claims()).not.toHaveProperty('email');
   expect(await shop.userInfo(tokens)).not.toHaveProperty('email');
