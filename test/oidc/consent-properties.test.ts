@@ -17,6 +17,7 @@ import { askedAgain } from '../../src/journeys/consent/asks.js';
 import { termsOf } from '../../src/journeys/consent/terms.js';
 import { boundedBy } from '../../src/oidc/bounded.js';
 import { openClaims } from '../../src/oidc/claims.js';
+import { decide } from '../../src/oidc/decision.js';
 import type { ConsentSnapshot } from '../../src/oidc/memory.js';
 import { type RequestScope, withinScope } from '../../src/oidc/request-scope.js';
 import { openDataUse, purposesIn } from '../../src/oidc/uses.js';
@@ -63,7 +64,8 @@ type Act =
       refuseUses: string[];
       lasts: number | null | undefined;
     }
-  | { act: 'refuse' | 'withdraw' | 'expire' | 'app'; app: string }
+  | { act: 'refuse' | 'withdraw' | 'expire'; app: string }
+  | { act: 'app'; app: string; purposes: string[]; verified: boolean }
   | { act: 'notice'; purpose: string; material: boolean };
 
 const app = fc.constantFrom(...APPS);
@@ -94,7 +96,16 @@ const acts = fc.array(
         lasts: fc.constantFrom(undefined, null, 1 * HOUR, 1_000 * HOUR),
       }),
     },
-    { weight: 2, arbitrary: fc.record({ act: fc.constantFrom('refuse', 'withdraw', 'expire', 'app'), app }) },
+    { weight: 2, arbitrary: fc.record({ act: fc.constantFrom('refuse', 'withdraw', 'expire'), app }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        act: fc.constant('app' as const),
+        app,
+        purposes: fc.subarray(PURPOSES),
+        verified: fc.boolean(),
+      }),
+    },
     {
       weight: 2,
       arbitrary: fc.record({
@@ -166,13 +177,24 @@ class Model {
   }
 }
 
+/** What an app declares, and whether that was looked at. */
+interface Declared {
+  readonly clientId: string;
+  readonly purposes: readonly string[];
+  readonly verified: boolean;
+}
+
 interface Run {
   readonly accountId: string;
+  readonly apps: Record<string, Declared>;
   readonly models: Readonly<Record<string, Model>>;
   /** Grants that apps got at some time, and hold for ever. */
   readonly grants: { readonly app: string; readonly grant: Record<string, unknown> }[];
   at: number;
 }
+
+const appOf = (run: Run, clientId: string): Declared =>
+  run.apps[clientId] ?? { clientId, purposes: PURPOSES, verified: true };
 
 const modelOf = (run: Run, client: string) => {
   const model = run.models[client];
@@ -222,7 +244,8 @@ async function play(run: Run, step: Act): Promise<void> {
         modelOf(run, step.app).forget();
       return;
     case 'app':
-      /* It comes with another name and asks for a token anew: what it is given is what its person allows then. */
+      /* It declares something else, is reviewed or no more, and asks for a token anew. */
+      run.apps[step.app] = { clientId: step.app, purposes: step.purposes, verified: step.verified };
       await remember(run, step.app);
       return;
     case 'notice':
@@ -374,20 +397,50 @@ async function hold(run: Run): Promise<void> {
       name => schema.attributes.some(each => each.name === name) && !model.mayLeave(name, now),
     );
     expect({ client, leaks }).toEqual({ client, leaks: [] });
-    const used = await leftFor(consent, client, run.accountId);
-    expect({ client, used: used.filter(use => !model.mayUse(use, now)) }).toEqual({ client, used: [] });
+    const app = appOf(run, client);
+    const used = await leftFor(consent, app, run.accountId);
+    const mayUse = (use: string) => app.verified && app.purposes.includes(use) && model.mayUse(use, now);
+    expect({ client, used: used.filter(use => !mayUse(use)) }).toEqual({ client, used: [] });
+    expect({ client, said: saidWrongly(app, consent, model, now) }).toEqual({ client, said: [] });
     const events = await listConsentEvents(database.db, run.accountId, { clientId: client });
     expect(foldConsent(events)).toEqual(await present(run.accountId, client));
   }
 }
 
 /** What a token that once was for all uses says about them now. */
-async function leftFor(consent: ConsentSnapshot | undefined, clientId: string, accountId: string) {
+async function leftFor(consent: ConsentSnapshot | undefined, app: Declared, accountId: string) {
   const scope = { consent: async () => consent, account: async () => undefined } as unknown as RequestScope;
-  const client = { clientId, purposes: USES, verified: true };
   const details = [{ type: 'data_use', purposes: USES }];
-  const left = await withinScope(scope, () => openDataUse(schema).allowed(details, { accountId }, client));
+  const left = await withinScope(scope, () =>
+    openDataUse(schema).allowed(details, { accountId }, { ...app }),
+  );
   return purposesIn(left);
+}
+
+/** To what the app is told yes, though it may not: for a purpose, and for each single claim of one. */
+function saidWrongly(app: Declared, consent: ConsentSnapshot | undefined, model: Model, now: number) {
+  const claims = openClaims(schema, ISSUER);
+  const of = (id: string) =>
+    schema.attributes.filter(({ purpose }) => purpose === id).map(({ name }) => name);
+  const account = { state: 'active', profile: null, sale_choice: null, restriction: null };
+  const standing = {
+    account,
+    consent: consent && { ...consent, valid_until: null },
+    ended: undefined,
+    purposes: Object.fromEntries(
+      schema.purposes.map(({ id, basis }) => [id, { basis, version: 1, terms: [] }]),
+    ),
+  };
+  const saysYes = (purpose: string, named: readonly string[]) =>
+    decide({ ...app }, standing, { purpose, action: 'use', claims: named }, claims).allowed;
+  return PURPOSES.flatMap(purpose => {
+    const declared = app.purposes.includes(purpose);
+    const may = model.mayUse(purpose, now) || of(purpose).some(name => model.mayLeave(name, now));
+    const wrong = of(purpose).filter(
+      name => saysYes(purpose, [name]) && !(declared && model.mayLeave(name, now)),
+    );
+    return [...wrong, ...(saysYes(purpose, []) && !(declared && may) ? [purpose] : [])];
+  });
 }
 
 async function present(accountId: string, client: string): Promise<ConsentState | undefined> {
@@ -403,7 +456,7 @@ test('no sequence of answers, refusals, withdrawals, ends, changed words and app
         openAccount(work, keyring, { id: accountId, email: `${accountId}@example.test`, language: 'en' }),
       );
       const models = Object.fromEntries(APPS.map(each => [each, new Model()]));
-      const run: Run = { accountId, models, grants: [], at: Date.now() - 10 * HOUR };
+      const run: Run = { accountId, apps: {}, models, grants: [], at: Date.now() - 10 * HOUR };
       for (const step of steps) {
         await play(run, step);
         await hold(run);
