@@ -1,6 +1,7 @@
 import type Koa from 'koa';
 import type Provider from 'oidc-provider';
 import type { Grant } from 'oidc-provider';
+import type { Restriction } from '../domain/accounts/accounts.js';
 import { mayAct } from './acting.js';
 import { BearerRefusal } from './bearer-refusal.js';
 import { provedKey } from './proofs.js';
@@ -18,6 +19,10 @@ export interface Caller {
   readonly acr: string | undefined;
   /** The person has a second factor. */
   readonly secondStep: boolean;
+  /** What of theirs must be kept and not used. */
+  readonly restriction: Restriction | undefined;
+  /** It is an app of the house. */
+  readonly firstParty: boolean;
 }
 
 /* RFC 6750 §2.1: in the header alone; in an address or a form a token would end up in logs. */
@@ -67,6 +72,7 @@ export async function heldToken(
     authenticatedAt,
     acr,
     secondStep: snapshot?.second_step === true,
+    restriction: snapshot?.restriction ?? undefined,
   };
 }
 
@@ -78,9 +84,11 @@ export async function callerOf(
   allowOrigin: (client: TokenClient) => void,
 ): Promise<Caller> {
   const held = await heldToken(ctx, provider, audience, allowOrigin);
-  const { token, accountId, client, grant, authenticatedAt, acr, secondStep } = held;
+  const { token, accountId, client, grant, authenticatedAt, acr, secondStep, restriction } = held;
   const registered = new Set((client['resource_scopes'] as readonly string[] | undefined) ?? []);
   return {
+    restriction,
+    firstParty: client['first_party'] === true,
     clientId: client.clientId,
     accountId,
     sessionUid: token.sessionUid,

@@ -38,7 +38,7 @@ beforeAll(async () => {
   keyhold = await startKeyhold({ ALLOW_PRIVATE_NETWORK: 'on' });
   app = await openRelyingParty(keyhold, {
     webhook_uri: receiver.url('/hook'),
-    scope: 'openid profile email account:rights:read account:rights:write',
+    scope: 'openid profile email account:profile:read account:rights:read account:rights:write',
   });
   bea = await newMember(keyhold, app, BEA);
   ada = await newMember(keyhold, app, ADA);
@@ -251,7 +251,11 @@ test('a correction that an operator makes has its clock, and reaches the app tha
 });
 
 test('the API asks, lists and ends as the pages do', async () => {
-  const token = await accountToken(keyhold, ada, app, 'account:rights:read account:rights:write');
+  const scopes = 'account:profile:read account:rights:read account:rights:write';
+  const token = await accountToken(keyhold, ada, app, scopes);
+  const profile = async () =>
+    (await fetch(at('/api/me/profile'), { headers: { authorization: `Bearer ${token}` } })).status;
+  expect(await profile()).toBe(200);
   const api = async (method: string, path: string, body?: object) => {
     const response = await fetch(`${keyhold.origin}/api/me/rights${path}`, {
       method,
@@ -265,8 +269,10 @@ test('the API asks, lists and ends as the pages do', async () => {
   expect((await api('POST', '', { right: 'restriction', purposes: ['age'] })).status).toBe(409);
   expect((await api('POST', '', { right: 'restriction', purposes: ['no-such'] })).status).toBe(400);
   const { id } = made.body as { id: string };
+  expect(await profile()).toBe(403);
   expect((await api('GET', `/${id}`)).body).toMatchObject({ id, in_force: true });
   expect((await api('POST', `/${id}/end`, {})).body).toEqual({ done: true });
+  expect(await profile()).toBe(200);
   expect((await api('GET', '')).body).toMatchObject({ requests: [{ id, in_force: false }] });
 });
 

@@ -14,6 +14,7 @@ import { readFile } from '../../platform/web/upload.js';
 import type { Parts } from '../journey.js';
 import { demandOf, FRESH_SECONDS, meets } from './freshness.js';
 import { type Me, secondFactorOf } from './person.js';
+import { isRestricted } from './restricted.js';
 import { topicOf } from './topics.js';
 
 /** What an app asked, checked: a token of this person with the scope, fresh enough, and nothing unknown in what it sent. */
@@ -100,6 +101,9 @@ function methodsOf(router: Router, path: string, operations: readonly ApiOperati
   return operations.filter(one => here.has(one.path)).map(({ method }) => method);
 }
 
+const restricted = () =>
+  new Refusal('forbidden', 'processing_restricted', 'The person has had the use of this restricted.');
+
 /** Where the API says what it takes (RFC 9728 §3). */
 export const METADATA_PATH = '/.well-known/oauth-protected-resource/api/me';
 
@@ -109,6 +113,7 @@ async function serve(ctx: Koa.Context, parts: Parts, one: ApiOperation): Promise
   try {
     const caller = await callerFor(ctx, parts, one);
     ctx.state['clientId'] = caller.clientId;
+    if (isRestricted(parts, caller, one.scope)) throw restricted();
     const { accountId, sessionUid, authenticatedAt, acr, secondStep } = caller;
     const answer = await one.run({
       ctx,

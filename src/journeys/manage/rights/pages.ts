@@ -182,16 +182,16 @@ export async function ownRequest({
 /** The apps that were told of a request, each with what it answered. */
 export async function recipientsOf(
   { parts }: Pick<AccountCall, 'parts'>,
-  { id, refersTo }: RightsRequest,
+  { id, refersTo, holdsFrom, liftedAt }: RightsRequest,
 ): Promise<readonly (Command & { readonly app: string })[]> {
   const reasons = [
-    reasonOf('begun', id),
-    reasonOf('ended', id),
-    reasonOf('corrected', id),
+    ...(holdsFrom ? [reasonOf('begun', id)] : []),
+    ...(liftedAt ? [reasonOf('ended', id)] : []),
     ...(refersTo === undefined ? [] : [reasonOf('corrected', refersTo)]),
   ];
   const pages = await Promise.all(reasons.map(reason => commandsOf(parts.db, reason)));
   const commands = pages.flatMap(({ commands }) => commands);
+  if (commands.length === 0) return [];
   const names = await namesOfClients(parts.db, [...new Set(commands.map(({ clientId }) => clientId))]);
   return commands.map(command => ({ ...command, app: names.get(command.clientId) ?? command.clientId }));
 }
@@ -200,8 +200,11 @@ async function showOne(call: AccountCall): Promise<void> {
   const { parts, me } = call;
   const request = await ownRequest(call);
   const { id, state, words, answer, extendedBecause } = request;
-  const mandates = await listMandates(parts.db, parts.keyring, me.accountId);
-  const recipients = await recipientsOf(call, request);
+  const isByAgent = request.mandateId !== undefined;
+  const [mandates, recipients] = await Promise.all([
+    isByAgent ? listMandates(parts.db, parts.keyring, me.accountId) : [],
+    recipientsOf(call, request),
+  ]);
   const done = doneHere(call, RIGHTS_DONE);
   const waits = state === 'open' || state === 'unconfirmed';
   showAccount(call, 'account/rights-request', {

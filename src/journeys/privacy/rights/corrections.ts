@@ -54,5 +54,5 @@ export async function settleRequestOf(
 ): Promise<void> {
   const outcome = state === 'done' ? 'corrected' : 'refused';
   await decideByReference(work, keyring, accountId, id, { state, outcome, answer, by: 'operator' });
-  if (isSet) tellOfCorrection(work, { accountId, request: id, attributes: [attribute] });
+  if (isSet) tellOfCorrection(work, { accountId, request: id, attributes: [attribute], asked: true });
 }

@@ -1,13 +1,14 @@
 import { z } from 'zod';
 import { findAccount } from '../../../domain/accounts/accounts.js';
 import { findClient } from '../../../domain/clients/clients.js';
-import { sendCommands, type Telling } from '../../../domain/commands/commands.js';
+import { routeOf, sendCommands, type Telling } from '../../../domain/commands/commands.js';
 import { listTold } from '../../../domain/disclosures/disclosures.js';
 import type { About } from '../../../domain/rights/rights.js';
 import { ACCOUNT_APP } from '../../../oidc/account-app.js';
 import { type Claims, unrestricted } from '../../../oidc/claims.js';
 import { type Correcting, correctedFor } from '../../../oidc/corrected.js';
 import { subjectClientOf } from '../../../oidc/subjects.js';
+import type { Keyring } from '../../../platform/crypto/keyring.js';
 import type { JobDefinition } from '../../../platform/jobs/jobs.js';
 import { openWork, type Work } from '../../../platform/storage/work.js';
 
@@ -27,6 +28,10 @@ const payloadSchema = z.discriminatedUnion('phase', [
     accountId: z.uuid(),
     request: z.uuid(),
     attributes: z.array(z.string()),
+    /** It was asked for: whoever asked is told which apps could not be told, too. */
+    asked: z.boolean().default(false),
+    /** What the address or number was, by which RISC knows people: sealed, since the queue is in clear. */
+    before: z.string().optional(),
   }),
 ]);
 type Payload = z.output<typeof payloadSchema>;
@@ -53,15 +58,24 @@ export function tellRecipients(work: Work, { accountId, request, about, phase }:
   work.enqueue({ name: JOB, payload });
 }
 
-/** Has every app that was told one of these attributes told what it is now; `request` says what for. */
+/** Something that is another now; `request` says what for, and `before` what an address or number was. */
+export interface CorrectedNow {
+  readonly accountId: string;
+  readonly request: string;
+  readonly attributes: readonly string[];
+  /** Whoever asked for it is told which apps could not be told, too. */
+  readonly asked?: boolean;
+  readonly before?: { readonly keyring: Keyring; readonly told: Readonly<Record<string, string>> };
+}
+
+/** Has every app that was told one of these attributes told what it is now. */
 export function tellOfCorrection(
   work: Work,
-  { accountId, request, attributes }: { accountId: string; request: string; attributes: readonly string[] },
+  { accountId, request, attributes, asked = false, before }: CorrectedNow,
 ): void {
-  work.enqueue({
-    name: JOB,
-    payload: { phase: 'corrected', accountId, request, attributes: [...attributes] },
-  });
+  const sealed = before?.keyring.seal(JOB, JSON.stringify(before.told)).toString('base64');
+  const payload = { phase: 'corrected', accountId, request, asked, attributes: [...attributes] };
+  work.enqueue({ name: JOB, payload: { ...payload, ...(sealed !== undefined && { before: sealed }) } });
 }
 
 /** By which reason what was told of a request is found: the receipts of each recipient. */
@@ -156,15 +170,19 @@ async function restrictionsOf(
 
 async function correctionsOf(
   correcting: Correcting,
-  { accountId, request, attributes }: Extract<Payload, { phase: 'corrected' }>,
+  { accountId, request, attributes, asked, before: sealed }: Extract<Payload, { phase: 'corrected' }>,
 ): Promise<readonly Prepared[]> {
-  const { db, claims, subjectOf } = correcting;
+  const { db, claims, subjectOf, keyring } = correcting;
+  const before = sealed === undefined ? undefined : beforeIn(keyring, sealed);
   const prepared: Prepared[] = [];
   for (const { clientId, names } of await knownBy(db, accountId)) {
     const affected = names.filter(name => attributes.includes(claims.sourceOf(name)));
     if (affected.length === 0) continue;
     const client = await findClient(db, clientId);
     if (!client) continue;
+    /* Nothing leaves to one that there is no way to. */
+    const isReachable = routeOf(client.metadata, 'maintain', before).channel !== 'none';
+    if (!isReachable && !asked) continue;
     const corrected = await correctedFor(correcting, accountId, client, affected);
     if (!corrected) continue;
     const { now, outdated, record } = corrected;
@@ -174,12 +192,23 @@ async function correctionsOf(
         accountId,
         subject: subjectOf(accountId, subjectClientOf(client)),
         command: 'maintain',
-        claims: { ...now, ...(outdated.length > 0 && { outdated_claims: outdated }) },
+        claims: isReachable ? { ...now, ...(outdated.length > 0 && { outdated_claims: outdated }) } : {},
         because: 'corrected',
+        /* To one that may not have the new value, the old one says too much as well. */
+        ...(before && outdated.length === 0 && { before }),
         reason: reasonOf('corrected', request),
       },
-      record,
+      ...(isReachable && { record }),
     });
   }
   return prepared;
+}
+
+function beforeIn(keyring: Keyring, sealed: string): Readonly<Record<string, string>> | undefined {
+  try {
+    const told: unknown = JSON.parse(keyring.open(JOB, Buffer.from(sealed, 'base64')));
+    return z.record(z.string(), z.string()).parse(told);
+  } catch {
+    return undefined;
+  }
 }
