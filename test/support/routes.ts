@@ -12,6 +12,7 @@ import { moveRoutes } from '../../src/journeys/move/pages.js';
 import { objectionRoutes } from '../../src/journeys/notices/objection.js';
 import { relatedOriginRoutes } from '../../src/journeys/passkey/related-origins.js';
 import { deletionRoutes } from '../../src/journeys/privacy/deletion/pages.js';
+import { agentRoutes } from '../../src/journeys/privacy/rights/agent.js';
 import { receiptRoutes } from '../../src/journeys/receipts/verify.js';
 import { recoveryRoutes } from '../../src/journeys/recovery/entry.js';
 import { type AccessParts, accessRoutes } from '../../src/oidc/access.js';
@@ -36,6 +37,7 @@ export function ownRoutes(): readonly Route[] {
   unsubscribeRoutes(router, {} as Parts);
   receiptRoutes(router, {} as Parts);
   deletionRoutes(router, {} as Parts);
+  agentRoutes(router, {} as Parts);
   accessRoutes(router, {} as AccessParts);
   callbackRoutes(router, {} as Parts);
   mailboxRoutes(router, {} as Parts);
