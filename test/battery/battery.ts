@@ -3,6 +3,7 @@ import { cpus } from 'node:os';
 import { killAll } from '../support/keyhold-process.js';
 import { runChooser } from './chooser.js';
 import { runCommands } from './commands.js';
+import { runDeletions } from './deletions.js';
 import { runDisclosures } from './disclosures.js';
 import { runDrains } from './drain.js';
 import { runEnumeration } from './enumeration.js';
@@ -67,6 +68,11 @@ const PARTS: Readonly<Record<string, Part>> = {
     for (const server of rig.servers) await server.end('SIGKILL');
     const telling = { secret: rig.secret, seed, people: 1_000, recipients: 50, kills: 20 };
     return parted(await runCommands(rig.place, telling, say));
+  },
+  deletions: async (rig, seed) => {
+    for (const server of rig.servers) await server.end('SIGKILL');
+    const deleting = { secret: rig.secret, seed, people: 200, recipients: 12, kills: 40 };
+    return parted(await runDeletions(rig.place, deleting, say));
   },
   exports: async rig => parted(await runExports(rig, { rows: 1_000_000, kills: 2 }, say)),
   enumeration: async (rig, seed) => parted(await runEnumeration(rig, { samples: 200, seed }, say)),

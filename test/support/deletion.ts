@@ -12,7 +12,7 @@ export const DAY = 86_400_000;
 
 /** What the steps of a deletion work with, as if so many milliseconds had passed. */
 export function sagaOf(
-  { db, config }: Pick<TestKeyhold, 'db' | 'config'>,
+  { db, config }: { readonly db: Db; readonly config: Pick<TestKeyhold['config'], 'issuer' | 'secret'> },
   passed: number,
   more: Partial<Saga> = {},
 ): Saga {

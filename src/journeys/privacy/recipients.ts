@@ -21,11 +21,10 @@ export interface RecipientApp {
  * The pages of the account are no app.
  */
 export async function listRecipientApps(db: Db, accountId: string): Promise<readonly RecipientApp[]> {
-  const [knowing, allowed, holding] = await Promise.all([
-    listKnowing({ db }, accountId),
-    listLiveConsents(db, accountId),
-    listApps(db, accountId),
-  ]);
+  /* One after the other: within a transaction there is one connection. */
+  const knowing = await listKnowing({ db }, accountId);
+  const allowed = await listLiveConsents(db, accountId);
+  const holding = await listApps(db, accountId);
   const apps = new Map<string, RecipientApp>();
   for (const { clientId, name } of [...holding, ...allowed])
     apps.set(clientId, { clientId, name, claims: [], toldLastAt: undefined });

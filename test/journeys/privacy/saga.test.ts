@@ -61,7 +61,7 @@ afterAll(async () => {
 
 const list = () => join(folder, 'erased.jsonl');
 const saga = (passed: number, more: Partial<Saga> = {}) =>
-  sagaOf({ db: database.db, config: config as never }, passed, { erasedList: list(), ...more });
+  sagaOf({ db: database.db, config }, passed, { erasedList: list(), ...more });
 
 async function openApp(behave: Behaviour): Promise<string> {
   const path = `/app-${nr++}`;
