@@ -203,6 +203,7 @@ test('once it begins nobody is in the account any more, each app is told, everyt
   expect(during.page.heading).toBe('Statement about a deletion');
   expect(during.page.text).toContain('Confirmed: nothing is left there');
   expect(during.page.text).toContain('Invoices, ten years');
+  expect(during.page.text).toContain('It had been told: Your number at the app');
   expect(during.page.headers.get('x-robots-tag')).toContain('noindex');
   expect(during.page.headers.get('cache-control')).toContain('no-store');
 

@@ -14,6 +14,7 @@ export const TOPICS = [
   'apps',
   'contact_changes',
   'contacts',
+  'deletion',
   'devices',
   'disclosures',
   'exports',

@@ -13,6 +13,7 @@ import { readForm } from '../../../platform/web/input.js';
 import { askedFrom } from '../../../platform/web/origin.js';
 import { noteReplay, type Parts, seeOther, show } from '../../journey.js';
 import { countTry, RECEIPTS, STATEMENTS } from '../../limits.js';
+import { labelOf } from '../../manage/disclosures/labels.js';
 import { undo } from './ask.js';
 import type { StatementPage, StatementRecipient, StatementTime } from './models.js';
 import { signStatement } from './statement.js';
@@ -56,10 +57,17 @@ async function look(ctx: Koa.Context, parts: Parts): Promise<void> {
     ...(typeof after === 'string' && { after: after.slice(0, 200) }),
   });
   const here = typeof after === 'string' ? `${url}?after=${encodeURIComponent(after)}` : url;
-  show(ctx, parts, 'deletion/statement', { ...pageOf(deletion, rows, url), here });
+  const speaking = { language: parts.pages.language(ctx), say: (key: string) => parts.pages.say(ctx, key) };
+  const label = labelOf(parts, speaking);
+  show(ctx, parts, 'deletion/statement', { ...pageOf(deletion, rows, url, label), here });
 }
 
-function pageOf(deletion: Deletion, rows: readonly DeletionRecipient[], url: string): StatementPage {
+function pageOf(
+  deletion: Deletion,
+  rows: readonly DeletionRecipient[],
+  url: string,
+  label: (claim: string) => string,
+): StatementPage {
   const { state, beginsAt, cause } = deletion;
   if (state === 'waiting') return { state, beginsAt, keepUrl: `${url}/keep` };
   if (state === 'undone') return { state: 'kept' };
@@ -70,7 +78,7 @@ function pageOf(deletion: Deletion, rows: readonly DeletionRecipient[], url: str
     state: state === 'finished' || state === 'audited' ? 'finished' : 'under_way',
     restored: cause === 'restored',
     times: timesOf(deletion),
-    recipients: recipients.map(recipientOf),
+    recipients: recipients.map(one => recipientOf(one, label)),
     ...(older && { olderUrl: older }),
     downloadUrl: `${url}/statement.jws`,
   };
@@ -89,11 +97,11 @@ function timesOf(deletion: Deletion): readonly StatementTime[] {
   return all.flatMap(([word, at]) => (at === undefined ? [] : [{ word, at }]));
 }
 
-function recipientOf(one: DeletionRecipient): StatementRecipient {
+function recipientOf(one: DeletionRecipient, label: (claim: string) => string): StatementRecipient {
   const { name, claims, state, note, endedAt, askedAt, audit, auditedAt } = one;
   const at = endedAt ?? askedAt;
   return {
-    claims,
+    claims: claims.map(label),
     state,
     ...(name !== undefined && { name }),
     ...(note !== undefined && { note }),
