@@ -40,6 +40,7 @@ export function ownRoutes(): readonly Route[] {
   agentRoutes(router, {} as Parts);
   accessRoutes(router, {} as AccessParts);
   callbackRoutes(router, {} as Parts);
+  agentRoutes(router, {} as Parts);
   mailboxRoutes(router, {} as Parts);
   accountRoutes(router, {} as Parts);
   /* What answers wherever nothing else does is no route of its own. */

@@ -4,6 +4,7 @@ import {
   destroySubjectKey,
   newAccountId,
   openAccount,
+  restrictAccount,
   setAccountState,
 } from '../../../src/domain/accounts/accounts.js';
 import {
@@ -224,6 +225,20 @@ test('one whose opt-in was withdrawn meanwhile is not sent, and that is on recor
     [accountId],
   );
   expect(rows).toEqual([{ detail: { message: message.id, topic: 'news', reason: 'no_opt_in' } }]);
+});
+
+test('nor is one whose purpose was restricted or objected to meanwhile; mail about safety goes on', async () => {
+  const { accountId } = await subscriber();
+  const restriction = { all: false, purposes: ['messages'], attributes: [] };
+  await openWork(database.db, SYSTEM, work => restrictAccount(work, accountId, restriction));
+  await send(about(accountId));
+  const sink = await startJobs();
+  await until(async () => (await jobsLeft(database.db)) === 0);
+  expect(sink.received).toHaveLength(1);
+  expect((await list(accountId)).map(({ state, reason }) => [state, reason])).toEqual([
+    ['sent', undefined],
+    ['withheld', 'restricted'],
+  ]);
 });
 
 test('nor is one to an account that may not act', async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { fetch } from 'undici';
-import { setAccountState } from '../../../src/domain/accounts/accounts.js';
+import { restrictAccount, setAccountState } from '../../../src/domain/accounts/accounts.js';
 import {
   type Channel,
   giveOptIn,
@@ -134,6 +134,15 @@ test('without an opt-in nothing is queued, and the operator is told why', async 
   });
   expect(said.failed).toContain('has not opted in to news by email');
   expect([await messagesOf(), events, await jobsLeft(keyhold.db)]).toEqual([[], [], before]);
+});
+
+test('what its reader has had restricted is not sent, and the operator is told why', async () => {
+  await optIn();
+  const restriction = { all: true, purposes: [], attributes: [] };
+  await openWork(keyhold.db, { kind: 'system' }, work => restrictAccount(work, accountId, restriction));
+  expect(await send('--topic', 'news', '--account', accountId)).toBe(1);
+  expect(said.failed).toContain('restricted');
+  expect(await messagesOf()).toEqual([]);
 });
 
 test('an opt-in to one topic is none to another', async () => {
