@@ -19,7 +19,7 @@ import { openProtection, openReplayNotes } from './domain/protection/protection.
 import { openResourceCache } from './domain/resources/resources.js';
 import { appRoutes } from './journeys/apps/pages.js';
 import { callbackRoutes } from './journeys/commands/callback.js';
-import { tellOfEnds } from './journeys/consent/tell-of-end.js';
+import { tellOfEnds, withholdJob } from './journeys/consent/tell-of-end.js';
 import { expireConsents } from './journeys/consent/withdraw.js';
 import { countDevices } from './journeys/device-grant/asking.js';
 import { devicePages } from './journeys/device-grant/outcome.js';
@@ -369,6 +369,7 @@ function jobsOf(
     tellApps({ db, keyring, outbound, issuer, sign: openTokenSigner(db, keyring) }),
     sweepCommands(db),
     ...deletionJobs(config, { db, telling, subjectOf: openSubjects(keyring) }),
+    withholdJob(db, keyring),
     tellOfEnds(db, { keyring, subjectOf: openSubjects(keyring), days: config.commandsTried }),
     advanceSigningKeys(db),
     ...auditJobs(auditOf(config, base, log)),

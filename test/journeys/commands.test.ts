@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
 import { type Command, commandsOf, sendCommand } from '../../src/domain/commands/commands.js';
+import { withholdClaims } from '../../src/journeys/consent/tell-of-end.js';
 import { withdrawFromApp } from '../../src/journeys/consent/withdraw.js';
 import { openKeyring } from '../../src/platform/crypto/keyring.js';
 import { openWork } from '../../src/platform/storage/work.js';
@@ -126,11 +127,42 @@ test('answers that are good are not counted, so an app may give many', async () 
   expect(rows.map(({ count }) => count)).toEqual([0]);
 });
 
+/** What is to be told later of what was corrected, and what of it is told by now. */
+async function sendCorrection(claims: Readonly<Record<string, unknown>>) {
+  const keyring = openKeyring(keyhold.config.secret);
+  const reason = { kind: 'correction', id: uuidv7() };
+  const telling = {
+    clientId: app.clientId,
+    accountId,
+    command: 'maintain',
+    reason,
+    subject,
+    claims,
+  } as const;
+  const id = await openWork(keyhold.db, { kind: 'system' }, work =>
+    sendCommand(work, keyring, { ...telling, notBefore: new Date(Date.now() + 3_600_000) }),
+  );
+  return async () => {
+    const { sealed } = await keyhold.db('commands').where({ id }).first('sealed');
+    return JSON.parse(keyring.open('command', sealed)).claims;
+  };
+}
+
+test('what was taken back does not leave by what still waits to be told: of that an app hears no more than that it is not true', async () => {
+  const told = await sendCorrection({ email: 'new@example.test', gender: 'female' });
+  const about = { accountId, clientId: app.clientId };
+  await openWork(keyhold.db, { kind: 'system' }, async work => withholdClaims(work, about, ['email']));
+  await until(async () => (await told())['email'] === undefined);
+  expect(await told()).toEqual({ gender: 'female', outdated_claims: ['email'] });
+});
+
 test('an app whose consent is taken back hears of it by a command too, under the name it knows the person by', async () => {
+  const told = await sendCorrection({ gender: 'female', outdated_claims: ['nickname'] });
   await openWork(keyhold.db, { kind: 'person', id: accountId }, work =>
     withdrawFromApp(work, { accountId, clientId: app.clientId, method: 'account' }),
   );
   await until(() => gotOf('invalidate').length > 0);
+  expect(await told()).toEqual({ outdated_claims: ['nickname', 'gender'] });
   expect(gotOf('invalidate').map(({ said }) => [said.sub, said['reason']])).toEqual([
     [subject, 'consent_withdrawn'],
   ]);

@@ -27,8 +27,10 @@ import {
   insertCommands,
   listByReason,
   listCommands,
+  lockTellable,
   type Outcome,
   settle,
+  updateSealed,
   useCallback,
 } from './store.js';
 
@@ -196,6 +198,20 @@ export async function giveUpCommand(work: Work, id: string): Promise<Command> {
   recordOf(work, 'command.given_up', settled, {});
   wakeWhoWaits(work, settled);
   return { ...settled, tellable: false };
+}
+
+/** Has an app told other claims by what still waits to tell it what is true now, or could be told again. */
+export async function rewriteClaims(
+  work: Work,
+  keyring: Keyring,
+  about: { readonly accountId: string; readonly clientId: string },
+  rewrite: (claims: NonNullable<Telling['claims']>) => NonNullable<Telling['claims']>,
+): Promise<void> {
+  for (const { id, sealed } of await lockTellable(work.tx, { ...about, command: 'maintain' })) {
+    const told = openTold(keyring, sealed);
+    if (told.claims)
+      await updateSealed(work.tx, id, sealTold(keyring, { ...told, claims: rewrite(told.claims) }));
+  }
 }
 
 /**

@@ -215,6 +215,24 @@ export async function forgetSubject(tx: Tx, id: string): Promise<void> {
   await tx('commands').where({ id }).update({ sealed: null });
 }
 
+/** What is still to be told an app about somebody, or could be told again, by one command: held against every other writer. */
+export async function lockTellable(
+  tx: Tx,
+  { accountId, clientId, command }: Pick<Command, 'clientId' | 'command'> & { readonly accountId: string },
+): Promise<readonly { readonly id: string; readonly sealed: Buffer }[]> {
+  return tx('commands')
+    .where({ account_id: accountId, client_id: clientId, command })
+    .whereNotNull('sealed')
+    .orderBy('id')
+    .forUpdate()
+    .select('id', 'sealed');
+}
+
+/** Has a command tell something else. */
+export async function updateSealed(tx: Tx, id: string, sealed: Buffer): Promise<void> {
+  await tx('commands').where({ id }).update({ sealed });
+}
+
 /**
  * Forgets which account commands were about. Those that apps have to delete, or are asked about, keep what the app knows it by
  * until they are told; the other open ones end.

@@ -2,6 +2,7 @@ import { changeConsent, type LiveConsent } from '../../../domain/consents/consen
 import { derivedClaims } from '../../../domain/profiles/profiles.js';
 import { type Purpose, sayIn } from '../../../domain/purposes/purposes.js';
 import { openWork } from '../../../platform/storage/work.js';
+import { withholdClaims } from '../../consent/tell-of-end.js';
 import { termsOf } from '../../consent/terms.js';
 import { withdrawFromApp } from '../../consent/withdraw.js';
 import type { Parts } from '../../journey.js';
@@ -139,9 +140,10 @@ export async function saveChange(asker: Omit<Asker, 'place'>, change: Change): P
   return openWork(parts.db, actor, async work => {
     const asked = { accountId, clientId, seen, ...terms, ...said, ...(until !== undefined && { until }) };
     const changed = await changeConsent(work, asked);
-    if (changed)
-      await tellEveryone(work, asker, { accountId, kind: 'consent_changed', values: { app: app.name } });
-    return changed;
+    if (!changed) return false;
+    withholdClaims(work, { accountId, clientId }, change.refuse);
+    await tellEveryone(work, asker, { accountId, kind: 'consent_changed', values: { app: app.name } });
+    return true;
   });
 }
 
