@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { judgeDatabase } from '../../src/doctor.js';
+import { judgeDatabase, judgeRights } from '../../src/doctor.js';
 import { openDatabase } from '../../src/platform/storage/db.js';
 import type { Inspection } from '../../src/platform/storage/inspect.js';
 import { openTestDatabase, type TestDatabase } from '../support/database.js';
@@ -140,4 +140,13 @@ test.each<[string, Partial<Inspection>, number, RegExp]>([
   const told = findings.filter(([weight]) => weight !== 'ok').map(([, sentence]) => sentence);
   expect(told).toHaveLength(1);
   expect(told[0]).toMatch(expected);
+});
+
+test('requests of people about their data are told of while there is a week left, and are a problem when there is none', () => {
+  const weights = [
+    { open: 3, soon: 0, overdue: 0 },
+    { open: 3, soon: 1, overdue: 0 },
+    { open: 3, soon: 1, overdue: 1 },
+  ].map(counts => judgeRights(counts)[0]);
+  expect(weights).toEqual(['ok', 'note', 'problem']);
 });
