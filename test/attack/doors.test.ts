@@ -6,6 +6,7 @@ import type { Parts } from '../../src/journeys/journey.js';
 import { ACCOUNT_PAGES, API_OPERATIONS, accountRoutes } from '../../src/journeys/manage/routes.js';
 import { accountToken } from '../support/account-api.js';
 import { DOORS, type DoorEntry, OPEN, type Owner } from '../support/door-table.js';
+import { jobsDone } from '../support/jobs.js';
 import { personAt } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { accountOf } from '../support/ledger.js';
@@ -179,6 +180,7 @@ async function recordOf(accountId: string): Promise<string> {
 
 /** Refused means that nothing of the owner's has changed. */
 async function unchanged(act: () => Promise<Tried>): Promise<Tried> {
+  await jobsDone(keyhold.db);
   const before = await recordOf(ownerId);
   const tried = await act();
   expect(await recordOf(ownerId)).toBe(before);

@@ -23,6 +23,16 @@ export async function jobsLeft(db: Db, name = 'send-mail'): Promise<number> {
   return rows[0].n;
 }
 
+/** Waits until no job runs or is due: what earlier acts left behind has been done. */
+export async function jobsDone(db: Db): Promise<void> {
+  await until(async () => {
+    const { rows } = await db.raw(
+      'SELECT count(*)::int AS n FROM graphile_worker.jobs WHERE locked_at IS NOT NULL OR run_at <= now()',
+    );
+    return rows[0].n === 0;
+  });
+}
+
 /** Makes failed jobs due now instead of after their pause. */
 export async function hasten(db: Db): Promise<void> {
   await db.raw(
