@@ -11,6 +11,7 @@ import { subjectClientOf } from '../../../oidc/subjects.js';
 import type { Keyring } from '../../../platform/crypto/keyring.js';
 import type { JobDefinition } from '../../../platform/jobs/jobs.js';
 import { openWork, type Work } from '../../../platform/storage/work.js';
+import { withholdClaims } from '../../consent/tell-of-end.js';
 
 const JOB = 'tell-recipients';
 
@@ -117,8 +118,8 @@ export function tellRecipientsJob(parts: RecipientParts): JobDefinition {
 
 interface Prepared {
   readonly telling: Telling;
-  /** Puts on record that it leaves. */
-  readonly record?: (work: Work) => Promise<void>;
+  /** What belongs to it, in the work that sends it. */
+  readonly record?: (work: Work) => Promise<void> | void;
 }
 
 /* By app, the names of the claims that it was told. */
@@ -149,7 +150,8 @@ async function restrictionsOf(
   };
   const prepared: Prepared[] = [];
   for (const { clientId, names } of all) {
-    if (heldIn({ all: everything, purposes, attributes }, names).length === 0) continue;
+    const held = heldIn({ all: everything, purposes, attributes }, names);
+    if (held.length === 0) continue;
     const client = await findClient(db, clientId);
     if (!client) continue;
     prepared.push({
@@ -163,6 +165,8 @@ async function restrictionsOf(
         because: phase === 'begun' ? 'processing_restricted' : 'restriction_lifted',
         reason: reasonOf(phase, request),
       },
+      /* A value that waits to be told there since before does not leave any more. */
+      ...(phase === 'begun' && { record: work => withholdClaims(work, { accountId, clientId }, held) }),
     });
   }
   return prepared;
