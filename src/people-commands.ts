@@ -70,6 +70,7 @@ async function show(asked: Asked, db: Db): Promise<object> {
     opened_at: account.openedAt.toISOString(),
     language: account.language,
     second_step: account.secondStep,
+    roles: account.roles,
     known: known.map(({ attribute: { name }, value }) => ({
       name,
       ...(seen.includes(name) ? { value } : { masked: masked(value) }),

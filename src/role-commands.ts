@@ -17,8 +17,7 @@ export interface RolesCommand extends Shell {
   readonly config: { readonly secondStepRoles: readonly string[] };
 }
 
-export const ROLES_USAGE = `keyhold people role list EMAIL                               what somebody may do here
-keyhold people role add EMAIL ROLE | remove EMAIL ROLE       give somebody a role, or take it`;
+export const ROLES_USAGE = `keyhold people role add EMAIL ROLE | remove EMAIL ROLE       give somebody a role, or take it`;
 
 const CHANGES = { add: giveRole, remove: takeRole } as const;
 
@@ -27,14 +26,11 @@ export function runRoles([verb, email, ...words]: readonly string[], command: Ro
   const { db, config } = command;
   return answering(command, ROLES_USAGE, async () => {
     const change = verb === 'add' || verb === 'remove' ? CHANGES[verb] : undefined;
-    if (email === undefined || (!change && verb !== 'list') || words.length !== (change ? 1 : 0))
-      throw new Usage();
+    const [role] = words;
+    if (email === undefined || !change || role === undefined || words.length > 1) throw new Usage();
+    mustBeRole(role);
     const { id } = await accountOf(db, email);
-    const [role = ''] = words;
-    if (change) {
-      mustBeRole(role);
-      await openWork(db, { kind: 'operator' }, work => change(work, id, role));
-    }
+    await openWork(db, { kind: 'operator' }, work => change(work, id, role));
     const { roles } = await accountOf(db, email);
     const required = mustHaveSecondFactor(roles, config.secondStepRoles);
     return { account: id, roles, second_step_required: required };
