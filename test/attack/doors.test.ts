@@ -157,25 +157,28 @@ function call(route: string, path: string, token: string | undefined, more: Reco
   return send(route, path, headers, JSON.stringify(entryOf(route).sent ?? {}));
 }
 
+let tables: readonly string[] = [];
+
 /** All that is on record about an account, except what happened, and copies, which go on being made by themselves. */
 async function recordOf(accountId: string): Promise<string> {
-  const { rows } = await keyhold.db.raw<{ rows: { name: string }[] }>(
-    `SELECT c.table_name AS name FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
-     WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE' AND c.column_name = 'account_id'
-       AND c.table_name NOT LIKE 'events%' AND c.table_name NOT LIKE 'export%' ORDER BY 1`,
-  );
-  const parts = await Promise.all(
-    rows.map(async ({ name }) => {
-      /* A message that an earlier act left is delivered whenever it is. */
-      const column = name === 'messages' ? 't.id' : 't';
-      const found = await keyhold.db.raw(
-        `SELECT string_agg(${column}::text, E'\\n' ORDER BY ${column}::text) AS text FROM ?? t WHERE account_id::text = ?`,
-        [name, accountId],
-      );
-      return `${name}: ${found.rows[0].text}`;
-    }),
-  );
-  return parts.join('\n');
+  if (tables.length === 0) {
+    const { rows } = await keyhold.db.raw<{ rows: { name: string }[] }>(
+      `SELECT c.table_name AS name FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
+       WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE' AND c.column_name = 'account_id'
+         AND c.table_name NOT LIKE 'events%' AND c.table_name NOT LIKE 'export%' ORDER BY 1`,
+    );
+    tables = rows.map(({ name }) => name);
+  }
+  const parts = tables.map(name => {
+    /* A message that an earlier act left is delivered whenever it is. */
+    const column = name === 'messages' ? 't.id' : 't';
+    return `SELECT '${name}: ' || coalesce(string_agg(${column}::text, E'\n' ORDER BY ${column}::text), '') AS text
+      FROM "${name}" t WHERE account_id::text = :accountId`;
+  });
+  const { rows } = await keyhold.db.raw<{ rows: { text: string }[] }>(parts.join(' UNION ALL '), {
+    accountId,
+  });
+  return rows.map(({ text }) => text).join('\n');
 }
 
 /** Refused means that nothing of the owner's has changed. */
