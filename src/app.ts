@@ -112,6 +112,8 @@ export interface App {
 }
 
 const NAME = 'Keyhold';
+/* By each process. */
+const TOLD_A_SECOND = 40;
 
 /** Opens everything once, and the application on top of it anew whenever the signing keys change. */
 export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: string): Promise<App> {
@@ -366,7 +368,7 @@ function jobsOf(
     lookAfterRecoveries(db, { telling }),
     lookAfterDormant(db, { writing: telling, policy, tally: base.dormancyTally }),
     backchannelLogout(provider, db),
-    tellApps({ db, keyring, outbound, issuer, sign: openTokenSigner(db, keyring) }),
+    tellApps({ db, keyring, outbound, issuer, sign: openTokenSigner(db, keyring), perSecond: TOLD_A_SECOND }),
     sweepCommands(db),
     ...deletionJobs(config, { db, telling, subjectOf: openSubjects(keyring) }),
     withholdJob(db, keyring),

@@ -14,8 +14,10 @@ import { openPlace, type Place } from './place.js';
 import { runPlans } from './plans.js';
 import { runRaces } from './races.js';
 import { runRestarts } from './restart.js';
+import { runRetention } from './retention.js';
 import { openRig, type Rig } from './rig.js';
 import { runRotations } from './rotation.js';
+import { runWithdrawals } from './withdrawals.js';
 
 interface Outcome {
   readonly problems: readonly string[];
@@ -26,6 +28,9 @@ type Part = (rig: Rig, seed: number) => Promise<Outcome>;
 
 /** Parts whose database is some milliseconds away, so that what happens at once really overlaps. */
 const SLOW: ReadonlySet<string> = new Set(['people']);
+
+/* A smaller form, such as 200x12x60: people, apps, and seconds during which sign-ins are measured meanwhile. */
+const { BATTERY_DELETIONS: DELETED } = process.env;
 
 const say = (sentence: string): void => void process.stdout.write(`  ${sentence}\n`);
 
@@ -70,10 +75,17 @@ const PARTS: Readonly<Record<string, Part>> = {
     return parted(await runCommands(rig.place, telling, say));
   },
   deletions: async (rig, seed) => {
-    for (const server of rig.servers) await server.end('SIGKILL');
-    const deleting = { secret: rig.secret, seed, people: 200, recipients: 12, kills: 40 };
-    return parted(await runDeletions(rig.place, deleting, say));
+    const [people = 1_000, recipients = 50, seconds = 90] = DELETED?.split('x').map(Number) ?? [];
+    const measured = { before: 500 * seconds, meanwhile: 1_000 * seconds };
+    return parted(await runDeletions(rig, { seed, people, recipients, kills: 40, measured }, say));
   },
+  retention: async (rig, seed) => {
+    for (const server of rig.servers) await server.end('SIGKILL');
+    const kills = { inside: 10, anywhere: 10 };
+    const { place, secret } = rig;
+    return parted(await runRetention({ db: place.db, url: place.url, secret, seed, people: 2_000, kills }));
+  },
+  withdrawals: async (rig, seed) => parted(await runWithdrawals(rig, { people: 150, kills: 15, seed })),
   exports: async rig => parted(await runExports(rig, { rows: 1_000_000, kills: 2 }, say)),
   enumeration: async (rig, seed) => parted(await runEnumeration(rig, { samples: 200, seed }, say)),
   plans: async rig => parted(await runPlans(rig, 1_000_000, say)),

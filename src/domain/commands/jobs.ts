@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Keyring } from '../../platform/crypto/keyring.js';
 import type { JobDefinition } from '../../platform/jobs/job.js';
 import type { Outbound, OutboundLimits } from '../../platform/outbound.js';
@@ -31,6 +32,8 @@ export interface TellingParts {
   readonly random?: () => number;
   /** Milliseconds that one app may take to answer. */
   readonly patience?: number;
+  /** Commands that one process tells a second, beyond the first few, so that people who wait for a page come first. */
+  readonly perSecond?: number;
 }
 
 const MINUTE = 60_000;
@@ -81,9 +84,12 @@ export async function tellDue(
   await endOverdue(telling, isOver);
   const underWay = new Map<string, UnderWay>();
   const failures: unknown[] = [];
+  const paced = openPace(telling);
   try {
     for (;;) {
+      await paced.turn();
       const due = isOver() ? [] : await claimNext(telling, underWay);
+      paced.note(due.length);
       for (const each of due) {
         const done = tellOne(telling, each, signal)
           .catch(error => {
@@ -100,6 +106,21 @@ export async function tellDue(
     await Promise.allSettled([...underWay.values()].map(({ done }) => done));
   }
   if (failures.length > 0) throw failures[0];
+}
+
+/* Whoever has told nothing for a while may tell the next few at once. */
+function openPace({ perSecond = Number.POSITIVE_INFINITY }: TellingParts) {
+  const each = 1_000 / perSecond;
+  let next = 0;
+  return {
+    turn: async () => {
+      const early = next - performance.now();
+      if (early > 0) await pause(early);
+    },
+    note: (told: number) => {
+      next = Math.max(next, performance.now() - AT_ONCE * each) + told * each;
+    },
+  };
 }
 
 /* What fails on our side fails by itself, and is tried again like anything else. */

@@ -50,10 +50,19 @@ export async function settleCommand(
   return settled;
 }
 
-/** Enqueues the job that waits for a command, if it ended. */
-export function wakeWhoWaits(work: Work, { id, reason, wakes, endedAt }: Settled): void {
-  if (wakes !== undefined && endedAt)
-    work.enqueue({ name: wakes, payload: { command: id, reason: reason.id } });
+/* So long it waits for other apps to answer the same; each answer begins it anew. */
+const TOGETHER_MS = 1_000;
+
+/** Enqueues the job that waits for a command, if it ended: once for all that end at about the same time. */
+export function wakeWhoWaits(work: Work, { reason, wakes, endedAt }: Settled): void {
+  if (wakes === undefined || !endedAt) return;
+  work.enqueue({
+    name: wakes,
+    payload: { reason: reason.id },
+    key: `${wakes} ${reason.id}`,
+    runAt: new Date(Date.now() + TOGETHER_MS),
+    yields: true,
+  });
 }
 
 /** Puts on record what happened to a command. */

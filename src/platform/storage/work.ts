@@ -23,7 +23,14 @@ export interface Job {
   readonly payload: Readonly<Record<string, unknown>>;
   /** Not before this time. */
   readonly runAt?: Date;
+  /** Of several under one key that wait, the last takes the place of those before. */
+  readonly key?: string;
+  /** Takes its turn when nothing waits that somebody is waiting for. */
+  readonly yields?: boolean;
 }
+
+/* Of jobs that are due the least comes first, and 0 is what a job has that says nothing. */
+const YIELDING = 10;
 
 /** A row that a room leaves with the last statement of a work, where it costs no round trip of its own. */
 export interface LeftRow {
@@ -75,7 +82,9 @@ export function eventRow(fact: Fact, actor: Actor, at: Date): EventRow {
 
 /** Turns a job into what `graphile_worker.add_jobs` takes. */
 export function jobSpec(job: Job): object {
-  return { identifier: job.name, payload: job.payload, run_at: job.runAt?.toISOString(), maxAttempts: 12 };
+  const { name: identifier, payload, runAt, key: jobKey, yields = false } = job;
+  const priority = yields ? YIELDING : undefined;
+  return { identifier, payload, run_at: runAt?.toISOString(), maxAttempts: 12, jobKey, priority };
 }
 
 const EVENTS_SQL = `
@@ -89,20 +98,29 @@ export async function openWork<T>(db: Db, actor: Actor, act: (work: Work) => Pro
   const at = new Date();
   return db.transaction(async tx => {
     const facts: EventRow[] = [];
-    const jobs: object[] = [];
+    const jobs = new Map<string | number, object>();
     const left: LeftRow[] = [];
     const result = await act({
       tx,
       actor,
       at,
       record: fact => void facts.push(eventRow(fact, actor, at)),
-      enqueue: job => void jobs.push(jobSpec(job)),
+      enqueue: job => void jobs.set(job.key ?? jobs.size, jobSpec(job)),
       leave: row => void left.push(row),
     });
-    await leaveAll(tx, facts, left, jobs);
+    await leaveAll(tx, facts, left, inOrder(jobs));
     return result;
   });
 }
+
+/* Those with keys by their keys, so that two works that enqueue the same never wait for each other in a ring. */
+function inOrder(jobs: ReadonlyMap<string | number, object>): readonly object[] {
+  const keys = [...jobs.keys()];
+  const sorted = [...keys.filter(key => typeof key === 'number'), ...keys.filter(isKey).sort()];
+  return sorted.flatMap(key => jobs.get(key) ?? []);
+}
+
+const isKey = (key: string | number) => typeof key === 'string';
 
 /* One statement for all of it. */
 async function leaveAll(

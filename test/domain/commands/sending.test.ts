@@ -87,7 +87,7 @@ test('a command that ends wakes whoever waits for it, in the same work', async (
     settleCommand(work, id, ['accepted'], { state: 'kept', answer: 'kept', note: 'Invoices' }),
   );
   expect((await jobs()).filter(({ name }: { name: string }) => name === 'deletion-step')).toEqual([
-    { name: 'deletion-step', payload: { command: id, reason: about.id } },
+    { name: 'deletion-step', payload: { reason: about.id } },
   ]);
   expect(
     await working(work =>
