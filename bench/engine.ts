@@ -85,6 +85,7 @@ function configurationOf({ seed }: Assignment, storage: EngineStorage): Configur
     identifier: '',
     scopes: ['things:read'],
     accessTokenFormat: 'jwt',
+    withoutPeople: false,
     signingAlgorithm: 'ES256',
   } as const;
   const pages = {

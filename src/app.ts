@@ -45,6 +45,7 @@ import { rightsJobs } from './journeys/privacy/rights/jobs.js';
 import { receiptRoutes } from './journeys/receipts/verify.js';
 import { recoveryRoutes } from './journeys/recovery/entry.js';
 import { lookAfterRecoveries } from './journeys/recovery/lost/job.js';
+import { operatorRoutes } from './journeys/reports/api.js';
 import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
 import {
   countSignIns,
@@ -177,6 +178,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     objectionRoutes(router, parts);
     moveRoutes(router, parts);
     accountRoutes(router, parts);
+    operatorRoutes(router, parts);
     unsubscribeRoutes(router, parts);
     receiptRoutes(router, parts);
     deletionRoutes(router, parts);

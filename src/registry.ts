@@ -5,7 +5,7 @@ import {
   toProviderMetadata,
   verifyClientSecret,
 } from './domain/clients/clients.js';
-import { accountResource, type openResourceCache } from './domain/resources/resources.js';
+import { accountResource, type openResourceCache, operatorResource } from './domain/resources/resources.js';
 import { ACCOUNT_APP, accountAppMetadata } from './oidc/account-app.js';
 import { mayAct } from './oidc/acting.js';
 import type { ClientRegistry } from './oidc/clients.js';
@@ -58,16 +58,17 @@ export function findResourceServer(
   resources: ReturnType<typeof openResourceCache>,
   issuer: URL,
 ): FindResourceServer {
-  const accountApi = accountResource(issuer);
+  const operatorApi = operatorResource(issuer);
+  const ours = new Map([accountResource(issuer), operatorApi].map(server => [server.identifier, server]));
   return async identifier => {
-    const isOurs = identifier === accountApi.identifier;
-    const server = isOurs ? accountApi : await resources.find(identifier);
+    const server = ours.get(identifier) ?? (await resources.find(identifier));
     return (
       server && {
         identifier,
         scopes: server.scopes,
         accessTokenFormat: server.access_token_format,
         signingAlgorithm: server.signing_alg,
+        withoutPeople: server === operatorApi,
       }
     );
   };

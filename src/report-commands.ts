@@ -4,7 +4,8 @@ import {
   type MinimisationReport,
   minimisationReport,
   type People,
-} from './minimisation.js';
+  REPORT_DAYS,
+} from './journeys/reports/minimisation.js';
 import { answering, type Shell, Usage } from './platform/shell.js';
 import { standingIn } from './profile-commands.js';
 
@@ -16,10 +17,6 @@ export interface ReportCommand extends Shell {
   readonly now?: () => Date;
 }
 
-const DAY = 86_400_000;
-const DAYS = 90;
-const MOST_DAYS = 400;
-
 /** Runs `keyhold report …` and gives the exit code: 0 done, 2 not understood. */
 export function runReport(words: readonly string[], command: ReportCommand): Promise<number> {
   return answering(command, REPORT_USAGE, async () => {
@@ -28,16 +25,13 @@ export function runReport(words: readonly string[], command: ReportCommand): Pro
       options: { days: { type: 'string' }, json: { type: 'boolean' } },
       allowPositionals: true,
     });
-    const days = Number(values.days ?? DAYS);
+    const days = Number(values.days ?? REPORT_DAYS.usual);
     if (positionals.join(' ') !== 'minimisation') throw new Usage();
-    if (!Number.isInteger(days) || days < 1 || days > MOST_DAYS)
-      throw new Usage(`--days is a number from 1 to ${MOST_DAYS}.`);
+    if (!Number.isInteger(days) || days < 1 || days > REPORT_DAYS.most)
+      throw new Usage(`--days is a number from 1 to ${REPORT_DAYS.most}.`);
     const { db, now = () => new Date(), print } = command;
-    const report = await minimisationReport(
-      db,
-      await standingIn({ db }),
-      new Date(now().getTime() - days * DAY),
-    );
+    const schema = await standingIn({ db });
+    const report = await minimisationReport(db, { schema, now: now(), days, patience: '10min' });
     if (values.json) return report;
     print(inWords(report));
     return undefined;

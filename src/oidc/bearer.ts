@@ -6,6 +6,7 @@ import { mayAct } from './acting.js';
 import { BearerRefusal } from './bearer-refusal.js';
 import { provedKey } from './proofs.js';
 import { acting, requestScope } from './request-scope.js';
+import { actsForItself } from './token-policy.js';
 
 /** Whom an access token lets an app act for, and how far. */
 export interface Caller {
@@ -54,8 +55,7 @@ export async function heldToken(
   const client = token?.clientId === undefined ? undefined : await provider.Client.find(token.clientId);
   if (!token?.accountId || !client || token.aud !== audience) throw unknown();
   allowOrigin(client);
-  const key = await provedKey(ctx, provider, { value, clientId: client.clientId });
-  if (token.jkt !== key || proves !== (key !== undefined)) throw unknown();
+  await bound(ctx, provider, { token, value, proves, clientId: client.clientId });
   const grant = await grantOf(provider, token);
   if (!grant) throw unknown();
   const { auth_time: authTime, acr } = (token.extra ?? {}) as { auth_time?: unknown; acr?: unknown };
@@ -99,6 +99,42 @@ export async function callerOf(
     acr: typeof acr === 'string' ? acr : undefined,
     secondStep,
   };
+}
+
+/** A program that comes by itself. */
+export interface Program {
+  readonly clientId: string;
+  /** Those the token has, and the client is still registered for. */
+  readonly scopes: ReadonlySet<string>;
+}
+
+/** Which program the request's access token of its own for an API (RFC 6749 §4.4) is of, and how far it goes, or a refusal. */
+export async function programOf(ctx: Koa.Context, provider: Provider, audience: string): Promise<Program> {
+  const { value, proves } = presented(ctx);
+  const token = await provider.ClientCredentials.find(value);
+  const client = token?.clientId === undefined ? undefined : await provider.Client.find(token.clientId);
+  if (!token || !client || token.aud !== audience || !actsForItself(client)) throw unknown();
+  const { clientId } = client;
+  await bound(ctx, provider, { token, value, proves, clientId });
+  const registered = (client['resource_scopes'] as readonly string[] | undefined) ?? [];
+  return {
+    clientId,
+    scopes: new Set(words(token.scope ?? '').filter(scope => registered.includes(scope))),
+  };
+}
+
+interface Presented {
+  readonly token: { readonly jkt?: string | undefined };
+  readonly value: string;
+  readonly proves: boolean;
+  readonly clientId: string;
+}
+
+/* A token that is bound to a key comes with a proof of it, and no other one does. */
+async function bound(ctx: Koa.Context, provider: Provider, presented: Presented): Promise<void> {
+  const { token, value, proves, clientId } = presented;
+  const key = await provedKey(ctx, provider, { value, clientId });
+  if (token.jkt !== key || proves !== (key !== undefined)) throw unknown();
 }
 
 /* One answer for all of them: whoever holds somebody else's token learns nothing about it. */

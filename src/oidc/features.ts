@@ -3,7 +3,7 @@ import { visitOf } from '../platform/web/surface.js';
 import { takeClaims } from './claims-parameter.js';
 import { type DeviceStop, type EnginePages, protocolProblem } from './error-page.js';
 import { LIFETIMES } from './lifetimes.js';
-import { mayIntrospect, mayRevoke } from './token-policy.js';
+import { actsForItself, mayIntrospect, mayRevoke } from './token-policy.js';
 import { type DataUse, richRequests } from './uses.js';
 
 /** An API that takes access tokens: which scopes it knows and in which form it wants them (RFC 8707, RFC 9068). */
@@ -12,6 +12,8 @@ export interface ResourceServer {
   readonly scopes: readonly string[];
   readonly accessTokenFormat: 'opaque' | 'jwt';
   readonly signingAlgorithm: 'RS256' | 'ES256' | 'EdDSA';
+  /** Only a client that acts for nobody but itself gets a token for it. */
+  readonly withoutPeople: boolean;
 }
 
 /** What the engine may ask about APIs. */
@@ -76,7 +78,7 @@ export function features(
       useGrantedResource: async () => true,
       getResourceServerInfo: async (_ctx, indicator, client) => {
         const server = await findResourceServer(indicator);
-        if (!server) throw invalidTarget();
+        if (!server || (server.withoutPeople && !actsForItself(client))) throw invalidTarget();
         const jwt = server.accessTokenFormat === 'jwt';
         return {
           scope: server.scopes.filter(scope => registered(client).includes(scope)).join(' '),

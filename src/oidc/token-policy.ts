@@ -28,3 +28,16 @@ export async function mayIntrospect(_ctx: unknown, client: Asking, token: Told):
 export async function mayRevoke(_ctx: unknown, client: Asking, token: Told): Promise<boolean> {
   return token.clientId === client.clientId;
 }
+
+/** Whether a client proves itself, and never comes in the name of a person. */
+export function actsForItself(client: {
+  readonly clientAuthMethod?: string | undefined;
+  readonly grantTypes?: readonly string[] | undefined;
+}): boolean {
+  const { clientAuthMethod = 'none', grantTypes = [] } = client;
+  return (
+    clientAuthMethod !== 'none' &&
+    grantTypes.length > 0 &&
+    grantTypes.every(grant => grant === 'client_credentials')
+  );
+}

@@ -149,6 +149,7 @@ const REGISTER: Readonly<Record<string, Entry>> = {
       ...CHANGES_BY_TOKEN,
     ].map(route => [route, { secret: 'an access token', bits: 256 }]),
   ),
+  'GET /api/v1/reports/minimisation': { secret: 'an access token', bits: 256 },
   'POST /api/me/contacts': { secret: 'sends a code', limit: 'mail' },
   'POST /api/me/contacts/proofs/:proof': { secret: 'a mailed code', limit: 'code' },
 };
@@ -204,6 +205,8 @@ const NO_SECRET = [
   'GET /account/switch',
   'GET /api/me/openapi.json',
   'GET /.well-known/oauth-protected-resource/api/me',
+  'GET /api/v1/openapi.json',
+  'GET /.well-known/oauth-protected-resource/api/v1',
   'GET /',
   'GET /authorize',
   'GET /apps',

@@ -4,6 +4,7 @@ import * as openid from 'openid-client';
 import {
   ACCOUNT_SCOPES,
   listResourceScopes,
+  OPERATOR_SCOPES,
   registerResourceServer,
   removeResourceServer,
 } from '../../src/domain/resources/resources.js';
@@ -81,5 +82,10 @@ test('C40: a scope the robot is not registered for, an unknown API and a removed
     error: 'invalid_target',
   });
   await openWork(keyhold.db, { kind: 'operator' }, work => removeResourceServer(work, `${API}/opaque`));
-  expect(await listResourceScopes(keyhold.db)).toEqual([...ACCOUNT_SCOPES, 'orders:read', 'orders:write']);
+  expect(await listResourceScopes(keyhold.db)).toEqual([
+    ...ACCOUNT_SCOPES,
+    ...OPERATOR_SCOPES,
+    'orders:read',
+    'orders:write',
+  ]);
 });

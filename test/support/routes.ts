@@ -15,6 +15,7 @@ import { deletionRoutes } from '../../src/journeys/privacy/deletion/pages.js';
 import { agentRoutes } from '../../src/journeys/privacy/rights/agent.js';
 import { receiptRoutes } from '../../src/journeys/receipts/verify.js';
 import { recoveryRoutes } from '../../src/journeys/recovery/entry.js';
+import { operatorRoutes } from '../../src/journeys/reports/api.js';
 import { type AccessParts, accessRoutes } from '../../src/oidc/access.js';
 
 /** A route as it is registered: `POST /interaction/:uid/password`. */
@@ -43,6 +44,7 @@ export function ownRoutes(): readonly Route[] {
   agentRoutes(router, {} as Parts);
   mailboxRoutes(router, {} as Parts);
   accountRoutes(router, {} as Parts);
+  operatorRoutes(router, {} as Parts);
   /* What answers wherever nothing else does is no route of its own. */
   const named = router.stack.filter(({ path }) => !String(path).includes('*'));
   return named.flatMap(({ path, methods }) =>

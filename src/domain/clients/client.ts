@@ -6,6 +6,7 @@ import {
   type ClientRules,
   DEVICE_CODE_GRANT,
   type GivenMetadata,
+  isOperatorScope,
   type MetadataIssue,
   metadataSchema,
   STANDARD_SCOPES,
@@ -55,6 +56,9 @@ export function checkMetadata(input: unknown, rules: ClientRules, source: Metada
     for (const field of ['first_party', 'development', 'webauthn_origins', 'consent_lasts'] as const) {
       if (sound[field]) issues.push({ field, message: 'may only be set by an operator' });
     }
+  }
+  if (!source.operator && sound.scope?.split(' ').some(isOperatorScope)) {
+    issues.push({ field: 'scope', message: 'has a scope that only an operator may give' });
   }
   const { first_party: firstParty = false, ...given } = sound;
   const metadata = withDefaults(given);

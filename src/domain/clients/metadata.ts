@@ -3,6 +3,9 @@ import { z } from 'zod';
 /** The scopes a client may ask for; what it gets when its metadata names none. */
 export const STANDARD_SCOPES = ['openid', 'profile', 'email', 'address', 'phone', 'offline_access'] as const;
 
+/** Whether a scope lets a program do what only whoever runs this installation may. */
+export const isOperatorScope = (scope: string): boolean => scope.startsWith('operator:');
+
 /** How ID tokens and signed userinfo may be signed: never by a shared secret, never not at all. */
 export const SIGNING_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const;
 

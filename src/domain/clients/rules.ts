@@ -4,6 +4,7 @@ import {
   type ClientMetadata,
   type ClientRules,
   DEVICE_CODE_GRANT,
+  isOperatorScope,
   type MetadataIssue,
   STANDARD_SCOPES,
 } from './metadata.js';
@@ -26,6 +27,7 @@ export function ruleIssues(
     commandRules,
     subjectRules,
     scopeRules,
+    operatorRules,
     developmentRules,
     declarationRules,
   ];
@@ -183,6 +185,14 @@ function* scopeRules(metadata: ClientMetadata, rules: ClientRules): Iterable<Met
       message: `has what is no scope here: ${unknown.join(' ')} (known: ${known.join(' ')})`,
     };
   }
+}
+
+/* No person can let an app do what is the operator's alone; so it never comes in the name of one. */
+function* operatorRules({ scope, grant_types: grants }: ClientMetadata): Iterable<MetadataIssue> {
+  const theirs = scope.split(' ').filter(isOperatorScope);
+  if (theirs.length === 0 || grants.every(grant => grant === 'client_credentials')) return;
+  const message = `has ${theirs.join(' ')}, which is only for a client whose one grant type is client_credentials`;
+  yield { field: 'scope', message };
 }
 
 /** What is wrong with the purposes and claims that an app declares, by what there is now. */

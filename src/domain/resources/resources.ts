@@ -4,8 +4,10 @@ import type { Db } from '../../platform/storage/db.js';
 import { openListener } from '../../platform/storage/listen.js';
 import type { Work } from '../../platform/storage/work.js';
 import { ACCOUNT_SCOPES } from './account-api.js';
+import { OPERATOR_SCOPES } from './operator-api.js';
 
 export { ACCOUNT_SCOPES, type AccountScope, accountApiOf, accountResource } from './account-api.js';
+export { OPERATOR_SCOPES, type OperatorScope, operatorApiOf, operatorResource } from './operator-api.js';
 
 /** The facts this room records. */
 export const RESOURCE_FACTS = ['resource_server.registered', 'resource_server.removed'] as const;
@@ -36,7 +38,8 @@ export const resourceServerSchema = z.strictObject({
         .string()
         .regex(SCOPE)
         .refine(scope => !OPENID.has(scope), 'is a scope of OpenID Connect')
-        .refine(scope => !OURS.has(scope), 'is a scope of the account API'),
+        .refine(scope => !OURS.has(scope), 'is a scope of the account API')
+        .refine(scope => !scope.startsWith('operator:'), 'begins like the scopes of the operator API'),
     )
     .min(1)
     .max(200),
@@ -85,7 +88,7 @@ export async function listResourceServers(db: Db): Promise<readonly ResourceServ
 /** Every scope that some API knows, ours included: what a client may be registered for beside those of OpenID Connect. */
 export async function listResourceScopes(db: Db): Promise<readonly string[]> {
   const registered = (await listResourceServers(db)).flatMap(server => server.scopes);
-  return [...new Set([...ACCOUNT_SCOPES, ...registered])].sort();
+  return [...new Set([...ACCOUNT_SCOPES, ...OPERATOR_SCOPES, ...registered])].sort();
 }
 
 /** The APIs held in memory: there are few, and tokens for them must not cost a question each. */

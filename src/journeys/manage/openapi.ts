@@ -41,7 +41,8 @@ const SCOPES: Readonly<Record<AccountScope, string>> = {
   'account:preferences:write': 'Change which topics the person wants to hear about, and by which channel.',
 };
 
-const PROBLEM = {
+/** A problem document as OpenAPI has it. */
+export const PROBLEM = {
   type: 'object',
   description: 'RFC 9457',
   required: ['type', 'title', 'status', 'detail', 'code', 'request_id'],
@@ -174,7 +175,8 @@ function parametersOf({ path, query }: ApiOperation): readonly object[] {
   return [...named, ...asked];
 }
 
-function schemaOf(schema: z.ZodType, io: 'input' | 'output'): object {
+/** A schema of ours as OpenAPI has it. */
+export function schemaOf(schema: z.ZodType, io: 'input' | 'output'): object {
   const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, {
     target: 'draft-2020-12',
     io,
@@ -202,7 +204,8 @@ export function mountDescription(router: Router, parts: Parts, operations: reado
   );
 }
 
-function publish(make: () => object): (ctx: Koa.Context) => void {
+/** Answers everybody with a document that is made once. */
+export function publish(make: () => object): (ctx: Koa.Context) => void {
   let body: string | undefined;
   return ctx => {
     body ??= JSON.stringify(make());

@@ -407,6 +407,10 @@ describe('metadata', () => {
   test("leaves an operator's decisions to an operator, and forgets what it does not know when told so", () => {
     const stranger = { operator: false, unknownMembers: 'ignore' } as const;
     const input = { ...WEB, first_party: true, development: true, frobnicate: 1 };
+    const scopes = { ...LOOPBACK, scopes: ['operator:report:read'] };
+    const theirs = { grant_types: ['client_credentials'], scope: 'operator:report:read' };
+    expect(problems(theirs, scopes, stranger)).toEqual(['scope has a scope that only an operator may give']);
+    expect(problems(theirs, scopes)).toEqual([]);
     expect(problems(input, LOOPBACK, stranger)).toEqual([
       'first_party may only be set by an operator',
       'development may only be set by an operator',

@@ -1,12 +1,12 @@
-import { countAccounts } from './domain/accounts/accounts.js';
-import { type Client, listClients } from './domain/clients/clients.js';
-import { countTellings } from './domain/disclosures/disclosures.js';
-import { listTopics } from './domain/messages/messages.js';
-import { countHeld, type ProfileSchema, sourceOf } from './domain/profiles/profiles.js';
-import { heldPurposes } from './domain/purposes/purposes.js';
-import { countOutcomes } from './domain/questions/questions.js';
-import { listLeft } from './domain/steps/steps.js';
-import type { Db, Tx } from './platform/storage/db.js';
+import { countAccounts } from '../../domain/accounts/accounts.js';
+import { type Client, listClients } from '../../domain/clients/clients.js';
+import { countTellings } from '../../domain/disclosures/disclosures.js';
+import { listTopics } from '../../domain/messages/messages.js';
+import { countHeld, type ProfileSchema, sourceOf } from '../../domain/profiles/profiles.js';
+import { heldPurposes } from '../../domain/purposes/purposes.js';
+import { countOutcomes } from '../../domain/questions/questions.js';
+import { listLeft } from '../../domain/steps/steps.js';
+import type { Db, Tx } from '../../platform/storage/db.js';
 
 /** A number of people: in fives, and fewer than five never counted, so that nobody is found by it. */
 export type People = number | '<5';
@@ -52,18 +52,30 @@ export interface MinimisationReport {
   readonly given_up: readonly { readonly step: string; readonly people: People }[];
 }
 
-const PATIENCE = '10min';
 const PAGE = 200;
+const DAY = 86_400_000;
+
+/** Over how many days it counts what has a time: unless said otherwise, and at most. */
+export const REPORT_DAYS = { usual: 90, most: 400 } as const;
+
+/** What a report is about. */
+export interface Reporting {
+  readonly schema: ProfileSchema;
+  readonly now: Date;
+  readonly days: number;
+  /** How long one question to the database may take. */
+  readonly patience: `${number}min` | `${number}s`;
+}
 
 /** Counts what there may be too much of. Nothing in it is about anybody; it reads all there is, in one look, and changes nothing. */
 export async function minimisationReport(
   db: Db,
-  schema: ProfileSchema,
-  since: Date,
+  { schema, now, days, patience }: Reporting,
 ): Promise<MinimisationReport> {
+  const since = new Date(now.getTime() - days * DAY);
   return db.transaction(
     async tx => {
-      await tx.raw(`SELECT set_config('statement_timeout', ?, true)`, [PATIENCE]);
+      await tx.raw(`SELECT set_config('statement_timeout', ?, true)`, [patience]);
       return gather(tx, schema, since);
     },
     { readOnly: true, isolationLevel: 'repeatable read' },
