@@ -114,7 +114,7 @@ export interface App {
 
 const NAME = 'Keyhold';
 /* By each process. */
-const TOLD_A_SECOND = 40;
+const TOLD_A_SECOND = 10;
 
 /** Opens everything once, and the application on top of it anew whenever the signing keys change. */
 export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: string): Promise<App> {
