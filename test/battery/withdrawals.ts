@@ -146,7 +146,7 @@ async function lookAt(
 /* What a killed process held is freed after ninety seconds: made past by SQL. */
 async function finishJobs({ place }: Rig): Promise<void> {
   await place.ask(
-    `UPDATE graphile_worker._private_jobs SET locked_at = now() - interval '2 minutes' WHERE locked_at < now() - interval '1 second'`,
+    `UPDATE graphile_worker._private_jobs SET locked_at = now() - interval '2 minutes' WHERE locked_at IS NOT NULL`,
   );
   await place.ask(`SELECT graphile_worker.add_job('free-stale-jobs')`);
   await until(async () => {
