@@ -461,8 +461,9 @@ test('twenty people, ten apps, a third of them no good: each statement is right,
         .whereIn('client_id', [...expected.keys()])
         .whereNull('ended_at')
     ).map(row => row.client_id);
-  /* The first round, in which no time passes, ends all that can be ended. */
+  /* Without any time passing all that can be ended ends; a slow machine takes more than one run of the job for it. */
   const bads = [...expected.keys()].slice(0, bad.length);
+  for (let runs = 0; (await open()).some(id => !bads.includes(id)) && runs < 10; runs++) await tell();
   expect(new Set(await open())).toEqual(new Set(bads));
   for (let rounds = 0; (await open()).length > 0 && rounds < 40; rounds++) {
     later += 45 * MINUTE;

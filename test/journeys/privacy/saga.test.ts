@@ -134,9 +134,10 @@ function killedAt(nth: number, when: 'before' | 'after'): Db {
         if (count !== nth) return target.transaction(act as never);
         if (when === 'after') await target.transaction(act as never);
         else
-          await target.transaction(
-            async tx => void (await act(tx as never), await Promise.reject(new Error('killed'))),
-          );
+          await target.transaction(async tx => {
+            await act(tx as never);
+            throw new Error('killed');
+          });
         throw new Error('killed');
       };
     },
