@@ -8,15 +8,6 @@ export interface SubjectClient {
   readonly sectorIdentifier?: string | undefined;
 }
 
-/** The sector of an app that knows people by a subject of its own (OpenID Connect Core §8.1), out of its registration. */
-export function sectorOf(registered: {
-  readonly sector_identifier_uri?: string | undefined;
-  readonly redirect_uris?: readonly string[] | undefined;
-}): string | undefined {
-  const uri = registered.sector_identifier_uri ?? registered.redirect_uris?.[0];
-  return uri === undefined ? undefined : URL.parse(uri)?.host;
-}
-
 /** The subject that an app knows an account by (OpenID Connect Core §8): the account's id, or one of the app's sector. */
 export type SubjectOf = (accountId: string, client: SubjectClient | undefined) => string;
 

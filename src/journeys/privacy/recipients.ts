@@ -2,7 +2,7 @@ import { findClient } from '../../domain/clients/clients.js';
 import { listLiveConsents } from '../../domain/consents/consents.js';
 import { ACCOUNT_APP } from '../../oidc/account-app.js';
 import { listApps } from '../../oidc/app-access.js';
-import { type SubjectOf, sectorOf } from '../../oidc/subjects.js';
+import { type SubjectOf, subjectClientOf } from '../../oidc/subjects.js';
 import type { Db } from '../../platform/storage/db.js';
 import { listKnowing } from '../manage/disclosures/listing.js';
 
@@ -41,11 +41,6 @@ export async function subjectAt(
   accountId: string,
   clientId: string,
 ): Promise<string | undefined> {
-  const metadata = (await findClient(db, clientId))?.metadata;
-  if (!metadata) return undefined;
-  return subjectOf(accountId, {
-    clientId,
-    subjectType: metadata.subject_type,
-    sectorIdentifier: sectorOf(metadata),
-  });
+  const client = await findClient(db, clientId);
+  return client && subjectOf(accountId, subjectClientOf(client));
 }
