@@ -73,6 +73,7 @@ async function runAlone(run: Run): Promise<number> {
   await serve(run, config, exampleUrl);
   if (exampleUrl) open.example = await startExample(config, warn);
   announce(config, log, exampleUrl);
+  void lookForBackup(config, log);
   return untilStopped(run);
 }
 
@@ -85,7 +86,18 @@ async function runPrimary(run: Run): Promise<number> {
   await open.workers.serving;
   if (exampleUrl) open.example = await startExample(config, warn);
   announce(config, log, exampleUrl);
+  void lookForBackup(config, log);
   return untilStopped(run);
+}
+
+/* A long list is read for a while: nobody who wants to sign in waits for that. */
+async function lookForBackup({ databaseUrl, erasedList }: Config, log: Logger): Promise<void> {
+  try {
+    const restored = await restoredBackup(databaseUrl, erasedList);
+    if (restored) log.error(restored);
+  } catch (error) {
+    log.warn({ err: error }, 'the list of what was erased could not be held against the database');
+  }
 }
 
 async function runWorker(run: Run): Promise<number> {
@@ -104,8 +116,6 @@ async function prepare({ settings, log, argv, open }: Run) {
   say('Starting the database …');
   open.database = await prepareDatabase(settings, say);
   const { config } = open.database;
-  const restored = await restoredBackup(config.databaseUrl, config.erasedList);
-  if (restored) log.error(restored);
   const exampleUrl = argv.includes('--with-example') ? await loadExamples(config) : undefined;
   return { config, exampleUrl };
 }

@@ -239,7 +239,8 @@ async function compare(
     const [seen] = await place.db('events').where({ type }).count();
     if (Number(seen?.['count']) !== accounts.length) problems.push(`${seen?.['count']} times ${type}`);
   }
-  problems.push(...(await whereIn(place.db, accounts.slice(0, 20), ['events'])));
+  for (const account of accounts.slice(0, 20))
+    problems.push(...(await whereIn(place.db, [account], ['events'])));
   const marks = (await readFile(list, 'utf8'))
     .split('\n')
     .filter(Boolean)

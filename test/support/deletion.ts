@@ -68,10 +68,10 @@ export async function whereIn(
   const found: string[] = [];
   for (const { name } of tables.filter(table => !spared.includes(table.name))) {
     const { rows } = await db.raw<{ rows: { trace: string; row: string }[] }>(
-      `SELECT trace, left(t::text, 200) AS row FROM ${name} t, unnest(?::text[]) AS trace
-       WHERE position(lower(trace) IN lower(t::text)) > 0
-         OR position(encode(convert_to(trace, 'UTF8'), 'hex') IN t::text) > 0
-         OR position(encode(convert_to(trace, 'UTF8'), 'base64') IN t::text) > 0`,
+      `SELECT trace, left(row, 200) AS row FROM (SELECT t::text AS row FROM ${name} t OFFSET 0) AS t, unnest(?::text[]) AS trace
+       WHERE position(lower(trace) IN lower(row)) > 0
+         OR position(encode(convert_to(trace, 'UTF8'), 'hex') IN row) > 0
+         OR position(encode(convert_to(trace, 'UTF8'), 'base64') IN row) > 0`,
       [[...traces]],
     );
     found.push(...rows.map(({ trace, row }) => `${name}: ${trace} in ${row}`));

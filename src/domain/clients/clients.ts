@@ -42,7 +42,7 @@ export {
   SIGNING_ALGORITHMS,
   STANDARD_SCOPES,
 } from './metadata.js';
-export { type Logo, listNames as namesOfClients } from './store.js';
+export { findMany as findClients, type Logo, listNames as namesOfClients } from './store.js';
 
 /** What this room says happened. */
 export const CLIENT_FACTS = [

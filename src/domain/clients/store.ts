@@ -56,6 +56,14 @@ export async function find(db: Db | Tx, id: string): Promise<Client | undefined>
   return row && toClient(row);
 }
 
+/** Those of these clients that are there, by id. */
+export async function findMany(db: Db | Tx, ids: readonly string[]): Promise<ReadonlyMap<string, Client>> {
+  const rows: ClientRow[] = await db('clients')
+    .select(COLUMNS)
+    .whereIn('client_id', [...ids]);
+  return new Map(rows.map(row => [row.client_id, toClient(row)]));
+}
+
 /** The client with this id, held against other writers until the transaction ends. */
 export async function lock(tx: Tx, id: string): Promise<Client | undefined> {
   const row = await tx('clients').where('client_id', id).forUpdate().first<ClientRow | undefined>(COLUMNS);

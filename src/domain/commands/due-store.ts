@@ -38,9 +38,12 @@ interface DueRow {
   readonly sealed: Buffer;
 }
 
+/* What other processes take at this moment is passed over. */
+const OTHERS = 48;
+
 /*
  * One step in the index for each app that something waits for; of each the few that are due first. So an app with a long queue
- * of its own holds up no other, and one that is left alone costs a step.
+ * of its own holds up no other, and one that is left alone costs a step. Only what is taken is locked.
  */
 const CLAIM = `WITH RECURSIVE recipient (client_id) AS (
     (SELECT client_id FROM commands WHERE state = 'waiting' ORDER BY client_id LIMIT 1)
@@ -48,17 +51,20 @@ const CLAIM = `WITH RECURSIVE recipient (client_id) AS (
     SELECT (SELECT c.client_id FROM commands c WHERE c.state = 'waiting' AND c.client_id > r.client_id
       ORDER BY c.client_id LIMIT 1)
     FROM recipient r WHERE r.client_id IS NOT NULL
-  ), picked AS MATERIALIZED (
+  ), candidate AS MATERIALIZED (
     SELECT first.id FROM recipient r LEFT JOIN command_recipients b ON b.client_id = r.client_id
     CROSS JOIN LATERAL (
       SELECT c.id, c.due_at FROM commands c
       WHERE c.state = 'waiting' AND c.client_id = r.client_id AND c.due_at <= :at AND c.until > :at
       ORDER BY c.due_at, c.id
-      LIMIT greatest(0, CAST(:width AS int) - coalesce(CAST(CAST(:underWay AS jsonb) ->> r.client_id AS int), 0))
-      FOR UPDATE SKIP LOCKED) AS first
+      LIMIT greatest(0, CAST(:width AS int) - coalesce(CAST(CAST(:underWay AS jsonb) ->> r.client_id AS int), 0))) AS first
     WHERE r.client_id IS NOT NULL AND (b.client_id IS NOT NULL) = :doubtful
       AND coalesce(b.left_alone_until, '-infinity') <= :at
-    ORDER BY first.due_at LIMIT :most
+    ORDER BY first.due_at LIMIT CAST(:most AS int) + ${OTHERS}
+  ), picked AS MATERIALIZED (
+    SELECT c.id FROM commands c
+    WHERE c.id = ANY (ARRAY (SELECT id FROM candidate)) AND c.state = 'waiting' AND c.due_at <= :at AND c.until > :at
+    ORDER BY c.due_at LIMIT :most FOR UPDATE SKIP LOCKED
   )
   UPDATE commands c SET attempts = c.attempts + 1, due_at = :lease, sent_at = :at, callback_until = :callbackUntil
   FROM picked WHERE c.id = picked.id

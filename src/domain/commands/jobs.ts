@@ -32,7 +32,7 @@ export interface TellingParts {
   readonly random?: () => number;
   /** Milliseconds that one app may take to answer. */
   readonly patience?: number;
-  /** Commands that one process tells a second, beyond the first few, so that people who wait for a page come first. */
+  /** Commands that one process tells a second, so that people who wait for a page come first. */
   readonly perSecond?: number;
 }
 
@@ -87,8 +87,8 @@ export async function tellDue(
   const paced = openPace(telling);
   try {
     for (;;) {
-      await paced.turn();
-      const due = isOver() ? [] : await claimNext(telling, underWay);
+      const most = await paced.turn();
+      const due = isOver() ? [] : await claimNext(telling, underWay, most);
       paced.note(due.length);
       for (const each of due) {
         const done = tellOne(telling, each, signal)
@@ -108,17 +108,21 @@ export async function tellDue(
   if (failures.length > 0) throw failures[0];
 }
 
-/* Whoever has told nothing for a while may tell the next few at once. */
+/* So few at a time that a page somebody waits for is not behind a heap of them. */
+const TOGETHER = 2;
+
 function openPace({ perSecond = Number.POSITIVE_INFINITY }: TellingParts) {
   const each = 1_000 / perSecond;
   let next = 0;
   return {
+    /** Waits until some may be told, and says how many. */
     turn: async () => {
       const early = next - performance.now();
       if (early > 0) await pause(early);
+      return each === 0 ? AT_ONCE : TOGETHER;
     },
     note: (told: number) => {
-      next = Math.max(next, performance.now() - AT_ONCE * each) + told * each;
+      next = Math.max(next, performance.now()) + told * each;
     },
   };
 }
@@ -135,6 +139,7 @@ async function putAside(telling: TellingParts, due: Due): Promise<void> {
 async function claimNext(
   telling: TellingParts,
   underWay: ReadonlyMap<string, UnderWay>,
+  together: number,
 ): Promise<readonly Due[]> {
   const at = now(telling);
   const counts: Record<string, number> = {};
@@ -149,8 +154,14 @@ async function claimNext(
     callbackUntil: new Date(at.getTime() + AWAITED_MS),
     underWay: counts,
   };
-  const room = AT_ONCE - underWay.size;
-  const answering = await claimDue(telling.db, { ...claim, doubtful: false, width: WIDTH, most: room });
+  const room = Math.min(AT_ONCE - underWay.size, together);
+  const spare = doubtful < DOUBTFUL_AT_ONCE ? 1 : 0;
+  const answering = await claimDue(telling.db, {
+    ...claim,
+    doubtful: false,
+    width: WIDTH,
+    most: room > 1 ? room - spare : room,
+  });
   const most = Math.min(room - answering.length, DOUBTFUL_AT_ONCE - doubtful);
   return [...answering, ...(await claimDue(telling.db, { ...claim, doubtful: true, width: 1, most }))];
 }

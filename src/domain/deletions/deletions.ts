@@ -41,7 +41,7 @@ export {
   type Heard,
   listRecipientsToTell,
   noteAsked,
-  noteAudit,
+  noteAudits,
   noteHeard,
   noteRecipients,
   settleRecipient,

@@ -1,8 +1,18 @@
 import type { Keyring } from '../../platform/crypto/keyring.js';
 import type { Work } from '../../platform/storage/work.js';
-import { type AuditState, type DeletionRecipient, OPEN_RECIPIENTS, type RecipientState } from './deletion.js';
+import { type DeletionRecipient, OPEN_RECIPIENTS, type RecipientState } from './deletion.js';
 import { openFor, sealFor } from './sealing.js';
-import { findSealed, insertRecipients, listRecipients, updateRecipient } from './store.js';
+import {
+  type AuditRow,
+  findSealed,
+  type HeardRow,
+  insertRecipients,
+  listRecipients,
+  updateAsked,
+  updateAudits,
+  updateHeard,
+  updateSettled,
+} from './store.js';
 
 /** An app that has to hear of a deletion, and by what it knows the person. */
 export interface ToTell extends Pick<DeletionRecipient, 'clientId' | 'name' | 'claims' | 'toldLastAt'> {
@@ -48,37 +58,29 @@ export async function listRecipientsToTell(
   );
 }
 
-/** An app is being told. */
-export async function noteAsked(work: Work, id: string, clientId: string, at: Date): Promise<void> {
-  await updateRecipient(work.tx, { id, clientId, from: ['noted'] }, { state: 'asked', asked_at: at });
+/** Apps are being told. */
+export async function noteAsked(
+  work: Work,
+  id: string,
+  clientIds: readonly string[],
+  at: Date,
+): Promise<void> {
+  await updateAsked(work.tx, id, clientIds, at);
 }
 
 /** What became of telling an app. */
-export interface Heard {
+export interface Heard extends Omit<HeardRow, 'state'> {
   readonly state: Exclude<RecipientState, 'noted' | 'settled'>;
-  readonly answer?: string | undefined;
-  readonly note?: string | undefined;
-  readonly attempts: number;
-  readonly endedAt: Date | undefined;
 }
 
+const NOT_FINAL: readonly RecipientState[] = [...OPEN_RECIPIENTS, 'refused', 'unreachable', 'received'];
+
 /**
- * Writes down what an app said. What it said before may still become something else, when it is told anew; what an operator settled
+ * Writes down what apps said. What one said before may still become something else, when it is told anew; what an operator settled
  * stays settled.
  */
-export async function noteHeard(work: Work, id: string, clientId: string, heard: Heard): Promise<boolean> {
-  const from: readonly RecipientState[] = [...OPEN_RECIPIENTS, 'refused', 'unreachable', 'received'];
-  return updateRecipient(
-    work.tx,
-    { id, clientId, from },
-    {
-      state: heard.state,
-      answer: heard.answer ?? null,
-      note: heard.note ?? null,
-      attempts: heard.attempts,
-      ended_at: heard.endedAt ?? null,
-    },
-  );
+export async function noteHeard(work: Work, id: string, heard: readonly Heard[]): Promise<void> {
+  await updateHeard(work.tx, id, NOT_FINAL, heard);
 }
 
 /** An operator saw to an app by another way, and says how; false where it has confirmed, or was settled before. */
@@ -86,20 +88,12 @@ export async function settleRecipient(
   work: Work,
   { id, clientId, reason }: { readonly id: string; readonly clientId: string; readonly reason: string },
 ): Promise<boolean> {
-  const from: readonly RecipientState[] = [...OPEN_RECIPIENTS, 'refused', 'unreachable', 'received'];
-  const writes = { state: 'settled', answer: 'operator', note: reason, ended_at: work.at } as const;
-  const settled = await updateRecipient(work.tx, { id, clientId, from }, writes);
+  const settled = (await updateSettled(work.tx, { id, clientId, from: NOT_FINAL }, reason, work.at)) === 1;
   if (settled) work.record({ type: 'deletion.settled', clientId, detail: { deletion: id } });
   return settled;
 }
 
-/** Writes down that an app is asked once more, or what it said then. */
-export async function noteAudit(
-  work: Work,
-  id: string,
-  clientId: string,
-  audit: AuditState,
-  at: Date,
-): Promise<void> {
-  await updateRecipient(work.tx, { id, clientId }, audit === 'asked' ? { audit } : { audit, audited_at: at });
+/** Writes down that apps are asked once more, or what they said then. */
+export async function noteAudits(work: Work, id: string, audits: readonly AuditRow[]): Promise<void> {
+  await updateAudits(work.tx, id, audits);
 }

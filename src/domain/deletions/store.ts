@@ -191,27 +191,78 @@ export async function listRecipients(
   return rows.map(row => present(row));
 }
 
-/** What is written down about a recipient. */
-export interface RecipientWrites {
-  readonly state?: RecipientState;
-  readonly answer?: string | null;
-  readonly note?: string | null;
-  readonly attempts?: number;
-  readonly asked_at?: Date;
-  readonly ended_at?: Date | null;
-  readonly audit?: AuditState;
-  readonly audited_at?: Date;
+/** What became of telling an app. */
+export interface HeardRow {
+  readonly clientId: string;
+  readonly state: RecipientState;
+  readonly answer: string | undefined;
+  readonly note: string | undefined;
+  readonly attempts: number;
+  readonly endedAt: Date | undefined;
 }
 
-/** Writes down what became of telling one app, where it is still in one of these states; says whether that changed anything. */
-export async function updateRecipient(
+/** Writes down what became of telling apps, of those that are still in one of these states; says how many that changed. */
+export async function updateHeard(
   tx: Tx,
-  key: { readonly id: string; readonly clientId: string; readonly from?: readonly RecipientState[] },
-  writes: RecipientWrites,
-): Promise<boolean> {
-  const query = tx('deletion_recipients').where({ deletion_id: key.id, client_id: key.clientId });
-  if (key.from) query.whereIn('state', [...key.from]);
-  return (await query.update(writes)) === 1;
+  id: string,
+  from: readonly RecipientState[],
+  heard: readonly HeardRow[],
+): Promise<number> {
+  if (heard.length === 0) return 0;
+  const { rowCount } = await tx.raw<{ rowCount: number }>(
+    `UPDATE deletion_recipients r SET state = h.state, answer = h.answer, note = h.note, attempts = h.attempts, ended_at = h."endedAt"
+     FROM jsonb_to_recordset(:heard)
+       AS h("clientId" text, state text, answer text, note text, attempts int, "endedAt" timestamptz)
+     WHERE r.deletion_id = :id AND r.client_id = h."clientId" AND r.state = ANY (:from)
+       AND (r.state, r.answer, r.note, r.attempts, r.ended_at)
+         IS DISTINCT FROM (h.state, h.answer, h.note, h.attempts, h."endedAt")`,
+    { id, from: [...from], heard: JSON.stringify(heard) },
+  );
+  return rowCount;
+}
+
+/** Writes down that apps are being told, of those that nobody began to tell. */
+export async function updateAsked(tx: Tx, id: string, clientIds: readonly string[], at: Date): Promise<void> {
+  await tx('deletion_recipients')
+    .where({ deletion_id: id, state: 'noted' })
+    .whereIn('client_id', [...clientIds])
+    .update({ state: 'asked', asked_at: at });
+}
+
+/** Writes down that an operator saw to an app by another way, where it is still in one of these states; says how many that changed. */
+export async function updateSettled(
+  tx: Tx,
+  {
+    id,
+    clientId,
+    from,
+  }: { readonly id: string; readonly clientId: string; readonly from: readonly RecipientState[] },
+  note: string,
+  at: Date,
+): Promise<number> {
+  return tx('deletion_recipients')
+    .where({ deletion_id: id, client_id: clientId })
+    .whereIn('state', [...from])
+    .update({ state: 'settled', answer: 'operator', note, ended_at: at });
+}
+
+/** What an app said when it was asked once more; that it is asked where nothing is said of when it answered. */
+export interface AuditRow {
+  readonly clientId: string;
+  readonly audit: AuditState;
+  readonly at: Date | undefined;
+}
+
+/** Writes down that apps are asked once more, or what they said then. */
+export async function updateAudits(tx: Tx, id: string, audits: readonly AuditRow[]): Promise<void> {
+  if (audits.length === 0) return;
+  await tx.raw(
+    `UPDATE deletion_recipients r SET audit = a.audit, audited_at = coalesce(a.at, r.audited_at)
+     FROM jsonb_to_recordset(:audits) AS a("clientId" text, audit text, at timestamptz)
+     WHERE r.deletion_id = :id AND r.client_id = a."clientId"
+       AND (r.audit, r.audited_at) IS DISTINCT FROM (a.audit, coalesce(a.at, r.audited_at))`,
+    { id, audits: JSON.stringify(audits) },
+  );
 }
 
 /** Forgets by what the apps knew the person. */

@@ -1,4 +1,4 @@
-import { findClient } from '../../domain/clients/clients.js';
+import { findClients } from '../../domain/clients/clients.js';
 import { listLiveConsents } from '../../domain/consents/consents.js';
 import { ACCOUNT_APP } from '../../oidc/account-app.js';
 import { listApps } from '../../oidc/app-access.js';
@@ -34,13 +34,13 @@ export async function listRecipientApps(db: Db, accountId: string): Promise<read
   return [...apps.values()].sort((a, b) => (a.clientId < b.clientId ? -1 : 1));
 }
 
-/** By what an app knows somebody, also while it is switched off; for one that is gone there is nothing to be known. */
-export async function subjectAt(
+/** By what each of these apps knows somebody, also while it is switched off; for one that is gone there is nothing to be known. */
+export async function subjectsAt(
   db: Db,
   subjectOf: SubjectOf,
   accountId: string,
-  clientId: string,
-): Promise<string | undefined> {
-  const client = await findClient(db, clientId);
-  return client && subjectOf(accountId, subjectClientOf(client));
+  clientIds: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const clients = await findClients(db, clientIds);
+  return new Map([...clients].map(([id, client]) => [id, subjectOf(accountId, subjectClientOf(client))]));
 }

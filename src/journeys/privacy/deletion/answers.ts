@@ -13,8 +13,8 @@ import {
   listRecipients,
   listRecipientsToTell,
   lockDeletion,
-  noteAudit,
   noteAudited,
+  noteAudits,
   noteHeard,
   noteLook,
   OPEN_RECIPIENTS,
@@ -52,18 +52,34 @@ export async function hear(saga: Saga, id: string): Promise<void> {
     const page = await commandsOf(saga.db, reasonOf(id), { ...after, limit: PAGE });
     await within(saga, async work => {
       await lockDeletion(work.tx, id);
-      for (const command of page.commands) await note(work, id, command, saga.now);
+      await note(work, id, page.commands, saga.now);
     });
     after = page.after && { after: page.after };
   } while (after && !saga.signal.aborted);
 }
 
-async function note(work: Work, id: string, command: Command, now: Date): Promise<void> {
-  const { clientId, answer, note: said, attempts, endedAt } = command;
-  if (command.command === 'audit') return noteAudit(work, id, clientId, auditOf(command), endedAt ?? now);
-  const state = STATE_OF[command.state];
-  await noteHeard(work, id, clientId, { state, answer, note: said, attempts, endedAt });
+async function note(work: Work, id: string, commands: readonly Command[], now: Date): Promise<void> {
+  const audits = commands.filter(({ command }) => command === 'audit');
+  const others = commands.filter(({ command }) => command !== 'audit');
+  await noteAudits(
+    work,
+    id,
+    audits.map(command => noticed(command.clientId, auditOf(command), command.endedAt ?? now)),
+  );
+  await noteHeard(
+    work,
+    id,
+    others.map(({ clientId, state, answer, note: said, attempts, endedAt }) => {
+      return { clientId, state: STATE_OF[state], answer, note: said, attempts, endedAt };
+    }),
+  );
 }
+
+const noticed = (clientId: string, audit: AuditState, at: Date) => ({
+  clientId,
+  audit,
+  at: audit === 'asked' ? undefined : at,
+});
 
 const open = (counts: Readonly<Record<string, number>>, states: readonly string[]) =>
   states.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
@@ -102,10 +118,12 @@ export function sumsOf(counts: Readonly<Record<string, number>>): DeletionSums {
 async function giveUpOn(work: Work, saga: Saga, id: string): Promise<void> {
   for (const states = OPEN_RECIPIENTS; ; ) {
     const rows = await listRecipients(work.tx, id, { states, limit: PAGE });
-    for (const { clientId, attempts } of rows) {
-      const heard = { state: 'unreachable', answer: 'no_answer', attempts, endedAt: saga.now } as const;
-      await noteHeard(work, id, clientId, heard);
-    }
+    const heard = { state: 'unreachable', answer: 'no_answer', note: undefined, endedAt: saga.now } as const;
+    await noteHeard(
+      work,
+      id,
+      rows.map(({ clientId, attempts }) => ({ ...heard, clientId, attempts })),
+    );
     if (rows.length < PAGE) return;
   }
 }
@@ -127,7 +145,11 @@ async function askOnceMore(work: Work, saga: Saga, id: string): Promise<void> {
       wakes: DELETION_ANSWERED,
     }));
     await sendCommands(work, keyring, tellings, { days: AUDIT_ANSWER_DAYS });
-    for (const { clientId } of apps) await noteAudit(work, id, clientId, 'asked', saga.now);
+    await noteAudits(
+      work,
+      id,
+      apps.map(({ clientId }) => noticed(clientId, 'asked', saga.now)),
+    );
     if (apps.length < PAGE) return;
     after = apps.at(-1)?.clientId ?? '';
   }

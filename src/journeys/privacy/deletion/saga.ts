@@ -24,7 +24,7 @@ import type { Db } from '../../../platform/storage/db.js';
 import { openWork, type Work } from '../../../platform/storage/work.js';
 import { withdrawFromApp } from '../../consent/withdraw.js';
 import type { Telling } from '../../notices/tell.js';
-import { listRecipientApps, subjectAt } from '../recipients.js';
+import { listRecipientApps, subjectsAt } from '../recipients.js';
 import { FORGETTING } from '../rooms.js';
 import { lettersTo, undo } from './ask.js';
 import { type Erased, noteErased } from './erased-list.js';
@@ -112,13 +112,13 @@ async function close(work: Work, saga: Saga, { id, accountId, account, quiet }: 
 
 async function toTell(work: Work, { subjectOf }: Saga, accountId: string) {
   const apps = await listRecipientApps(work.tx, accountId);
-  const noted = [];
-  for (const app of apps)
-    noted.push({ ...app, subject: await subjectAt(work.tx, subjectOf, accountId, app.clientId) });
-  return noted;
+  const clientIds = apps.map(({ clientId }) => clientId);
+  const subjects = await subjectsAt(work.tx, subjectOf, accountId, clientIds);
+  return apps.map(app => ({ ...app, subject: subjects.get(app.clientId) }));
 }
 
-const APPS = 100;
+/* Few enough that sealing what each is told keeps nobody waiting who signs in meanwhile. */
+const APPS = 20;
 
 /** begun → told: each app that has to hear of it is told, a batch in a transaction; the same app never twice. */
 export async function tell(saga: Saga, { id }: Deletion): Promise<boolean> {
@@ -136,7 +136,12 @@ export async function tell(saga: Saga, { id }: Deletion): Promise<boolean> {
         wakes: DELETION_ANSWERED,
       }));
       await sendCommands(work, keyring, tellings, { days: saga.days });
-      for (const { clientId } of apps) await noteAsked(work, id, clientId, saga.now);
+      await noteAsked(
+        work,
+        id,
+        apps.map(({ clientId }) => clientId),
+        saga.now,
+      );
       return apps.length;
     });
     if (more < APPS) break;
