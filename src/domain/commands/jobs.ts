@@ -88,6 +88,7 @@ export async function tellDue(
   try {
     for (;;) {
       const most = await paced.turn();
+      const before = underWay.size;
       const due = isOver() ? [] : await claimNext(telling, underWay, most);
       paced.note(due.length);
       for (const each of due) {
@@ -99,8 +100,10 @@ export async function tellDue(
           .finally(() => underWay.delete(each.id));
         underWay.set(each.id, { due: each, done });
       }
-      if (underWay.size === 0) break;
-      if (due.length === 0) await Promise.race([poked(), ...[...underWay.values()].map(({ done }) => done)]);
+      /* Who ended while we asked has made room for what was passed over. */
+      if (underWay.size === 0 && before === 0) break;
+      if (due.length === 0 && underWay.size > 0)
+        await Promise.race([poked(), ...[...underWay.values()].map(({ done }) => done)]);
     }
   } finally {
     await Promise.allSettled([...underWay.values()].map(({ done }) => done));
