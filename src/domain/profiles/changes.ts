@@ -15,6 +15,7 @@ import {
   type KeptValue,
   listChanges,
   listValues,
+  type ProfileSource,
   settleChange,
   undoLater,
   upsertValues,
@@ -34,9 +35,12 @@ export interface Asking {
   readonly values: Readonly<Record<string, unknown>>;
   /** They have just proved anew that it is them. */
   readonly fresh: boolean;
-  /** They brought it from elsewhere. */
-  readonly source?: 'person' | 'imported';
+  /** Where it comes from, if they did not give it here. */
+  readonly source?: Bringing;
 }
+
+/** Where a change comes from: its person, what they brought along, or a provider they signed in with. */
+type Bringing = Exclude<ProfileSource, 'operator' | 'import'>;
 
 /** What became of one attribute. */
 export interface Became {
@@ -63,7 +67,8 @@ export type ChangeOutcome =
   | { readonly outcome: 'blocked'; readonly blocked: readonly BlockedAttribute[] }
   | { readonly outcome: 'taken'; readonly changes: readonly Became[] };
 
-type Given = readonly (readonly [attribute: KeptAttribute, value: Value | undefined])[];
+/** Attributes, each with the value that was read for it; nothing is none. */
+export type Given = readonly (readonly [attribute: KeptAttribute, value: Value | undefined])[];
 
 /** Changes what a profile says, as its person wants it and its limits allow; all of it, or nothing. */
 export async function changeProfile(work: Work, rules: Rules, asking: Asking): Promise<ChangeOutcome> {
@@ -104,7 +109,8 @@ function readGiven(schema: ProfileSchema, { values }: Asking, at: Date) {
   return { given, problems };
 }
 
-async function takeChanges(
+/** Takes changes that were read, as the limits allow; all of them, or nothing. */
+export async function takeChanges(
   work: Work,
   rules: Rules,
   { accountId, fresh, source = 'person' }: Pick<Asking, 'accountId' | 'fresh' | 'source'>,
@@ -158,8 +164,8 @@ function isLimitedInTime(schema: ProfileSchema, name: string): boolean {
   return attribute !== undefined && purposeOf(schema, attribute).retention !== 'account';
 }
 
-/* Whoever holds the account changes its profile alone, so that what is counted is counted once. */
-async function hold(work: Work, accountId: string): Promise<void> {
+/** Whoever holds the account changes its profile alone, so that what is counted is counted once. */
+export async function hold(work: Work, accountId: string): Promise<void> {
   if (mayChange(await lockAccount(work, accountId))) return;
   throw new Refusal('forbidden', 'account_not_active', 'Nothing can be changed about this account now.');
 }
@@ -224,7 +230,7 @@ interface One {
   readonly current: KeptValue | undefined;
   /** It is given for the first time. */
   readonly first: boolean;
-  readonly source: 'person' | 'imported';
+  readonly source: Bringing;
 }
 
 async function takeOne(work: Work, { keyring }: Rules, one: One): Promise<Became> {
@@ -250,6 +256,7 @@ async function takeOne(work: Work, { keyring }: Rules, one: One): Promise<Became
         settled_at: open ? null : work.at,
         undo_until: undo,
         reason: null,
+        source,
       },
     ]);
   }

@@ -93,8 +93,8 @@ export async function bringAbout(
     },
   });
   if (!settled?.value) return undefined;
-  await put(work, accountId, name, openSealed(keyring, settled, settled.value), 'person');
-  await noteChanged(work, accountId, [name]);
+  await put(work, accountId, name, openSealed(keyring, settled, settled.value), settled.source);
+  await noteChanged(work, accountId, [name], settled.source);
   return { accountId, attribute: name, became: 'changed' };
 }
 

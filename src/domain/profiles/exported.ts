@@ -28,6 +28,7 @@ const change = z.strictObject({
   settled_at: instant.nullable(),
   undo_until: instant.nullable(),
   reason: z.string().nullable(),
+  source: z.string(),
 });
 
 const picture = z.strictObject({ attribute: z.string(), file: z.string(), made_at: instant });

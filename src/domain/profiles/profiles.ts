@@ -56,6 +56,16 @@ export { exportProfile } from './exported.js';
 export { bringAboutChanges } from './jobs.js';
 export { type Blocked, type BlockedWhy, judgeChange } from './limits.js';
 export { findPicture, keepPicture, newPicturePath } from './pictures.js';
+export {
+  type Given,
+  type LeftOut,
+  type Provided,
+  type ProvidedOutcome,
+  providerWins,
+  takeProvided,
+  WINNERS,
+  type Winner,
+} from './provided.js';
 export { type Ending, sweepProfiles, type ValuesEnding, valuesEnding } from './retention.js';
 export {
   type FileProblem,
@@ -69,6 +79,7 @@ export {
 export {
   type ChangeRow,
   type ChangeState,
+  type FromProvider,
   findWaiting,
   forgetProfile,
   hasChange,

@@ -2,8 +2,11 @@ import type { Db, Tx } from '../../platform/storage/db.js';
 import { removeRows } from '../../platform/storage/removing.js';
 import type { Attribute } from './attribute.js';
 
+/** What an identity provider sent, by its id. */
+export type FromProvider = `provider:${string}`;
+
 /** Where a value came from. */
-export type ProfileSource = 'person' | 'operator' | 'import' | 'imported';
+export type ProfileSource = 'person' | 'operator' | 'import' | 'imported' | FromProvider;
 
 /** A value with where it came from and since when it is so. */
 export interface KeptValue {
@@ -28,10 +31,12 @@ export interface ChangeRow {
   readonly settled_at: Date | null;
   readonly undo_until: Date | null;
   readonly reason: string | null;
+  /** Where the value comes from, or came from. */
+  readonly source: ProfileSource;
 }
 
 const CHANGE_COLUMNS =
-  'account_id, id, attribute, state, value, value_before, asked_at, effective_at, settled_at, undo_until, reason';
+  'account_id, id, attribute, state, value, value_before, asked_at, effective_at, settled_at, undo_until, reason, source';
 
 /** The values of somebody, by attribute. */
 export async function listValues(db: Db, accountId: string): Promise<ReadonlyMap<string, KeptValue>> {
@@ -114,7 +119,7 @@ export async function readProfile(
        NULL::bytea AS value, NULL::bytea AS value_before, NULL::timestamptz AS asked_at, NULL::timestamptz AS effective_at,
        NULL::timestamptz AS settled_at, NULL::timestamptz AS undo_until, NULL AS reason
      FROM profile_attributes WHERE account_id = :accountId
-     UNION ALL (SELECT 'change', attribute, NULL, NULL, asked_at, id, state, value, value_before, asked_at, effective_at,
+     UNION ALL (SELECT 'change', attribute, NULL, source, asked_at, id, state, value, value_before, asked_at, effective_at,
        settled_at, undo_until, reason FROM profile_changes WHERE account_id = :accountId
        ORDER BY asked_at DESC, id DESC LIMIT 1000)`,
     { accountId },
@@ -134,7 +139,6 @@ export async function readProfile(
 interface ReadRow extends Omit<ChangeRow, 'account_id'> {
   readonly what: 'value' | 'change';
   readonly current: unknown;
-  readonly source: ProfileSource;
   readonly at: Date;
 }
 

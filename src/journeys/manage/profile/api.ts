@@ -31,7 +31,13 @@ const entrySchema = z.strictObject({
   label: z.string(),
   type: z.string(),
   value: value.optional(),
-  source: z.enum(['person', 'operator', 'import', 'imported']).optional(),
+  /** What a provider sent that they signed in with says which one. */
+  source: z
+    .union([
+      z.enum(['person', 'operator', 'import', 'imported']),
+      z.string().regex(/^provider:[a-z0-9-]{1,40}$/),
+    ])
+    .optional(),
   since: time.optional(),
   /** Absent: as long as the account exists. */
   until: time.optional(),

@@ -57,7 +57,9 @@ export interface ShownEntry {
   readonly label: string;
   readonly value?: ShownValue;
   readonly since?: Date;
-  readonly source?: 'person' | 'operator' | 'import' | 'imported';
+  readonly source?: 'person' | 'operator' | 'import' | 'imported' | 'provider';
+  /** The provider that sent it. */
+  readonly sentBy?: string;
   /** Absent: as long as the account exists. */
   readonly until?: Date;
   readonly purpose: string;

@@ -1,7 +1,9 @@
 import {
   ADDRESS_PARTS,
   addressLines,
+  type FromProvider,
   type KeptAttribute,
+  type ProfileSource,
   valueInWords,
 } from '../../../domain/profiles/profiles.js';
 import { sayIn } from '../../../domain/purposes/purposes.js';
@@ -54,7 +56,7 @@ export function shownEntry(entry: ProfileEntry, speaking: Speaking): ShownEntry 
     name: attribute.name,
     label: sayIn(attribute.label, language),
     ...set('value', inWords(kept?.value)),
-    ...(kept && { since: kept.at, source: kept.source }),
+    ...(kept && { since: kept.at, ...shownSource(kept.source) }),
     ...set('until', entry.until),
     purpose: sayIn(purpose.name, language),
     why: sayIn(purpose.why, language),
@@ -93,6 +95,13 @@ export function shownEntry(entry: ProfileEntry, speaking: Speaking): ShownEntry 
     }),
   };
 }
+
+function shownSource(source: ProfileSource): Pick<ShownEntry, 'source' | 'sentBy'> {
+  if (!isFromProvider(source)) return { source };
+  return { source: 'provider', sentBy: source.slice('provider:'.length) };
+}
+
+const isFromProvider = (source: ProfileSource): source is FromProvider => source.startsWith('provider:');
 
 function spanOf(span: string | undefined): Span | undefined {
   const [count, unit = 'day'] = span?.split(' ') ?? [];
