@@ -7,6 +7,7 @@ import { fetchLogo, openClientCache } from './domain/clients/clients.js';
 import { sweepCommands, tellApps } from './domain/commands/commands.js';
 import { judgeConsents, recordOutdatedConsents } from './domain/consents/consents.js';
 import { openPasswordHasher, relyingPartyOf } from './domain/credentials/credentials.js';
+import { openFederation } from './domain/federation/federation.js';
 import { openLedger } from './domain/messages/messages.js';
 import {
   bringAboutChanges,
@@ -17,35 +18,19 @@ import {
 } from './domain/profiles/profiles.js';
 import { openProtection, openReplayNotes } from './domain/protection/protection.js';
 import { openResourceCache } from './domain/resources/resources.js';
-import { appRoutes } from './journeys/apps/pages.js';
-import { callbackRoutes } from './journeys/commands/callback.js';
 import { tellOfEnds, withholdJob } from './journeys/consent/tell-of-end.js';
 import { expireConsents } from './journeys/consent/withdraw.js';
 import { countDevices } from './journeys/device-grant/asking.js';
 import { devicePages } from './journeys/device-grant/outcome.js';
-import { deviceRoutes } from './journeys/device-grant/pages.js';
 import { lookAfterDormant } from './journeys/dormancy/job.js';
-import { mailboxRoutes } from './journeys/home/mailbox.js';
-import { homeRoutes } from './journeys/home/pages.js';
-import { interactionRoutes } from './journeys/interaction-routes.js';
 import type { Parts } from './journeys/journey.js';
 import { tellOfDay, tellOfEnding } from './journeys/manage/profile/tell.js';
-import { accountRoutes } from './journeys/manage/routes.js';
 import { dispatchJob } from './journeys/messages/dispatch.js';
-import { unsubscribeRoutes } from './journeys/messages/unsubscribe.js';
-import { moveRoutes } from './journeys/move/pages.js';
 import { tellNewDevice } from './journeys/notices/new-device.js';
-import { objectionRoutes } from './journeys/notices/objection.js';
-import { relatedOriginRoutes } from './journeys/passkey/related-origins.js';
 import { deletionJobs } from './journeys/privacy/deletion/job.js';
-import { deletionRoutes } from './journeys/privacy/deletion/pages.js';
 import { makeExports, resumeExports } from './journeys/privacy/export-job.js';
-import { agentRoutes } from './journeys/privacy/rights/agent.js';
 import { rightsJobs } from './journeys/privacy/rights/jobs.js';
-import { receiptRoutes } from './journeys/receipts/verify.js';
-import { recoveryRoutes } from './journeys/recovery/entry.js';
 import { lookAfterRecoveries } from './journeys/recovery/lost/job.js';
-import { operatorRoutes } from './journeys/reports/api.js';
 import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
 import {
   countSignIns,
@@ -59,7 +44,6 @@ import {
   watchQueues,
   watchSms,
 } from './observe.js';
-import { accessRoutes } from './oidc/access.js';
 import { mayAct } from './oidc/acting.js';
 import { openClaims } from './oidc/claims.js';
 import { openDeviceCodes } from './oidc/device-codes.js';
@@ -101,6 +85,7 @@ import { openRenderer, type Renderer } from './platform/web/render.js';
 import { knownHost, pinToIssuer, surface } from './platform/web/surface.js';
 import { openWords, type Words } from './platform/web/words.js';
 import { findResourceServer, registryOf } from './registry.js';
+import { mountRoutes } from './routes.js';
 import { sweepsOf } from './sweeping.js';
 
 /** Keyhold, ready to be listened with. */
@@ -169,23 +154,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       disclosing,
     };
     const router = new Router();
-    interactionRoutes(router, parts);
-    deviceRoutes(router, parts);
-    appRoutes(router, parts);
-    homeRoutes(router, parts, tryUrl);
-    recoveryRoutes(router, parts);
-    relatedOriginRoutes(router, parts);
-    objectionRoutes(router, parts);
-    moveRoutes(router, parts);
-    accountRoutes(router, parts);
-    operatorRoutes(router, parts);
-    unsubscribeRoutes(router, parts);
-    receiptRoutes(router, parts);
-    deletionRoutes(router, parts);
-    accessRoutes(router, { ...parts, pool: base.pool, claims });
-    callbackRoutes(router, parts);
-    agentRoutes(router, parts);
-    if (!config.production) mailboxRoutes(router, parts);
+    mountRoutes(router, parts, { claims, tryUrl });
 
     pinToIssuer(provider, issuer);
     provider.use(health(db, () => stopping));
@@ -225,7 +194,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       if (on) reload();
     },
   });
-  await settled(base.clients.ready);
+  await settled(Promise.all([base.clients.ready, base.federation.ready]));
   const jobs = await openJobs({
     url: config.databaseUrl,
     log,
@@ -260,7 +229,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
 }
 
 /* Until notices of changes arrive, every client is asked of the database: worth a moment at start, not a start that fails. */
-async function settled(ready: Promise<void>): Promise<void> {
+async function settled(ready: Promise<unknown>): Promise<void> {
   const patience = new AbortController();
   await Promise.race([ready, pause(2_000, undefined, { signal: patience.signal }).catch(() => undefined)]);
   patience.abort();
@@ -281,6 +250,14 @@ function openBase(config: Config, { log, metrics, traces }: Telemetry) {
   const clients = openClientCache(db, config.databaseUrl);
   const resources = openResourceCache(db, config.databaseUrl);
   const outbound = traceOutbound(openOutbound({ allowPrivateNetwork: config.allowPrivateNetwork }), traces);
+  const federation = openFederation({
+    db,
+    listenUrl: config.databaseUrl,
+    keyring,
+    outbound,
+    issuer: config.issuer,
+    allowPrivateNetwork: config.allowPrivateNetwork,
+  });
   const transport = openTransport(config, laterDb);
   const sms = openSmsSender(config, laterDb, outbound);
   const hasher = openPasswordHasher({
@@ -301,6 +278,7 @@ function openBase(config: Config, { log, metrics, traces }: Telemetry) {
     clients,
     resources,
     outbound,
+    federation,
     transport,
     sms,
     hasher,
@@ -316,7 +294,13 @@ function openBase(config: Config, { log, metrics, traces }: Telemetry) {
     noteReplay: openReplayNotes(protection),
     close: async () => {
       transport.close();
-      await Promise.allSettled([clients.close(), resources.close(), outbound.close(), hasher.close()]);
+      await Promise.allSettled([
+        clients.close(),
+        resources.close(),
+        federation.close(),
+        outbound.close(),
+        hasher.close(),
+      ]);
       await Promise.allSettled([pool.end(), db.destroy(), laterDb.destroy()]);
     },
   };

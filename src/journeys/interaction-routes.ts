@@ -5,6 +5,7 @@ import { readForm, readJson } from '../platform/web/input.js';
 import { submitChoice } from './choose-account/pages.js';
 import { submitConsent, submitDenial } from './consent/pages.js';
 import { acceptWarning } from './consent/warning.js';
+import { submitFederatedAccount } from './federated/account.js';
 import type { Parts } from './journey.js';
 import { createPasskey, creationOptions, signInByPasskey, signInOptions } from './passkey/passkey.js';
 import { skip, submitAnswer } from './questions/pages.js';
@@ -19,6 +20,7 @@ import { chooseAgain, chooseApp, confirmApp, declineFactor } from './second-step
 import { giveFirstCodes, leaveFirstCodes, leaveNewCode } from './second-step/new-code.js';
 import { submitSecondStep } from './second-step/second-step.js';
 import { submitCode, submitCodeRequest } from './sign-in/code.js';
+import { comeBack, submitProvider } from './sign-in/federated.js';
 import { goBack, submitIdentifier } from './sign-in/identifier.js';
 import { CONSENT_STEPS, STEPS, type Step } from './sign-in/next-step.js';
 import { showPending } from './sign-in/pages.js';
@@ -65,6 +67,8 @@ const FORMS: readonly Post[] = [
   ['/recovery-codes/kept', ['recovery-codes'], leaveFirstCodes],
   ['/link/:token', ['sign-up-code'], useLink],
   ['/account', ['sign-up-credential'], submitAccount],
+  ['/new-account', ['federated-account'], submitFederatedAccount],
+  ['/federated/:provider', BEFORE_CONSENT, submitProvider],
   ['/passkey/skip', ['passkey-offer'], skipPasskey],
   ['/consent/known', ['app-warning'], acceptWarning],
   ['/consent', ['consent'], submitConsent],
@@ -95,8 +99,14 @@ export function interactionRoutes(router: Router, parts: Parts): void {
   router.get(at(''), async ctx => showPending(await openTurn(ctx, parts)));
   for (const [path, from, act] of FORMS) router.post(at(path), ctx => takeForm(ctx, parts, from, act));
   for (const [path, from, act] of SCRIPTS) router.post(at(path), ctx => takeScript(ctx, parts, from, act));
+  router.get(at('/federated/:trip'), async ctx => comeBackAt(await openTurn(ctx, parts)));
   router.get(at('/link/:token'), ctx => showLink(ctx, parts));
   router.post(at('/link/:token/deny'), ctx => denyLink(ctx, parts));
+}
+
+/* Whoever is past signing in has nothing to bring. */
+async function comeBackAt(turn: Turn): Promise<void> {
+  return BEFORE_CONSENT.includes(turn.step) ? comeBack(turn) : toStep(turn);
 }
 
 async function takeForm(ctx: Koa.Context, parts: Parts, from: Post[1], act: Post[2]): Promise<void> {

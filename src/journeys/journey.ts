@@ -1,5 +1,6 @@
 import type Koa from 'koa';
 import type { PasswordHasher, RelyingParty } from '../domain/credentials/credentials.js';
+import type { Federation } from '../domain/federation/federation.js';
 import type { ProfileSchema } from '../domain/profiles/profiles.js';
 import type { NoteReplay, Protection } from '../domain/protection/protection.js';
 import type { DeviceCodes } from '../oidc/device-codes.js';
@@ -52,6 +53,7 @@ export interface Parts {
   /** What is known about people and why, as it stands. */
   readonly profile: ProfileSchema;
   readonly disclosing: Disclosing;
+  readonly federation: Federation;
 }
 
 /** Answers with one of our pages. */

@@ -75,6 +75,9 @@ export const MANDATES: Allowance = { name: 'mandate', network: 60, window: QUART
 /** Passkey challenges that one network may ask for. */
 export const CHALLENGES: Allowance = { name: 'challenge', network: 300, window: QUARTER, ...tries };
 
+/** Trips to identity providers that one network may begin. */
+export const PROVIDERS: Allowance = { name: 'provider', network: 200, window: QUARTER, ...tries };
+
 /** Moves to a new phone that somebody begins, and links of them that one network claims. */
 export const MOVES: Allowance = { name: 'move', account: 20, network: 100, window: HOUR, ...tries };
 

@@ -1,6 +1,7 @@
 import type { Derived } from '../domain/profiles/profiles.js';
 import type { PageFrame } from '../platform/web/render.js';
 import type { DeviceGrantPages } from './device-grant/models.js';
+import type { FederatedPages, WithProviders } from './federated/models.js';
 import type { MailboxPages } from './home/mailbox-models.js';
 import type { ConnectedPages } from './manage/apps/models.js';
 import type { ContactsPages } from './manage/contacts/models.js';
@@ -66,6 +67,8 @@ export interface Step extends Form {
   readonly uid: string;
   readonly app: AppBadge;
   readonly notice?: StepNotice;
+  /** What a notice about an identity provider calls it. */
+  readonly broughtFrom?: string;
 }
 
 /** `/`: who is here, what to try, the way out. */
@@ -92,7 +95,7 @@ export interface AppsPage {
 }
 
 /** The first step of signing in. Posts `email` to `…/identifier`. */
-export interface IdentifierPage extends Step {
+export interface IdentifierPage extends Step, WithProviders {
   readonly email?: string;
   readonly signUpUrl: string;
   /** Back to the accounts that are signed in here. */
@@ -100,7 +103,7 @@ export interface IdentifierPage extends Step {
 }
 
 /** Posts `password` to `…/password`; "Change" posts to `…/back`; the e-mailed code to `…/code/send`. */
-export interface PasswordPage extends Step {
+export interface PasswordPage extends Step, WithProviders {
   readonly email: string;
   readonly emailCode: boolean;
 }
@@ -116,7 +119,7 @@ export interface CodePage extends Step {
 }
 
 /** Posts `email` to `…/sign-up`. */
-export interface SignUpEmailPage extends Step {
+export interface SignUpEmailPage extends Step, WithProviders {
   readonly email?: string;
   readonly signInUrl: string;
 }
@@ -309,6 +312,7 @@ export interface TermsPage {
 /** What each template is given, besides the frame. */
 export interface PageModels
   extends DeviceGrantPages,
+    FederatedPages,
     OldPhonePages,
     OverviewPages,
     ContactsPages,

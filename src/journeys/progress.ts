@@ -25,14 +25,20 @@ const schema = z.object({
       gone: z.array(z.uuid()).optional(),
     })
     .optional(),
+  /** They came with an identity that is nobody's here yet (sealed), at that time (milliseconds) and from that version of a provider. */
+  federated: z
+    .object({ provider: z.string(), version: z.number(), identity: z.string(), at: z.number() })
+    .optional(),
   /** The first step of signing in was done at that time (milliseconds), and the account asks for a second one. */
-  halfway: z.object({ accountId: z.uuid(), at: z.number(), by: z.enum(['password', 'code']) }).optional(),
+  halfway: z
+    .object({ accountId: z.uuid(), at: z.number(), by: z.enum(['password', 'code', 'provider']) })
+    .optional(),
   /** Signed in at that time (milliseconds) and in that way; something comes before going on. */
   signedIn: z
     .object({
       accountId: z.uuid(),
       at: z.number(),
-      by: z.enum(['password', 'code']).optional(),
+      by: z.enum(['password', 'code', 'provider']).optional(),
       second: z.enum(['app', 'recovery_code', 'passkey']).optional(),
     })
     .optional(),
@@ -43,6 +49,8 @@ const schema = z.object({
       at: z.number(),
       acr: z.enum(['aal2', 'phr']),
       because: z.enum(['app', 'role', 'wish']),
+      /** What the first step was, if no password. */
+      by: z.enum(['password', 'provider']).optional(),
       /** What was shown beside the password already. */
       second: z.enum(['app', 'recovery_code']).optional(),
       /** A passkey is there already: it is asked for, and nothing new is set up. */

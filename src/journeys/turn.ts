@@ -46,6 +46,7 @@ export function factsOf(
     proved: progress.newAccountId !== undefined,
     offering: progress.signedIn !== undefined,
     recovering: progress.recovering !== undefined,
+    federated: progress.federated !== undefined,
     halfway: progress.halfway !== undefined,
     renewed: progress.newCode !== undefined,
     lost: lostStageOf(progress),
@@ -61,10 +62,19 @@ export function atStartOf(turn: Turn, way?: Way): Turn {
   return at(turn, { way });
 }
 
-/** Keeps the notes and leads to the page of the step that is due then. */
+/**
+ * Keeps the notes and leads to the page of the step that is due then. What somebody brought from an identity provider goes along
+ * until it is used, or left behind by name.
+ */
 export function advance(turn: Turn, progress: Progress): void {
-  turn.parts.interactions.remember(turn.pending, keep(progress));
+  remember(turn, progress);
   toStep(turn);
+}
+
+/** The same without leading anywhere. */
+export function remember(turn: Turn, progress: Progress): void {
+  const { federated } = turn.progress;
+  turn.parts.interactions.remember(turn.pending, keep({ ...(federated && { federated }), ...progress }));
 }
 
 /** To the page of the current step: a post is never answered with a page that a reload would send again. */

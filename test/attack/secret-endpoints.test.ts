@@ -77,6 +77,10 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'POST /interaction/:uid/passkey/new/options': { secret: 'makes a challenge', limit: 'challenge' },
   'POST /interaction/:uid/passkey': { secret: 'a signature over a challenge', bits: 256 },
   'POST /interaction/:uid/passkey/new': { secret: 'an answer to a challenge', bits: 256 },
+  'POST /interaction/:uid/federated/:provider': { secret: 'begins a trip to a provider', limit: 'provider' },
+  'GET /interaction/:uid/federated/:trip': { secret: 'the browser that a trip was begun in', bits: 256 },
+  'GET /federation/:provider/callback': { secret: 'the state of a trip', bits: 256 },
+  'POST /federation/:provider/callback': { secret: 'the state of a trip', bits: 256 },
   'POST /interaction/:uid/lost/continue': { secret: 'sends a code', limit: 'mail' },
   'POST /interaction/:uid/lost/password': { secret: 'a password', limit: 'password' },
   'POST /interaction/:uid/lost/app': { secret: 'the first code of an app', limit: 'second-step' },
@@ -227,6 +231,7 @@ const NO_SECRET = [
   'GET /terms',
   ...[
     'account',
+    'new-account',
     'back',
     'choose',
     'consent',
@@ -327,6 +332,12 @@ const KNOCKS: Record<string, () => Promise<Knock>> = {
     await keyhold.db('attempts').delete();
     return async () => (await postScript(person, '/passkey/new/options')).status;
   },
+};
+
+KNOCKS['/federated/:provider'] = async () => {
+  const person = personAt(keyhold);
+  await person.goto(await app.authorizationUrl());
+  return async () => (await sendStep(person, '/federated/nowhere', {})).status;
 };
 
 for (const path of ['/device', '/device/confirm', '/device/deny']) {

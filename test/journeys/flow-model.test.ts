@@ -19,12 +19,14 @@ import {
   signUpWithPasskey,
   toSignUpCode,
 } from '../support/steps.js';
+import { declareOpenid, openUpstream, type TestUpstream } from '../support/upstream.js';
 
 // Every post of a pending request from every place of it, with the cookies and the token of the very browser (class C06).
 
 let keyhold: TestKeyhold;
 let app: RelyingParty;
 let stranger: RelyingParty;
+let upstream: TestUpstream;
 let flow: Flow;
 let count = 0;
 
@@ -49,6 +51,8 @@ beforeAll(async () => {
   keyhold = await startKeyhold();
   app = await openRelyingParty(keyhold);
   stranger = await openRelyingParty(unchecked(keyhold));
+  upstream = await openUpstream();
+  await declareOpenid(keyhold, { id: 'acme', name: 'Acme', issuer: upstream.issuer });
   const names = ['member', 'careful', 'keyed', 'losing'];
   const [member = '', careful = '', keyed = '', email = ''] = names.map(name => `${name}@example.test`);
   await memberOf(keyhold, app, member);
@@ -66,7 +70,7 @@ beforeAll(async () => {
   const memberId = await accountOf(keyhold.db, member);
   const people = { member, careful, mine, losing, passkey, memberId };
   const code = (person: Person) => mailedCode({ keyhold }, person);
-  flow = { keyhold, app, stranger, ...people, link, mailedCode: code, next: () => ++count };
+  flow = { keyhold, app, stranger, upstream, ...people, link, mailedCode: code, next: () => ++count };
 });
 
 beforeEach(() => keyhold.db('attempts').delete());
@@ -74,6 +78,7 @@ beforeEach(() => keyhold.db('attempts').delete());
 afterAll(async () => {
   await app?.close();
   await stranger?.close();
+  await upstream?.close();
   await keyhold?.close();
 });
 
@@ -102,7 +107,7 @@ interface Sent {
 }
 
 async function send(person: Person, path: string, post: Post, fields: Row): Promise<Sent> {
-  const at = path.replace(':token', post.token?.(flow) ?? '');
+  const at = path.replace(':token', post.token?.(flow) ?? '').replace(':provider', 'acme');
   if (post.script) {
     const { status, body } = await postScript(person, at, fields);
     return { status, location: String(body['location'] ?? ''), text: '' };
@@ -205,6 +210,7 @@ describe.each(PLACES)('at %s', (name, { heading }) => {
     const now = [person.page.heading, await peopleOnRecord(keyhold.db), await requestOf(uid)];
     for (const path of [
       '/account',
+      '/new-account',
       '/passkey/skip',
       '/recovery/password',
       '/second-step',

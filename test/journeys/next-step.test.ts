@@ -90,6 +90,9 @@ test.each([
   [{ ...login, email, recovering: true }, 'password'],
   [{ ...login, email, recovering: true, proved: true, way: 'sign-up' }, 'sign-up-credential'],
   [{ ...login, prompt: 'consent', email, way: 'recovery', recovering: true }, 'consent'],
+  [{ ...login, email, way: 'sign-up', federated: true }, 'sign-up-code'],
+  [{ ...login, email, way: 'sign-up', proved: true, federated: true }, 'federated-account'],
+  [{ ...login, email, way: 'sign-in', federated: true }, 'password'],
 ] as const)('%j leads to %s', (facts, step) => {
   expect(nextStep(facts)).toBe(step);
 });
@@ -124,7 +127,10 @@ test(`in all ${every.length} situations a step stands only where what it needs i
       'sign-in-code': signingIn && Boolean(facts.email) && facts.codeSent === true && facts.codesAllowed,
       'sign-up-email': signingUp && !facts.email,
       'sign-up-code': signingUp && Boolean(facts.email) && facts.proved !== true,
-      'sign-up-credential': signingUp && Boolean(facts.email) && facts.proved === true,
+      'sign-up-credential':
+        signingUp && Boolean(facts.email) && facts.proved === true && facts.federated !== true,
+      'federated-account':
+        signingUp && Boolean(facts.email) && facts.proved === true && facts.federated === true,
       'recovery-code': recovery && facts.recovering !== true,
       'second-step':
         (facts.halfway === true && !asked) ||

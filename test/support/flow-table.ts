@@ -21,6 +21,7 @@ import {
   toRecoveryCredential,
   toSignUpCode,
 } from './steps.js';
+import { continueWith, type TestUpstream } from './upstream.js';
 import { GOOD_PASSWORD } from './walk.js';
 
 /** All that walking through a pending request takes. */
@@ -44,6 +45,8 @@ export interface Flow {
   readonly memberId: string;
   /** The open link of somebody else's sign-up. */
   readonly link: string;
+  /** An identity provider that is offered as `acme`. */
+  readonly upstream: TestUpstream;
   /** A number that was not given before. */
   next(): number;
 }
@@ -83,6 +86,12 @@ async function useRecoveryCode(flow: Flow, person: Person): Promise<void> {
   const code = flow.mine.codes[flow.next() % flow.mine.codes.length] ?? '';
   await postStep(person, '/second-step', { by: 'recovery', code });
   await flow.keyhold.db('recovery_codes').whereNotNull('used_at').update({ used_at: null });
+}
+
+/* At the provider, and nobody here. */
+function somebodyNewThere(flow: Flow): void {
+  const email = newAddress(flow);
+  flow.upstream.says({ sub: email, email, email_verified: true });
 }
 
 async function somebody(flow: Flow): Promise<string> {
@@ -153,6 +162,15 @@ export const STATES: Readonly<Record<string, State>> = {
     step: 'sign-up-credential',
     heading: 'Finish your account',
     reach: (flow, person) => toCredential(person, flow.app, newAddress(flow)),
+  },
+  'federated-account': {
+    step: 'federated-account',
+    heading: 'Create your account with Acme',
+    reach: async (flow, person) => {
+      await person.goto(await flow.app.authorizationUrl());
+      somebodyNewThere(flow);
+      await continueWith(person, 'acme');
+    },
   },
   'recovery-code': {
     step: 'recovery-code',
@@ -322,6 +340,7 @@ export const POSTS: Readonly<Record<string, Post>> = {
       'sign-up-email': 'Create your account',
       'sign-up-code': 'Create your account',
       'sign-up-credential': 'Create your account',
+      'federated-account': 'Create your account',
     },
   },
   '/password': {
@@ -434,6 +453,18 @@ export const POSTS: Readonly<Record<string, Post>> = {
     right: () => GOOD_ACCOUNT,
     wrong: () => ({ ...GOOD_ACCOUNT, terms: '' }),
     legal: { 'sign-up-credential': CONSENT },
+  },
+  '/new-account': {
+    right: () => ({ name: 'X', terms: 'yes' }),
+    wrong: () => ({ name: 'X', terms: '' }),
+    legal: { 'federated-account': CONSENT },
+  },
+  '/federated/:provider': {
+    right: flow => {
+      somebodyNewThere(flow);
+      return {};
+    },
+    legal: to(BEFORE_CONSENT, 'Create your account with Acme'),
   },
   '/passkey/skip': { right: nothing, legal: { 'passkey-offer': CONSENT } },
   '/consent/known': { right: nothing, legal: { 'app-warning': CONSENT } },

@@ -27,6 +27,7 @@ export const NEWS = [
   'phone_made_primary',
   'phone_removed',
   'phone_retired',
+  'provider_added',
   'profile_answered',
   'profile_changed',
   'profile_ending',

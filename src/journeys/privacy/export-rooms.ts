@@ -8,6 +8,7 @@ import { exportDeletions } from '../../domain/deletions/deletions.js';
 import { exportDisclosures } from '../../domain/disclosures/disclosures.js';
 import { exportExports } from '../../domain/exports/exports.js';
 import { exportFactors } from '../../domain/factors/factors.js';
+import { exportFederation } from '../../domain/federation/federation.js';
 import { exportMessages } from '../../domain/messages/messages.js';
 import { exportMoves } from '../../domain/moves/moves.js';
 import { exportProfile } from '../../domain/profiles/profiles.js';
@@ -56,6 +57,7 @@ export async function filesOf(reading: Reading, { accountId, scope }: Whose): Pr
     ...exportProtocol(from),
     ...exportCredentials(from),
     ...exportFactors(from),
+    ...exportFederation(from),
     ...exportBrowsers(from),
     ...exportRecoveries(from),
     ...exportMoves(from),

@@ -32,6 +32,7 @@ export const EXPORT_GROUPS = {
     'passkeys',
     'authenticator-apps',
     'recovery-codes',
+    'identity-providers',
     'sessions',
     'known-browsers',
     'remembered-browsers',

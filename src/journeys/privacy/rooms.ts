@@ -7,6 +7,7 @@ import { forgetCredentials } from '../../domain/credentials/credentials.js';
 import { forgetDisclosures } from '../../domain/disclosures/disclosures.js';
 import { forgetExports } from '../../domain/exports/exports.js';
 import { forgetFactors } from '../../domain/factors/factors.js';
+import { forgetFederation } from '../../domain/federation/federation.js';
 import { forgetMessages } from '../../domain/messages/messages.js';
 import { forgetMoves } from '../../domain/moves/moves.js';
 import { forgetProfile } from '../../domain/profiles/profiles.js';
@@ -47,6 +48,7 @@ export const FORGETTING: readonly ForgettingRoom[] = [
   byAccount('artefacts', forgetArtefacts),
   byAccount('credentials', forgetCredentials),
   byAccount('factors', forgetFactors),
+  byAccount('federation', forgetFederation),
   byAccount('recoveries', forgetRecoveries),
   byAccount('moves', forgetMoves),
   byAccount('protection', forgetBrowsers),

@@ -11,6 +11,7 @@ import { mayAct } from '../../oidc/acting.js';
 import type { Authentication } from '../../oidc/interaction.js';
 import { type StrengthDemand, satisfies, withRole } from '../../oidc/strength.js';
 import type { Work } from '../../platform/storage/work.js';
+import { BROUGHT } from '../federated/strength.js';
 import type { Parts } from '../journey.js';
 import { saidLater } from '../passkey/later.js';
 import type { Progress } from '../progress.js';
@@ -43,6 +44,7 @@ export async function stillDemanded(
 ): Promise<Progress | undefined> {
   const { parts, progress } = turn;
   const { accountId, acr, amr } = authentication;
+  const first = amr.includes(BROUGHT) ? ('provider' as const) : undefined;
   const asks = turn.pending.demand !== undefined || parts.secondStepRoles.length > 0;
   if (!asks) return undefined;
   const owner = account ?? (await findAccount(parts.db, accountId));
@@ -52,7 +54,7 @@ export async function stillDemanded(
   const wish = demand.because === 'wish';
   if (wish && progress.declined) return undefined;
   /* Whoever reads somebody's mail must not be able to set up a second factor, nor to do without one. */
-  if (!amr.includes('pwd')) {
+  if (!amr.includes('pwd') && !first) {
     const tooWeak = progress.recovering ? 'recovered' : 'code';
     return wish ? undefined : { way: 'sign-in', email, tooWeak };
   }
@@ -60,11 +62,17 @@ export async function stillDemanded(
   const second = secondOf(authentication);
   /* A factor that came meanwhile, such as on the new phone of whoever has lost theirs, is asked for and not a further one. */
   if (owner?.secondStep && !second)
-    return { way: 'sign-in', email, halfway: { accountId, at, by: 'password' } };
+    return { way: 'sign-in', email, halfway: { accountId, at, by: first ?? 'password' } };
   const { passkeys } = await findWaysIn(parts.db, accountId);
   const has = passkeys > 0;
   if (wish && (has || saidLater(turn))) return undefined;
-  const shown = { accountId, at, ...(second && { second }), ...(has && { has }) };
+  const shown = {
+    accountId,
+    at,
+    ...(first && { by: first }),
+    ...(second && { second }),
+    ...(has && { has }),
+  };
   return { way: 'sign-in', email, stepUp: { ...shown, acr: demand.acr, because: demand.because } };
 }
 

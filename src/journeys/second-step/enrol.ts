@@ -46,10 +46,10 @@ export function chooseAgain(turn: Turn): void {
 
 /** "Not now", where the app merely prefers a second step: not asked again in this browser for a month. */
 export async function declineFactor(turn: Turn): Promise<void> {
-  const { accountId, at, because, second } = mustStepUp(turn);
+  const { accountId, at, because, second, by = 'password' } = mustStepUp(turn);
   if (because !== 'wish') return toStep(turn);
   rememberLater(turn);
-  const signedIn = { accountId, at, by: 'password', ...(second && { second }) } as const;
+  const signedIn = { accountId, at, by, ...(second && { second }) } as const;
   await finish({ ...turn, progress: { ...turn.progress, declined: true } }, signedIn);
 }
 
@@ -94,7 +94,7 @@ export function enrolPasskey(turn: Turn, stepUp: SteppingUp, checked: Verified):
  */
 async function enrol(
   turn: Turn,
-  { accountId, at, second }: SteppingUp,
+  { accountId, at, second, by: first = 'password' }: SteppingUp,
   by: Second,
   add: (work: Work) => Promise<Omit<News, 'accountId'> | undefined>,
 ): Promise<string> {
@@ -114,7 +114,7 @@ async function enrol(
     return work.at;
   });
   if (!addedAt) return leadTo(turn, { way: 'sign-in', email: progress.email });
-  const signedIn = { accountId, by: 'password', second: by, at: addedAt.getTime() } as const;
+  const signedIn = { accountId, by: first, second: by, at: addedAt.getTime() } as const;
   if (codes.length === 0) return finishAt(turn, signedIn);
   return leadTo(turn, {
     way: 'sign-in',

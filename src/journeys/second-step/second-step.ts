@@ -153,7 +153,7 @@ async function goFurther(turn: Turn, { second, newCode }: Done): Promise<void> {
     const on: Progress = { ...progress, ...renewed, recovering: { ...recovering, second: 'done' } };
     return advance(turn, on);
   }
-  const first = halfway ?? (stepUp && { ...stepUp, by: 'password' as const });
+  const first = halfway ?? (stepUp && { ...stepUp, by: stepUp.by ?? ('password' as const) });
   if (!first) return toStep(turn);
   const { accountId, by } = first;
   const signedIn = { accountId, by, second, at: turn.cameAt.getTime() };

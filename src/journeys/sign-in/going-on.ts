@@ -4,13 +4,15 @@ import type { Authentication } from '../../oidc/interaction.js';
 import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
 import { wake } from '../dormancy/waking.js';
+import { linkIfProved } from '../federated/linking.js';
+import { BROUGHT } from '../federated/strength.js';
 import { seeOther } from '../journey.js';
 import { PASSWORDS, SECOND_STEPS, welcome } from '../limits.js';
 import { newDeviceJob } from '../notices/new-device.js';
 import { waitingUrl } from '../privacy/deletion/waiting.js';
-import { keep, type Progress } from '../progress.js';
+import type { Progress } from '../progress.js';
 import { stillDemanded } from '../second-step/demand.js';
-import { stepUrl, type Turn } from '../turn.js';
+import { remember, stepUrl, type Turn } from '../turn.js';
 import { heedSignal } from './signal.js';
 
 /** How a password counts. */
@@ -20,31 +22,34 @@ export const BY_CODE = { acr: 'aal1', amr: [] } as const;
 /** How a passkey counts: a key that was not phished, and a person who was verified. */
 export const BY_PASSKEY = { acr: 'phr', amr: ['hwk', 'user'] } as const;
 
-type Proof = 'password' | 'code' | 'passkey' | 'second_step';
+type Proof = 'password' | 'code' | 'passkey' | 'second_step' | 'provider';
 
 /** By what somebody did the first step of signing in. */
-export type First = 'password' | 'code';
+export type First = 'password' | 'code' | 'provider';
 /** By what they did the second. */
 export type Second = 'app' | 'recovery_code' | 'passkey';
 
 /** Somebody signed in, and how. */
 export type SignedIn = NonNullable<Turn['progress']['signedIn']>;
 
+const FIRST = { password: BY_PASSWORD.amr, code: BY_CODE.amr, provider: [BROUGHT] } as const;
+
 /**
  * How a way of signing in counts. A code by mail is no authenticator (NIST SP 800-63B-4 §3.1.3.1): with it the second step
  * is the only factor. RFC 8176 has no name for a code that was written down.
  */
 export function strengthOf({ by = 'password', second }: Pick<SignedIn, 'by' | 'second'>) {
-  if (second === undefined) return by === 'password' ? BY_PASSWORD : BY_CODE;
+  const first = FIRST[by];
+  if (second === undefined) return { acr: 'aal1', amr: first } as const;
   /* One that was just made, with the person verified, as at the opening of an account. */
-  if (second === 'passkey') return { acr: 'phr', amr: ['pwd', ...BY_PASSKEY.amr, 'mfa'] } as const;
+  if (second === 'passkey') return { acr: 'phr', amr: [...first, ...BY_PASSKEY.amr, 'mfa'] } as const;
   const otp = second === 'app' ? ['otp'] : [];
   if (by === 'code') return { acr: 'aal1', amr: otp } as const;
-  return { acr: 'aal2', amr: ['pwd', ...otp, 'mfa'] } as const;
+  return { acr: 'aal2', amr: [...first, ...otp, 'mfa'] } as const;
 }
 
 /** The facts that signing in leaves here; what each room did is in its own. */
-export const SIGN_IN_FACTS = ['sign_in.failed'] as const;
+export const SIGN_IN_FACTS = ['sign_in.failed', 'identity_provider.failed'] as const;
 
 /** The fact that a try did not sign anybody in. */
 export function failedSignIn({ pending }: Turn, by: Proof, accountId?: string) {
@@ -87,9 +92,9 @@ export async function finishAt(turn: Turn, { accountId, at, ...how }: SignedIn):
 }
 
 /** Keeps the notes of a request, and gives the address of the step that is due then. */
-export function leadTo({ parts, pending }: Turn, progress: Progress): string {
-  parts.interactions.remember(pending, keep(progress));
-  return stepUrl(pending);
+export function leadTo(turn: Turn, progress: Progress): string {
+  remember(turn, progress);
+  return stepUrl(turn.pending);
 }
 
 /**
@@ -103,10 +108,11 @@ export async function goOn(turn: Turn, authentication: Authentication, account?:
   await heedSignal(turn, authentication.accountId, account);
   const { ctx, parts, pending, step } = turn;
   const { accountId, acr } = authentication;
+  await linkIfProved(turn, accountId);
   const { name } = pending.prompt;
   const answered = name === 'create' || name === 'select_account' ? { [name]: {} } : {};
   /* Whoever has just signed up has no other device, and of a recovery every address was told. */
-  const isTold = step === 'sign-up-credential' || step === 'recovery-credential';
+  const isTold = ['sign-up-credential', 'federated-account', 'recovery-credential'].includes(step);
   const known = welcome(turn, accountId, PROVED[acr], isTold ? undefined : newDeviceJob(turn, accountId));
   const at = authenticatedFrom(authentication.at ?? turn.cameAt, account);
   const to = await parts.interactions.signIn(ctx, { ...authentication, at, known }, answered);

@@ -19,11 +19,11 @@ export async function typedEmail(turn: Turn, way: Way): Promise<string | undefin
 /** Takes the address of whoever signs in; whether anybody has it is not looked up here, so nothing can tell. */
 export async function submitIdentifier(turn: Turn): Promise<void> {
   const email = await typedEmail(turn, 'sign-in');
-  if (email) advance(turn, { way: 'sign-in', email });
+  if (email) advance(turn, { way: 'sign-in', email, federated: undefined });
 }
 
 /** "Change" and "Use a different email": back to the first step of the way, with nothing carried over. */
 export function goBack(turn: Turn): void {
   const { way } = turn.progress;
-  advance(turn, { way: way === 'recovery' ? 'sign-in' : way });
+  advance(turn, { way: way === 'recovery' ? 'sign-in' : way, federated: undefined });
 }

@@ -11,4 +11,6 @@ export type StepNotice =
   | 'recovered'
   | 'again'
   | 'archived'
-  | 'recovery_stopped';
+  | 'recovery_stopped'
+  | 'provider_known'
+  | 'provider_unproved';

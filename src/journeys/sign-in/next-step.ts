@@ -8,6 +8,7 @@ export const STEPS = [
   'sign-up-email',
   'sign-up-code',
   'sign-up-credential',
+  'federated-account',
   'recovery-code',
   'second-step',
   'new-recovery-code',
@@ -54,6 +55,8 @@ export interface StepFacts {
   readonly codesAllowed: boolean;
   /** The address was proved, so that an account can be opened for it. */
   readonly proved?: boolean | undefined;
+  /** They came with an identity that is nobody's here yet. */
+  readonly federated?: boolean | undefined;
   /** The first step of signing in was done, and the account asks for a second one. */
   readonly halfway?: boolean | undefined;
   /** A recovery code was used: the one in its place is shown first. */
@@ -113,7 +116,8 @@ export function nextStep(facts: StepFacts): Step {
   }
   if (way === 'sign-up') {
     if (!facts.email) return 'sign-up-email';
-    return facts.proved ? 'sign-up-credential' : 'sign-up-code';
+    if (!facts.proved) return 'sign-up-code';
+    return facts.federated ? 'federated-account' : 'sign-up-credential';
   }
   if (!facts.email) return 'identifier';
   return facts.codeSent && facts.codesAllowed ? 'sign-in-code' : 'password';

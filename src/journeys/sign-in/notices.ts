@@ -5,6 +5,9 @@ import type { StepNotice } from './models.js';
 export function noticeOf({ pending, progress }: Turn): StepNotice | undefined {
   const { prompt, accountId } = pending;
   const because = (...reasons: string[]) => reasons.some(reason => prompt.reasons.includes(reason));
+  if (progress.federated && !progress.newAccountId) {
+    return progress.way === 'sign-in' ? 'provider_known' : 'provider_unproved';
+  }
   if (progress.archived) return 'archived';
   if (progress.recoveryStopped) return 'recovery_stopped';
   if (progress.accountExists) return 'account_exists';

@@ -3,6 +3,9 @@ import { PASSWORD_MINIMUM } from '../../domain/credentials/credentials.js';
 import { showChooser } from '../choose-account/pages.js';
 import { showConsent } from '../consent/pages.js';
 import { showWarning } from '../consent/warning.js';
+import { showFederatedAccount } from '../federated/account-page.js';
+import { providerButtons, providerName } from '../federated/buttons.js';
+import { openPending } from '../federated/pending.js';
 import { badgeOf, show } from '../journey.js';
 import type { Problem } from '../page-models.js';
 import { showQuestion } from '../questions/pages.js';
@@ -68,7 +71,15 @@ async function showStep(turn: Turn, problems: readonly Problem[] = [], typed: Ty
   if (lost) return lost;
   const notice = noticeOf(turn);
   const email = progress.email ?? '';
-  const base = { uid: pending.uid, app: badgeOf(pending), problems, ...(notice && { notice }) };
+  const { federated } = progress;
+  const broughtFrom = federated && (await providerName(turn, federated.provider));
+  const base = {
+    uid: pending.uid,
+    app: badgeOf(pending),
+    problems,
+    ...(notice && { notice }),
+    ...(broughtFrom !== undefined && { broughtFrom }),
+  };
   switch (turn.step) {
     case 'choose-account': {
       if (await showChooser(turn, problems)) return;
@@ -79,6 +90,7 @@ async function showStep(turn: Turn, problems: readonly Problem[] = [], typed: Ty
       return show(ctx, parts, 'sign-in/identifier', {
         ...base,
         ...way,
+        ...(await providerButtons(turn)),
         ...(chooses(turn) && { chooseUrl: `${stepUrl(pending)}?way=choose` }),
         email: await likelyEmail(turn, typed),
       });
@@ -87,10 +99,18 @@ async function showStep(turn: Turn, problems: readonly Problem[] = [], typed: Ty
       return show(ctx, parts, 'sign-up/email', {
         ...base,
         ...wayLinks(turn),
+        ...(federated ? {} : await providerButtons(turn)),
         email: await likelyEmail(turn, typed),
       });
+    case 'federated-account':
+      return showFederatedAccount(turn, problems, typed);
     case 'password':
-      return show(ctx, parts, 'sign-in/password', { ...base, email, emailCode: codeEnough(turn) });
+      return show(ctx, parts, 'sign-in/password', {
+        ...base,
+        ...(federated && (await providerButtons(turn))),
+        email,
+        emailCode: codeEnough(turn),
+      });
     case 'sign-in-code':
       return show(ctx, parts, 'sign-in/code', { ...base, ...codePage(turn, problems), email });
     case 'sign-up-code':
@@ -167,6 +187,8 @@ function codePage({ progress }: Turn, problems: readonly Problem[]) {
 /** What was typed, else whom the app expects, else whoever is signed in and not the wrong one. */
 async function likelyEmail(turn: Turn, typed: Typed): Promise<string> {
   if (typed.email !== undefined) return typed.email;
+  const { federated } = turn.progress;
+  if (federated) return openPending(turn, federated).email?.address.slice(0, LONGEST_HINT) ?? '';
   const hint = turn.pending.params['login_hint'];
   if (typeof hint === 'string' && hint.includes('@')) return hint.slice(0, LONGEST_HINT);
   if (turn.step !== 'identifier' || noticeOf(turn) === 'someone_else') return '';

@@ -40,7 +40,8 @@ const WORDS: Readonly<Record<PasswordReason, ProblemWord>> = {
 /** The applicant of a request whose address is proved; nobody at any other step. */
 export function applicantOf({ step, progress, sent }: Turn): Applicant | undefined {
   const { newAccountId, email, provedBy } = progress;
-  if (step !== 'sign-up-credential' || !newAccountId || !email) return undefined;
+  const opening = step === 'sign-up-credential' || step === 'federated-account';
+  if (!opening || !newAccountId || !email) return undefined;
   return { accountId: newAccountId, email, name: tidyName(sent['name']), provedBy };
 }
 

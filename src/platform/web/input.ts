@@ -18,6 +18,14 @@ export async function readForm(ctx: Koa.Context, csrf: Csrf): Promise<Readonly<R
   return form;
 }
 
+/** The fields of a form that another site's page posts here, such as an identity provider's: nothing says that it is ours. */
+export function readForeignForm(ctx: Koa.Context, limit: string): Promise<Readonly<Record<string, unknown>>> {
+  if (!ctx.is('application/x-www-form-urlencoded')) {
+    throw new Refusal('invalid', 'unsupported_media_type', 'Send this as an HTML form does.');
+  }
+  return bodyOf(() => parse.form(ctx, { limit, queryString: { arrayLimit: 20, depth: 0 } }));
+}
+
 /** The JSON object a page's own script posted, after the CSRF token in `X-CSRF-Token` was checked. */
 export async function readJson(ctx: Koa.Context, csrf: Csrf): Promise<Readonly<Record<string, unknown>>> {
   csrf.check(ctx, ctx.get('X-CSRF-Token'));

@@ -2,6 +2,7 @@ import type { MailModels } from '../../../src/journeys/mail-models.js';
 import type { Asked, PageModels } from '../../../src/journeys/page-models.js';
 import { EXPORT_GROUPS } from '../../../src/journeys/privacy/models.js';
 import { deletionMail, deletionSamples } from './deletion-samples.js';
+import { federatedSamples, someProviders } from './federated-samples.js';
 import { moveSamples } from './move-samples.js';
 import { rightsSamples } from './rights-samples.js';
 
@@ -1130,6 +1131,7 @@ export const pageSamples = {
   },
   'sign-in/identifier': {
     usual: { uid, app, signUpUrl: `/interaction/${uid}?step=sign-up` },
+    providers: { uid, app, signUpUrl: '/x', providers: someProviders },
     problem: {
       uid,
       app: longApp,
@@ -1142,6 +1144,15 @@ export const pageSamples = {
     stronger: { uid, app, email, signUpUrl: '/x', notice: 'passkey_needed' },
   },
   'sign-in/password': {
+    brought: {
+      uid,
+      app,
+      email,
+      emailCode: true,
+      notice: 'provider_known',
+      broughtFrom: 'Google',
+      providers: someProviders,
+    },
     usual: { uid, app, email, emailCode: true },
     problem: {
       uid,
@@ -1157,6 +1168,14 @@ export const pageSamples = {
   },
   'sign-up/email': {
     usual: { uid, app, signInUrl: `/interaction/${uid}` },
+    providers: {
+      uid,
+      app,
+      signInUrl: '/x',
+      notice: 'provider_unproved',
+      broughtFrom: 'Google',
+      providers: someProviders,
+    },
     problem: { uid, app, signInUrl: '/x', problems: [{ word: 'email_missing', field: 'email' }] },
   },
   'sign-up/code': {
@@ -1560,6 +1579,7 @@ export const pageSamples = {
     unknown: { fault: 'not_on_record' },
     other: { fault: 'other_person' },
   },
+  ...federatedSamples(),
   ...moveSamples(frame),
   ...rightsSamples(frame),
 } satisfies { readonly [Name in keyof PageModels]: Readonly<Record<string, PageModels[Name]>> };

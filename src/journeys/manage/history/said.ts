@@ -28,6 +28,7 @@ const chosen =
 const signedIn: Word = ({ acr, amr }) => {
   if (acr === 'phr') return 'signed_in_passkey';
   if (acr === 'aal2') return 'signed_in_two_steps';
+  if (Array.isArray(amr) && amr.includes('fed')) return 'signed_in_provider';
   return Array.isArray(amr) && amr.includes('pwd') ? 'signed_in_password' : 'signed_in_code';
 };
 
@@ -55,6 +56,7 @@ const notSignedIn = chosen(
     code: 'failed_code',
     passkey: 'failed_passkey',
     second_step: 'failed_second_step',
+    provider: 'failed_provider',
   },
   'failed',
 );
@@ -115,6 +117,8 @@ const WORDS: ReadonlyMap<string, { readonly kind: Kind; readonly harmless: boole
       'phone_number.made_primary': 'phone_made_primary',
       'phone_number.removed': 'phone_removed',
       'contact_change.undone': 'contacts_undone',
+      'federated_link.added': 'provider_added',
+      'federated_link.removed': 'provider_removed',
       'password.set': 'password_set',
       'password.changed': 'password_changed',
       'password.removed': 'password_removed',
@@ -248,6 +252,7 @@ const WORDS: ReadonlyMap<string, { readonly kind: Kind; readonly harmless: boole
 export const NOT_SHOWN: ReadonlyMap<string, string> = new Map([
   ['move.bound', 'the passkey or the app that was added by it is shown'],
   ['authenticator_app.used', 'the sign-in that it led to is shown'],
+  ['federated_link.used', 'the sign-in that it led to is shown'],
   ['passkey.used', 'the sign-in that it led to is shown, or the try that led nowhere'],
   ['password.rehashed', 'how a password is kept is not what a person did'],
   ['objection.begun', 'the change that its owner was told of is shown'],

@@ -17,7 +17,7 @@ const documented = [...readFileSync('docs/events.md', 'utf8').matchAll(/^\| `([a
 
 /** What happens to an installation and not to anybody's account. */
 const NOBODYS =
-  /^(audit|client|resource_server|signing_key|blocklist|topic|dispatch|mail|sms|profile_schema|notice)\./;
+  /^(audit|client|resource_server|signing_key|blocklist|topic|dispatch|mail|sms|profile_schema|notice|identity_provider)\./;
 
 test('every type of event that is about a person has words, or a reason why it is not shown', () => {
   const missing = documented.filter(type => !NOBODYS.test(type) && !isSaid(type) && !NOT_SHOWN.has(type));
@@ -53,6 +53,7 @@ test.each([
   ['session.authenticated', { acr: 'aal1', amr: ['pwd'] }, 'signed_in_password'],
   ['session.authenticated', { acr: 'phr', amr: ['hwk', 'user'] }, 'signed_in_passkey'],
   ['session.authenticated', { acr: 'aal1', amr: [] }, 'signed_in_code'],
+  ['session.authenticated', { acr: 'aal1', amr: ['fed'] }, 'signed_in_provider'],
   ['session.authenticated', {}, 'signed_in_code'],
   ['session.ended', { reason: 'signed-out' }, 'signed_out'],
   ['session.ended', { reason: 'of the future' }, 'signed_out_elsewhere'],

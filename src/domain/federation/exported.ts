@@ -1,0 +1,30 @@
+import { z } from 'zod';
+import { type ExportFile, type Exporting, instant, tableFile } from '../../platform/storage/export-file.js';
+import { contextOf } from './links.js';
+
+const link = z.strictObject({
+  id: z.uuid(),
+  provider_id: z.string(),
+  subject: z.string(),
+  came_by: z.string(),
+  linked_at: instant,
+  last_used_at: instant.nullable(),
+  said: z.record(z.string(), z.unknown()).nullable(),
+});
+
+/** What this room holds about somebody: where else they are known, by which number there, and what was said of them last. */
+export function exportFederation(from: Exporting): readonly ExportFile[] {
+  return [
+    tableFile(from, {
+      name: 'identity-providers',
+      table: 'federated_links',
+      key: ['id'],
+      record: link,
+      sealed: { sealed: ['said'] },
+      open: row => {
+        const plain = from.open(contextOf(String(row['id'])), row['sealed']);
+        return { said: plain === undefined ? null : (JSON.parse(plain) as Record<string, unknown>) };
+      },
+    }),
+  ];
+}

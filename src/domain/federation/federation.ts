@@ -1,0 +1,212 @@
+import type { Keyring } from '../../platform/crypto/keyring.js';
+import type { Outbound } from '../../platform/outbound.js';
+import type { Db } from '../../platform/storage/db.js';
+import { openWork, type Work } from '../../platform/storage/work.js';
+import { type BREAKER, openBreakers } from './breaker.js';
+import { openProviderCache } from './cache.js';
+import { redirecting } from './protocols.js';
+import { type IdentityProvider, mayUse, noSuchProvider } from './provider.js';
+import { addOrigin } from './store.js';
+import { keepAnswer, keepTrip, newState, type Returned, type TripBinding, takeTrip } from './trips.js';
+import {
+  type Leaving,
+  type RedirectingProtocol,
+  type Upstream,
+  type UpstreamAnswer,
+  type UpstreamIdentity,
+  UpstreamTrouble,
+} from './upstream.js';
+import { type Reaching, reach, reachAnyway, upstreamOf } from './upstreams.js';
+
+export { exportFederation } from './exported.js';
+export { sweepTrips } from './jobs.js';
+export {
+  type FederatedLink,
+  type LinkCameBy,
+  type LinkSaid,
+  MOST_LINKS,
+  TRIP_MINUTES,
+  type TripPurpose,
+} from './link.js';
+export { countLinks, findLink, forgetFederation, listLinks } from './link-store.js';
+export { addLink, type Linking, listLinksWithSaid, removeLink, useLink } from './links.js';
+export {
+  type DeclaredProvider,
+  type IdentityProvider,
+  isTrustedFor,
+  mayUse,
+  noSuchProvider,
+  PROVIDER_ID,
+  PROVIDER_KINDS,
+  type ProviderKind,
+  type ProviderMapping,
+  strengthThere,
+} from './provider.js';
+export { applyProvider, readProvider, removeProvider, setProviderState } from './providers.js';
+export { findProvider, listProviders, MOST_PROVIDERS } from './store.js';
+export { type Returned, type TripBinding, takeTrip } from './trips.js';
+export {
+  type Departure,
+  type Leaving,
+  type Protocol,
+  type RedirectingProtocol,
+  type TroubleKind,
+  type Upstream,
+  type UpstreamAnswer,
+  type UpstreamIdentity,
+  UpstreamTrouble,
+} from './upstream.js';
+export { callbackUrlOf } from './upstreams.js';
+
+/** Every fact that this room leaves. */
+export const FEDERATION_FACTS = [
+  'identity_provider.applied',
+  'identity_provider.enabled',
+  'identity_provider.disabled',
+  'identity_provider.removed',
+  'federated_link.added',
+  'federated_link.used',
+  'federated_link.removed',
+] as const;
+
+/** A provider as pages may show it. */
+export interface OfferedProvider {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: IdentityProvider['kind'];
+  readonly preset: string | undefined;
+  /** It failed again and again just now: it is named, and cannot be chosen. */
+  readonly resting: boolean;
+  /** Origins that its button's form may lead to. */
+  readonly origins: readonly string[];
+}
+
+/** Somebody who is sent to a provider. */
+export interface Asked extends TripBinding, Omit<Leaving, 'state'> {
+  readonly providerId: string;
+  /** A path here, where they go on with `/<id>` of the trip behind it. */
+  readonly returnTo: string;
+}
+
+/** Where somebody is sent; `known`: a form of ours may lead there, since its page said so. */
+export interface SentTo {
+  readonly to: URL;
+  readonly known: boolean;
+}
+
+/** Who somebody is at a provider, as it stood when they were sent there. */
+export interface Arrived {
+  readonly provider: IdentityProvider;
+  readonly identity: UpstreamIdentity;
+}
+
+/** The way to identity providers and back. */
+export interface Federation {
+  /** Those that people are sent to by a button, in their order; from memory. */
+  offered(): Promise<readonly OfferedProvider[]>;
+  /** Every enabled provider, from memory: for what is shown, never for what is done. */
+  enabled(): Promise<readonly IdentityProvider[]>;
+  /** Keeps a trip and gives where it leads; throws `UpstreamTrouble` when the provider cannot be reached. */
+  depart(asked: Asked): Promise<SentTo>;
+  /** Keeps what came to a provider's callback; gives where its person goes on, or undefined when nobody waits for it. */
+  keepAnswer(providerId: string, answer: UpstreamAnswer): Promise<string | undefined>;
+  /** Uses up an answered trip and asks the provider who it is; undefined when there is no such trip (any more). */
+  arrive(trip: Omit<TripBinding, 'accountId'> & { readonly id: string }): Promise<Arrived | undefined>;
+  /** A provider as it stands in the database now, for a protocol that sends nobody anywhere; refuses one that may not be used. */
+  reach(id: string, began?: { readonly version: number }): Promise<Upstream>;
+  /** The same whatever its state, for operators. */
+  reachAnyway(id: string): Promise<Upstream>;
+  /** The same of a provider that is not kept (yet). */
+  upstreamOf(provider: IdentityProvider, secrets: Readonly<Record<string, string>>): Upstream;
+  /** Settles when the providers are held. */
+  readonly ready: Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What the room is opened with. */
+export interface FederationOptions {
+  readonly db: Db;
+  readonly listenUrl: string;
+  readonly keyring: Keyring;
+  readonly outbound: Pick<Outbound, 'fetch'>;
+  readonly issuer: URL;
+  readonly allowPrivateNetwork: boolean;
+  readonly breaker?: { readonly [Name in keyof typeof BREAKER]: number };
+}
+
+/** Opens the way to identity providers, with its memory and its breakers. */
+export function openFederation({ listenUrl, breaker, ...options }: FederationOptions): Federation {
+  const { db, keyring } = options;
+  const breakers = openBreakers(breaker);
+  const reaching: Reaching = { ...options, breakers, memories: new Map() };
+  const cache = openProviderCache(db, listenUrl, id => {
+    breakers.forget(id);
+    reaching.memories.delete(id);
+  });
+  const enabled = async () => (await cache.list()).filter(provider => mayUse(provider));
+  const atWork = <T>(act: (work: Work) => Promise<T>) => openWork(db, { kind: 'person' }, act);
+  return {
+    enabled,
+    offered: async () =>
+      (await enabled()).flatMap(provider => {
+        const protocol = redirecting(provider.kind);
+        return protocol ? [offerOf(provider, protocol, !breakers.answers(provider.id))] : [];
+      }),
+    depart: async ({ providerId, returnTo, freshWithin, loginHint, acrValues, ...binding }) => {
+      const upstream = await reach(reaching, providerId);
+      const { provider } = upstream;
+      const protocol = redirecting(provider.kind);
+      if (!protocol) throw noSuchProvider();
+      const state = newState();
+      const { to, notes } = await protocol.depart(upstream, { state, freshWithin, loginHint, acrValues });
+      const known = offerOf(provider, protocol, false).origins.includes(to.origin);
+      await atWork(async work => {
+        await keepTrip(work, keyring, { ...binding, provider, state, returnTo, notes });
+        if (!known) await addOrigin(work.tx, providerId, to.origin);
+      });
+      return { to, known };
+    },
+    keepAnswer: async (providerId, answer) => {
+      const state = answer.parameters['state'] ?? answer.parameters['RelayState'];
+      if (!state) return undefined;
+      const kept = await atWork(work => keepAnswer(work, keyring, { providerId, state, answer }));
+      return kept && `${kept.returnTo}/${kept.id}`;
+    },
+    arrive: async trip => {
+      const returned = await atWork(work => takeTrip(work, keyring, trip));
+      return returned && identified(reaching, returned);
+    },
+    reach: (id, began) => reach(reaching, id, began),
+    reachAnyway: id => reachAnyway(reaching, id),
+    upstreamOf: (provider, secrets) => upstreamOf(reaching, provider, secrets),
+    ready: cache.ready,
+    close: () => cache.close(),
+  };
+}
+
+function offerOf(
+  { id, name, kind, preset, origins, settings }: IdentityProvider,
+  protocol: RedirectingProtocol,
+  resting: boolean,
+): OfferedProvider {
+  return { id, name, kind, preset, resting, origins: [...protocol.origins(settings), ...origins] };
+}
+
+async function identified(reaching: Reaching, returned: Returned): Promise<Arrived> {
+  const { providerId, providerVersion: version, answer, state, notes } = returned;
+  const upstream = await reach(reaching, providerId, { version });
+  const protocol = redirecting(upstream.provider.kind);
+  if (!protocol) throw noSuchProvider();
+  const identity = checked(await protocol.identify(upstream, answer, { state, notes }));
+  /* It may have been disabled while it was asked. */
+  const { provider } = await reach(reaching, providerId, { version });
+  return { provider, identity };
+}
+
+const SUBJECT = /^[^\p{C}]{1,255}$/u;
+
+/** Who nobody can be told apart by is nobody, whatever a protocol makes of it. */
+export function checked(identity: UpstreamIdentity): UpstreamIdentity {
+  if (!SUBJECT.test(identity.subject)) throw new UpstreamTrouble('untrue', 'subject');
+  return identity;
+}

@@ -1,0 +1,56 @@
+import { addLink } from '../../domain/federation/federation.js';
+import { seeOther } from '../journey.js';
+import { arrive } from '../sign-in/federated.js';
+import { goOn } from '../sign-in/going-on.js';
+import { showProblems } from '../sign-in/pages.js';
+import {
+  applicantOf,
+  applicationProblems,
+  openApplicantsAccount,
+  openedOrTaken,
+} from '../sign-up/account.js';
+import { advance, type Turn } from '../turn.js';
+import { standing } from './pending.js';
+import { strengthOfArrival } from './strength.js';
+import { showTrouble } from './trouble.js';
+
+/* Thrown within the work, so that nothing of it stays. */
+class TiedElsewhere extends Error {}
+
+/** Opens an account for somebody who brought an identity, and ties it to that; no password is set. */
+export async function submitFederatedAccount(turn: Turn): Promise<void> {
+  const { ctx, parts, sent } = turn;
+  const applicant = applicantOf(turn);
+  const found = await standing(turn);
+  if (!applicant) throw new Error('no address was proved');
+  if (!found) return endPending(turn);
+  const termsAccepted = sent['terms'] === 'yes';
+  const problems = applicationProblems(applicant, termsAccepted, parts);
+  if (problems.length > 0) {
+    return showProblems(turn, problems, { name: applicant.name.slice(0, 1_000), termsAccepted });
+  }
+  const { accountId } = applicant;
+  const { provider, identity } = found;
+  try {
+    const opened = await openedOrTaken(turn, applicant, async work => {
+      await openApplicantsAccount(work, parts, applicant, parts.pages.language(ctx));
+      const linking = { accountId, providerId: provider.id, identity };
+      const { outcome } = await addLink(work, parts.keyring, linking, 'opened');
+      if (outcome === 'taken') throw new TiedElsewhere();
+    });
+    if (!opened) return;
+  } catch (error) {
+    if (!(error instanceof TiedElsewhere)) throw error;
+    /* In another tab they were as quick. */
+    return arrive(turn, found);
+  }
+  const on = { ...turn, progress: { ...turn.progress, federated: undefined } };
+  seeOther(ctx, await goOn(on, { accountId, ...strengthOfArrival(found) }));
+}
+
+/** What they brought counts no more: it waited for too long, or its provider is not what it was. They begin anew. */
+export async function endPending(turn: Turn): Promise<void> {
+  const provider = turn.progress.federated?.provider;
+  advance(turn, { way: 'sign-in', federated: undefined });
+  await showTrouble(turn, { word: 'unavailable', provider });
+}

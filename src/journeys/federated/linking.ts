@@ -1,0 +1,40 @@
+import { normaliseEmail } from '../../domain/accounts/accounts.js';
+import { listEmails } from '../../domain/contacts/contacts.js';
+import { addLink, isTrustedFor, type UpstreamIdentity } from '../../domain/federation/federation.js';
+import { openWork } from '../../platform/storage/work.js';
+import { tellEveryone } from '../notices/tell.js';
+import type { Turn } from '../turn.js';
+import { standing } from './pending.js';
+
+/** The address that a provider's word proves, where its word counts; it is looked up in this form. */
+export function provedThere(
+  provider: Parameters<typeof isTrustedFor>[0],
+  { email }: Pick<UpstreamIdentity, 'email'>,
+): string | undefined {
+  return email && isTrustedFor(provider, email) ? normaliseEmail(email.address) : undefined;
+}
+
+/**
+ * Ties the identity that somebody brought to the account that they have just signed in to: only where its address is proved
+ * there and is a proved one of that very account here (C01). Anything else ties nothing, and they are signed in all the same.
+ */
+export async function linkIfProved(turn: Turn, accountId: string): Promise<void> {
+  if (!turn.progress.federated) return;
+  const found = await standing(turn);
+  const address = found && provedThere(found.provider, found.identity);
+  if (!found || address === undefined) return;
+  const { db, keyring } = turn.parts;
+  await openWork(db, { kind: 'person', id: accountId }, async work => {
+    const emails = await listEmails(work.tx, accountId);
+    if (!emails.some(each => each.address === address && each.verifiedAt)) return;
+    const linking = { accountId, providerId: found.provider.id, identity: found.identity };
+    const { outcome } = await addLink(work, keyring, linking, 'proved');
+    if (outcome !== 'added') return;
+    const values = { provider: found.provider.name };
+    await tellEveryone(
+      work,
+      { ...turn, app: turn.pending.app },
+      { accountId, kind: 'provider_added', values },
+    );
+  });
+}

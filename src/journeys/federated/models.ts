@@ -1,0 +1,54 @@
+import type { Step } from '../page-models.js';
+
+/** A button "Continue with …"; posts to `…/federated/:id`. One that rests is named and cannot be pressed. */
+export interface ProviderButton {
+  readonly id: string;
+  readonly name: string;
+  readonly resting: boolean;
+  /** One of the shipped ones, by which its mark is found. */
+  readonly preset?: string;
+}
+
+/** A page that may offer providers. */
+export interface WithProviders {
+  readonly providers?: readonly ProviderButton[];
+}
+
+/** Something that a provider said and that becomes part of the profile. */
+export interface TakenOver {
+  readonly label: string;
+  readonly value: string;
+}
+
+/** Somebody comes with an identity that is nobody's here. Posts `name` and `terms=yes` to `…/new-account`. */
+export interface FederatedAccountPage extends Step {
+  readonly provider: string;
+  readonly email: string;
+  readonly name?: string;
+  readonly withoutName?: boolean;
+  readonly termsAccepted?: boolean;
+  readonly terms: { readonly version: string; readonly url: string };
+  readonly taken: readonly TakenOver[];
+  readonly signInUrl: string;
+}
+
+/** A provider let nobody in; the other ways are at `otherUrl`. */
+export interface FederatedTroublePage extends Step, WithProviders {
+  readonly provider: string;
+  readonly word: 'unreachable' | 'refused' | 'untrue' | 'over' | 'unavailable';
+  readonly otherUrl: string;
+}
+
+/** On the way to a provider whose pages are elsewhere than was known. */
+export interface FederatedLeavingPage extends Step {
+  readonly provider: string;
+  readonly to: string;
+  readonly host: string;
+}
+
+/** The pages of whoever brings an identity. */
+export interface FederatedPages {
+  readonly 'federated/account': FederatedAccountPage;
+  readonly 'federated/trouble': FederatedTroublePage;
+  readonly 'federated/leaving': FederatedLeavingPage;
+}

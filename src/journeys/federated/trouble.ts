@@ -1,0 +1,42 @@
+import { badgeOf, show } from '../journey.js';
+import { stepUrl, type Turn } from '../turn.js';
+import { providerButtons, providerName } from './buttons.js';
+import type { FederatedTroublePage } from './models.js';
+
+const STATUS: Readonly<Record<FederatedTroublePage['word'], number>> = {
+  unreachable: 503,
+  refused: 403,
+  untrue: 403,
+  over: 410,
+  unavailable: 404,
+};
+
+/** Says that a provider let nobody in, why, and what else there is. */
+export async function showTrouble(
+  turn: Turn,
+  { word, provider }: { readonly word: FederatedTroublePage['word']; readonly provider?: string | undefined },
+): Promise<void> {
+  const { ctx, parts, pending } = turn;
+  ctx.status = STATUS[word];
+  show(ctx, parts, 'federated/trouble', {
+    uid: pending.uid,
+    app: badgeOf(pending),
+    word,
+    provider: provider === undefined ? '' : await providerName(turn, provider),
+    otherUrl: stepUrl(pending),
+    ...(await providerButtons(turn)),
+  });
+  ctx.status = STATUS[word];
+}
+
+/** Says where somebody is led whose browser was not told of that address with the button (CSP3 §6.4.2). */
+export async function showLeaving(turn: Turn, provider: string, to: URL): Promise<void> {
+  const { ctx, parts, pending } = turn;
+  show(ctx, parts, 'federated/leaving', {
+    uid: pending.uid,
+    app: badgeOf(pending),
+    provider: await providerName(turn, provider),
+    to: to.href,
+    host: to.host,
+  });
+}

@@ -1,0 +1,146 @@
+import { type Account, findAccount, findByIdentifier, newAccountId } from '../../domain/accounts/accounts.js';
+import {
+  type Arrived,
+  type FederatedLink,
+  findLink,
+  UpstreamTrouble,
+  useLink,
+} from '../../domain/federation/federation.js';
+import { mayAct } from '../../oidc/acting.js';
+import { Refusal } from '../../platform/errors.js';
+import { openWork } from '../../platform/storage/work.js';
+import { provedThere } from '../federated/linking.js';
+import { pendingOf } from '../federated/pending.js';
+import { strengthOfArrival } from '../federated/strength.js';
+import { showLeaving, showTrouble } from '../federated/trouble.js';
+import { noteReplay, seeOther } from '../journey.js';
+import { countTry, PROVIDERS } from '../limits.js';
+import { beginReturn, isArchived } from '../recovery/archived.js';
+import { leadToSecond } from '../second-step/second-step.js';
+import { advance, stepUrl, type Turn, toStep } from '../turn.js';
+import { goOn, turnAway, unavailable } from './going-on.js';
+
+function paramOf({ ctx }: Turn, name: 'provider' | 'trip'): string {
+  return String((ctx['params'] as Readonly<Record<string, string>>)[name]);
+}
+
+/** "Continue with …": sends somebody to a provider, with a trip of their own that only this browser and request can finish. */
+export async function submitProvider(turn: Turn): Promise<void> {
+  const { ctx, parts, pending } = turn;
+  const providerId = paramOf(turn, 'provider');
+  await countTry(turn, PROVIDERS);
+  try {
+    const { to, known } = await parts.federation.depart({
+      providerId,
+      purpose: 'sign-in',
+      binding: pending.uid,
+      browser: parts.csrf.openBrowser(ctx),
+      returnTo: `${stepUrl(pending)}/federated`,
+      freshWithin: freshnessOf(turn),
+      loginHint: hintOf(turn),
+    });
+    if (known) seeOther(ctx, to.href);
+    else await showLeaving(turn, providerId, to);
+  } catch (error) {
+    await inTrouble(turn, providerId, error);
+  }
+}
+
+/* Who is asked to sign in anew here is asked so there as well, or a session there would stand in for it. */
+function freshnessOf({ pending: { params, prompt } }: Turn): number | undefined {
+  const asked = String(params['prompt'] ?? '').split(' ');
+  if (asked.includes('login') || prompt.reasons.includes('max_age')) return 0;
+  const age = Number(params['max_age'] ?? Number.NaN);
+  return Number.isInteger(age) && age >= 0 ? age : undefined;
+}
+
+function hintOf({ progress, pending }: Turn): string | undefined {
+  const hint = progress.email ?? pending.params['login_hint'];
+  return typeof hint === 'string' && hint.includes('@') ? hint.slice(0, 254) : undefined;
+}
+
+/** The way back from a provider, in the browser and request that went there: once, and while it is fresh. */
+export async function comeBack(turn: Turn): Promise<void> {
+  const { ctx, parts, pending } = turn;
+  const browser = parts.csrf.browser(ctx);
+  const id = paramOf(turn, 'trip');
+  if (!UUID.test(id)) throw new Refusal('missing', 'not_found', 'There is nothing at this address.');
+  try {
+    const trip = { id, purpose: 'sign-in', binding: pending.uid, browser: browser ?? '' } as const;
+    const arrived = await parts.federation.arrive(trip);
+    if (arrived) return await arrive(turn, arrived);
+  } catch (error) {
+    return inTrouble(turn, undefined, error);
+  }
+  await noteReplay(ctx, parts, 'federated_answer', { clientId: pending.app.clientId });
+  await showTrouble(turn, { word: 'over' });
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+async function inTrouble(turn: Turn, provider: string | undefined, error: unknown): Promise<void> {
+  if (error instanceof Refusal && error.code === 'provider_unavailable') {
+    return showTrouble(turn, { word: 'unavailable', provider });
+  }
+  if (!(error instanceof UpstreamTrouble)) throw error;
+  const { kind, reason } = error;
+  await openWork(turn.parts.db, { kind: 'person' }, async work =>
+    work.record({
+      type: 'identity_provider.failed',
+      clientId: turn.pending.app.clientId,
+      detail: { provider: provider ?? null, kind, reason },
+    }),
+  );
+  return showTrouble(turn, { word: kind, provider });
+}
+
+/**
+ * Somebody arrived with an identity: whoever it is tied to is signed in, nobody else ever. One that is nobody's opens an
+ * account, or is tied to the one that has its address once that is proved on both sides.
+ */
+export async function arrive(turn: Turn, arrived: Arrived): Promise<void> {
+  const { provider, identity } = arrived;
+  const link = await findLink(turn.parts.db, provider.id, identity.subject);
+  return link ? asOwner(turn, arrived, link) : asNobody(turn, arrived);
+}
+
+async function asOwner(turn: Turn, arrived: Arrived, link: FederatedLink): Promise<void> {
+  const { parts } = turn;
+  const account = await findAccount(parts.db, link.accountId);
+  if (isArchived(account)) {
+    await turnAway(turn, 'provider', account.id);
+    await beginReturn(turn, account);
+    return toStep(turn);
+  }
+  if (!mayAct({ account }) || !account) {
+    await turnAway(turn, 'provider', account?.id);
+    throw unavailable(account);
+  }
+  const actor = { kind: 'person', id: account.id } as const;
+  const used = await openWork(parts.db, actor, work => useLink(work, parts.keyring, link, arrived.identity));
+  if (!used) return asNobody(turn, arrived);
+  await signInAs(turn, account, strengthOfArrival(arrived));
+}
+
+async function signInAs(
+  turn: Turn,
+  account: Account,
+  strength: ReturnType<typeof strengthOfArrival>,
+): Promise<void> {
+  if (strength.acr === 'aal1' && (await leadToSecond(turn, account, 'provider'))) return;
+  seeOther(turn.ctx, await goOn(turn, { accountId: account.id, ...strength }, account));
+}
+
+/*
+ * Whether an address has an account here is said to nobody but whoever proved that they read mail there: by the provider's word
+ * where that counts, and by a code of ours where it does not.
+ */
+async function asNobody(turn: Turn, arrived: Arrived): Promise<void> {
+  const federated = pendingOf(turn, arrived);
+  const email = provedThere(arrived.provider, arrived.identity);
+  if (email === undefined) return advance(turn, { way: 'sign-up', federated });
+  if (await findByIdentifier(turn.parts.db, 'email', email)) {
+    return advance(turn, { way: 'sign-in', email, federated });
+  }
+  advance(turn, { way: 'sign-up', email, newAccountId: newAccountId(), federated });
+}
