@@ -29,7 +29,9 @@ import { dispatchJob } from './journeys/messages/dispatch.js';
 import { tellNewDevice } from './journeys/notices/new-device.js';
 import { deletionJobs } from './journeys/privacy/deletion/job.js';
 import { makeExports, resumeExports } from './journeys/privacy/export-job.js';
+import { finishMerges } from './journeys/privacy/merged.js';
 import { rightsJobs } from './journeys/privacy/rights/jobs.js';
+import { OF_ANY_ACCOUNT } from './journeys/privacy/rooms.js';
 import { lookAfterRecoveries } from './journeys/recovery/lost/job.js';
 import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
 import {
@@ -356,6 +358,7 @@ function jobsOf(
     backchannelLogout(provider, db),
     tellApps({ db, keyring, outbound, issuer, sign: openTokenSigner(db, keyring), perSecond: TOLD_A_SECOND }),
     sweepCommands(db),
+    finishMerges({ db, rooms: OF_ANY_ACCOUNT }),
     ...deletionJobs(config, { db, telling, subjectOf: openSubjects(keyring) }),
     withholdJob(db, keyring),
     tellOfEnds(db, { keyring, subjectOf: openSubjects(keyring), days: config.commandsTried }),

@@ -81,6 +81,9 @@ export const PROVIDERS: Allowance = { name: 'provider', network: 200, window: QU
 /** Moves to a new phone that somebody begins, and links of them that one network claims. */
 export const MOVES: Allowance = { name: 'move', account: 20, network: 100, window: HOUR, ...tries };
 
+/** Times that somebody begins to bring another account of theirs together with this one; signing in to it has limits of its own. */
+export const MERGES: Allowance = { name: 'merge', account: 20, network: 100, window: HOUR, ...tries };
+
 /** Whom tries are counted for: what was typed, and whose it is if it is somebody's. */
 export interface Target {
   readonly email: string;

@@ -9,6 +9,7 @@ import type { DeletePages } from './manage/deletion/models.js';
 import type { DevicesPages } from './manage/devices/models.js';
 import type { DisclosuresPages } from './manage/disclosures/models.js';
 import type { HistoryPages } from './manage/history/models.js';
+import type { MergePages } from './manage/merge/models.js';
 import type { MessagesPages } from './manage/messages/models.js';
 import type { OldPhonePages } from './manage/move/models.js';
 import type { OverviewPages } from './manage/overview/models.js';
@@ -320,6 +321,7 @@ export interface PageModels
     DisclosuresPages,
     DevicesPages,
     HistoryPages,
+    MergePages,
     MovePages,
     NoticePages,
     LostPages,

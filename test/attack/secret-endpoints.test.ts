@@ -113,6 +113,7 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'GET /deletion/waiting/:sealed': SEALED,
   'POST /deletion/waiting/:sealed': SEALED,
   'POST /account/move': { secret: 'begins a move', limit: 'move' },
+  'POST /account/merge': { secret: 'leads to a sign-in, which has limits of its own', limit: 'merge' },
   'POST /device': USER_CODE,
   'POST /device/confirm': USER_CODE,
   'POST /device/deny': USER_CODE,
@@ -160,6 +161,9 @@ const REGISTER: Readonly<Record<string, Entry>> = {
 
 /** Looks at nothing but whose browser it is, by a cookie and a form token of 256 bits. */
 const NO_SECRET = [
+  /* Both sides were proved by signing in. */
+  'POST /account/merge/with/:pair',
+  'POST /account/merge/undo',
   ...ACCOUNT_PAGES.filter(({ method }) => method === 'GET').map(({ path }) => `GET ${path}`),
   ...[
     'apps/:id',
@@ -528,6 +532,9 @@ const toMove = async (person: Person) => {
   await person.goto(`${keyhold.origin}/account/move`);
 };
 KNOCKS['POST /account/move'] = byForm(toMove, here, {});
+
+const toMerge = async (person: Person) => void (await person.goto(`${keyhold.origin}/account/merge`));
+KNOCKS['POST /account/merge'] = byForm(toMerge, here, {});
 
 const toDelete = async (person: Person) => void (await person.goto(`${keyhold.origin}/account/data/delete`));
 KNOCKS['POST /account/data/delete'] = byForm(toDelete, here, {});

@@ -346,6 +346,12 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'GET /account/sign-in/passkeys/:id': { owner: 200, params: aPasskey },
   'POST /account/sign-in/passkeys/:id': { owner: 303, params: aPasskey, sent: { name: 'Blue phone' } },
   'POST /account/sign-in/passkeys/:id/remove': { owner: 303, params: aPasskey },
+  'GET /account/merge': { owner: 200 },
+  'POST /account/merge': { owner: 303 },
+  'POST /account/merge/undo': { owner: 303 },
+  /* What names two accounts is sealed for one browser: of any other nothing is shown. */
+  'GET /account/merge/with/:pair': { owner: 303, named: { pair: 'nothing' } },
+  'POST /account/merge/with/:pair': { owner: 303, named: { pair: 'nothing' } },
   'GET /account/move': { owner: 200, params: withoutMoves },
   'POST /account/move': { owner: 303 },
   'GET /account/move/now': { owner: 200, params: aMove },

@@ -22,6 +22,8 @@ import {
   insertRole,
   insertSubjectKey,
   removeIdentifier,
+  replaceSaleChoice,
+  type SaleChoiceMade,
   lockAccount as takeLock,
   turnState,
   updateLanguage,
@@ -275,6 +277,17 @@ export async function closeAccount(work: Work, id: string): Promise<boolean> {
   return was !== undefined;
 }
 
+/**
+ * An account that became part of another one is itself again: it may act, or is frozen until its owner recovers it; nobody is signed
+ * in to it. One that an operator put into another state meanwhile stays in that.
+ */
+export async function reopenAccount(work: Work, id: string, to: 'active' | 'frozen'): Promise<boolean> {
+  const { tx, at } = work;
+  const was = await turnState(tx, { id, from: ['closed'], to, before: nextSecond(at), at });
+  if (was) work.record({ type: FACT_OF[to], accountId: id });
+  return was !== undefined;
+}
+
 /** An account goes for good at that time; or stays, where there is none. Whoever keeps its deletion says so, in the same work. */
 export function planLeaving(work: Work, id: string, at: Date | undefined): Promise<void> {
   return updateLeaving(work.tx, id, at ?? null);
@@ -311,6 +324,17 @@ export async function chooseSale(
   const changed = await updateSaleChoice(work.tx, accountId, { choice, by, at: work.at });
   if (changed) work.record({ type: FACT_OF_SALE[choice], accountId, detail: { by } });
   return changed;
+}
+
+/** Puts back what an account's owner had said about selling, or that they had said nothing. */
+export async function restoreSaleChoice(
+  work: Work,
+  accountId: string,
+  { now, before }: { readonly now: SaleChoice; readonly before: SaleChoiceMade | undefined },
+): Promise<void> {
+  const restored = await replaceSaleChoice(work.tx, accountId, now, before);
+  if (restored)
+    work.record({ type: FACT_OF_SALE[before?.choice ?? 'opted_in'], accountId, detail: { by: 'undoing' } });
 }
 
 /** From the commit on, what is named here is kept and not used; whoever asked for it puts that on record. */

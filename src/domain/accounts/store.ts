@@ -235,6 +235,18 @@ export async function updateSaleChoice(
   return (await query.update(made)) === 1;
 }
 
+/** Puts down again what was said about selling before, where it is what it was made since; false when it is another by now. */
+export async function replaceSaleChoice(
+  tx: Tx,
+  id: string,
+  now: SaleChoice,
+  before: SaleChoiceMade | undefined,
+): Promise<boolean> {
+  const { choice = null, by = null, at = null } = before ?? {};
+  const made = { sale_choice: choice, sale_chosen_by: by, sale_chosen_at: at };
+  return (await tx('accounts').where({ id, sale_choice: now }).update(made)) === 1;
+}
+
 /** What apps are told about an account changed at this moment. */
 export async function touchAccount(tx: Tx, id: string, at: Date): Promise<void> {
   await tx('accounts').where({ id }).update({ updated_at: at });

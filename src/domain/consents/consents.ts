@@ -31,6 +31,7 @@ export {
   recordOutdatedConsents,
 } from './jobs.js';
 export { digestOf } from './ledger.js';
+export { isWithin, narrowConsent, narrowerOf, widenConsentAgain } from './narrowing.js';
 export { type Receipt, type ReceiptFacts, type ReceiptPurpose, receiptOf } from './receipt.js';
 export type { ConsentKey, LedgerStretch } from './store.js';
 export { forgetConsentsOf } from './store.js';

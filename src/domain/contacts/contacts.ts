@@ -37,6 +37,7 @@ export {
 } from './contact.js';
 export { exportContacts } from './exported.js';
 export { sweepContactChanges, sweepProofs } from './jobs.js';
+export { type ContactsBefore, contactsToMove, giveBackContacts, takeOverContacts } from './merging.js';
 export {
   type BegunProof,
   beginProof,

@@ -217,6 +217,15 @@ export async function useChange(
   return rows[0] && present(rows[0]);
 }
 
+/** Lets nothing be undone any more that could be until now: what lay before it is no more how it was. */
+export async function endOpenChanges(tx: Tx, accountId: string, at: Date): Promise<void> {
+  await tx('contact_changes')
+    .where({ account_id: accountId })
+    .whereNull('undone_at')
+    .where('undo_until', '>', at)
+    .update({ undone_at: at });
+}
+
 /** Removes up to `limit` changes that cannot be undone any more since a week; gives how many. */
 export async function removeOldChanges(tx: Tx, limit: number): Promise<number> {
   const { rowCount } = await tx.raw<{ rowCount: number }>(

@@ -164,7 +164,8 @@ export async function checkAuthentication(db: Db, answered: PasskeyAnswer): Prom
   const refuse = (reason: PasskeyRefused['reason']): PasskeyRefused => {
     return { outcome: 'refused', reason, accountId: passkey.accountId, passkeyId: passkey.id };
   };
-  if (read.answer.response.userHandle !== passkeyUserId(passkey.accountId)) return refuse('wrong_owner');
+  const handle = passkeyUserId(passkey.madeFor ?? passkey.accountId);
+  if (read.answer.response.userHandle !== handle) return refuse('wrong_owner');
   const info = await verifyAssertion(answered.rp, read.answer, read.challenge, passkey).catch(
     () => undefined,
   );

@@ -41,6 +41,7 @@ export {
   type RegistrationRequest,
 } from './ceremonies.js';
 export { exportCredentials } from './exported.js';
+export { giveBackPasskeys, type KeptPasskey, takeOverPasskeys } from './merging.js';
 export {
   namedPasskey,
   type Passkey,

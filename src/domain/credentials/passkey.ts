@@ -15,6 +15,8 @@ export function relyingPartyOf(issuer: URL, name: string): RelyingParty {
 /** A passkey of an account (WebAuthn L3 §4, credential record). */
 export interface Passkey {
   readonly accountId: string;
+  /** The account that it was made for, where that became part of this one: what the passkey itself says. */
+  readonly madeFor?: string | undefined;
   readonly id: string;
   readonly credentialId: string;
   readonly publicKey: Buffer;

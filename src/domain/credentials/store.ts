@@ -197,14 +197,16 @@ interface PasskeyRow {
   readonly added_at: Date;
   readonly last_used_at: Date | null;
   readonly suspended_for: string | null;
+  readonly made_for: string | null;
 }
 
 const PASSKEY_COLUMNS = `p.account_id, p.id, p.credential_id, p.public_key, p.sign_count, p.transports, p.aaguid,
-  p.backup_eligible, p.backed_up, p.user_verified, p.name, p.added_at, p.last_used_at, p.suspended_for`;
+  p.backup_eligible, p.backed_up, p.user_verified, p.name, p.added_at, p.last_used_at, p.suspended_for, p.made_for`;
 
 function passkeyOf(row: PasskeyRow): Passkey {
   return {
     accountId: row.account_id,
+    ...(row.made_for !== null && { madeFor: row.made_for }),
     id: row.id,
     credentialId: row.credential_id,
     publicKey: row.public_key,

@@ -55,6 +55,7 @@ export { countHeld } from './ending-store.js';
 export { exportProfile } from './exported.js';
 export { bringAboutChanges } from './jobs.js';
 export { type Blocked, type BlockedWhy, judgeChange } from './limits.js';
+export { type ReplacedValue, restoreValues } from './merging.js';
 export { findPicture, keepPicture, newPicturePath } from './pictures.js';
 export {
   type Given,

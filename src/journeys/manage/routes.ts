@@ -16,6 +16,7 @@ import { DISCLOSURES_PAGES } from './disclosures/pages.js';
 import { type AccountPage, mountPages } from './door.js';
 import { HISTORY_OPERATIONS } from './history/api.js';
 import { HISTORY_PAGES } from './history/pages.js';
+import { MERGE_PAGES } from './merge/pages.js';
 import { MESSAGES_OPERATIONS } from './messages/api.js';
 import { MESSAGES_PAGES } from './messages/pages.js';
 import { MOVE_OPERATIONS } from './move/api.js';
@@ -45,6 +46,7 @@ export const ACCOUNT_PAGES: readonly AccountPage[] = [
   ...PROFILE_PAGES,
   ...PICTURE_PAGES,
   ...SIGNING_IN_PAGES,
+  ...MERGE_PAGES,
   ...MOVE_PAGES,
   ...DEVICES_PAGES,
   ...CONTACT_PAGES,

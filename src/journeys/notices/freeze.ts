@@ -2,6 +2,7 @@ import { freezeAccount } from '../../domain/accounts/accounts.js';
 import { endProofs } from '../../domain/contacts/contacts.js';
 import { endSessionsOf } from '../../oidc/session.js';
 import type { Work } from '../../platform/storage/work.js';
+import { undoMergeOf } from '../merging/undo.js';
 import { stopDeletion, stopWaiting } from './heal.js';
 import { type Doing, tellEveryone } from './tell.js';
 import type { Objected, Undoing } from './undo.js';
@@ -25,6 +26,8 @@ export async function freeze(
   { objected, undoings, told }: Freezing,
 ): Promise<void> {
   const { accountId, undo } = objected;
+  /* Whichever of the two it is: neither what came with the one nor who got into the other stays. */
+  await undoMergeOf(work, doing, accountId, 'objection');
   const frozen = await freezeAccount(work, accountId);
   /* Pressed twice at once: the first did it all. A link in another mailbox may have more to undo. */
   if (!frozen && told === 'account_frozen_here') return;

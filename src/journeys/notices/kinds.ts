@@ -5,6 +5,8 @@
 export const NEWS = [
   'account_frozen',
   'account_frozen_here',
+  'accounts_merged',
+  'accounts_unmerged',
   'consent_changed',
   'consent_withdrawn',
   'contacts_undone',

@@ -27,7 +27,7 @@ export interface Undoing {
 }
 
 /** What can be undone. */
-export type UndoWord = 'passkey' | 'app' | 'codes' | 'move' | 'addresses' | 'profile' | 'recovery';
+export type UndoWord = 'passkey' | 'app' | 'codes' | 'move' | 'addresses' | 'profile' | 'recovery' | 'merge';
 
 /* The passkey that came with what they disown is not theirs, or it would let that person in again once they recovered. */
 const newPasskey: Undoing = {
@@ -108,9 +108,17 @@ const recovery: Undoing = {
   run: (work, { accountId, undo }) => undoCompleted(work, accountId, String(undo['recovery'])),
 };
 
+/* Freezing itself undoes it, whatever is objected to; the page of this news says so. */
+const merge: Undoing = {
+  word: 'merge',
+  concerns: ({ undo }) => undo['merge'] !== undefined,
+  run: async () => undefined,
+};
+
 /** What is undone when somebody objects to news of a kind. A new kind that changes something brings its line. */
 const OF_KIND: Readonly<Partial<Record<NewsKind, Undoing>>> = {
   account_frozen_here: newPasskey,
+  accounts_merged: merge,
   app_added: newApp,
   move_confirmed: move,
   passkey_added: newPasskey,

@@ -9,6 +9,7 @@ import { exportDisclosures } from '../../domain/disclosures/disclosures.js';
 import { exportExports } from '../../domain/exports/exports.js';
 import { exportFactors } from '../../domain/factors/factors.js';
 import { exportFederation } from '../../domain/federation/federation.js';
+import { exportMerges, listGone } from '../../domain/merges/merges.js';
 import { exportMessages } from '../../domain/messages/messages.js';
 import { exportMoves } from '../../domain/moves/moves.js';
 import { exportProfile } from '../../domain/profiles/profiles.js';
@@ -61,10 +62,11 @@ export async function filesOf(reading: Reading, { accountId, scope }: Whose): Pr
     ...exportBrowsers(from),
     ...exportRecoveries(from),
     ...exportMoves(from),
+    ...exportMerges(from),
     ...exportMessages(from),
     ...exportDeletions(from),
     ...exportExports(from),
-    exportHistory(from),
+    exportHistory(from, await listGone(db, accountId)),
   ];
   /* What was chosen for the account stands in the file of the account as well. */
   return files.filter(({ name, portable }) => (scope === 'access' ? name !== 'choices' : portable));

@@ -41,7 +41,7 @@ export const EXPORT_GROUPS = {
     'phone-moves',
   ],
   messages: ['messages', 'topics', 'notices'],
-  rest: ['history', 'terms', 'copies', 'deletions'],
+  rest: ['history', 'merged-accounts', 'terms', 'copies', 'deletions'],
 } as const;
 
 /** The groups in their order: words under `export_group.*`. */

@@ -18,20 +18,10 @@ import { forgetRights } from '../../domain/rights/rights.js';
 import { forgetArtefacts } from '../../oidc/forgetting.js';
 import { forgetMailbox } from '../../platform/mail/mail.js';
 import type { Tx } from '../../platform/storage/db.js';
-import type { Work } from '../../platform/storage/work.js';
+import type { ForgettingRoom } from './forgetting-room.js';
+import { forgetMerged } from './merged.js';
 
-/** Whose rows are removed. */
-export interface Forgotten {
-  readonly accountId: string;
-  /** Where their mail went. */
-  readonly addresses: readonly string[];
-}
-
-/** A room, and how it forgets somebody: `most` rows at a time; fewer than that were the last. One that says 0 did it in one go. */
-export interface ForgettingRoom {
-  readonly room: string;
-  forget(work: Work, whom: Forgotten, most: number): Promise<number>;
-}
+export type { ForgettingRoom, Forgotten } from './forgetting-room.js';
 
 type ByAccount = (tx: Tx, accountId: string, most: number) => Promise<number>;
 
@@ -40,11 +30,8 @@ const byAccount = (room: string, forget: ByAccount): ForgettingRoom => ({
   forget: ({ tx }, { accountId }, most) => forget(tx, accountId, most),
 });
 
-/**
- * Every room that has something about people, in the order in which they forget: first what lets somebody in, last by what they
- * are found. profile/held.json says of each table which of these removes it, and a test holds the two against each other.
- */
-export const FORGETTING: readonly ForgettingRoom[] = [
+/** Every room but that of merges: what an account that became part of another one leaves behind is removed by these. */
+export const OF_ANY_ACCOUNT: readonly ForgettingRoom[] = [
   byAccount('artefacts', forgetArtefacts),
   byAccount('credentials', forgetCredentials),
   byAccount('factors', forgetFactors),
@@ -71,4 +58,14 @@ export const FORGETTING: readonly ForgettingRoom[] = [
   },
   byAccount('contacts', forgetContacts),
   byAccount('accounts', forgetIdentifiers),
+];
+
+/**
+ * Every room that has something about people, in the order in which they forget: first what lets somebody in, last by what they
+ * are found. profile/held.json says of each table which of these removes it, and a test holds the two against each other.
+ */
+export const FORGETTING: readonly ForgettingRoom[] = [
+  /* An account that became part of this one goes before it, whether that could be undone still or not. */
+  { room: 'merges', forget: (work, whom, most) => forgetMerged(work, OF_ANY_ACCOUNT, whom.accountId, most) },
+  ...OF_ANY_ACCOUNT,
 ];

@@ -113,6 +113,22 @@ export async function readEvents(
   return rows.map(row => presented(keyring, accountId, row));
 }
 
+/** What happened about several accounts of one person, newest first. */
+export async function readEventsOf(
+  db: Db,
+  keyring: Keyring,
+  accountIds: readonly string[],
+  filter: Omit<EventFilter, 'accountId'> & { readonly limit?: number },
+): Promise<readonly PastEvent[]> {
+  const read = await Promise.all(
+    accountIds.map(accountId => readEvents(db, keyring, { ...filter, accountId })),
+  );
+  const [first = [], ...others] = read;
+  if (others.length === 0) return first;
+  const all = read.flat().sort((a, b) => (a.id < b.id ? 1 : -1));
+  return all.slice(0, Math.min(filter.limit ?? 50, MOST));
+}
+
 /** Finds one event of an account; somebody else's is none. */
 export async function findEvent(
   db: Db,
@@ -139,6 +155,11 @@ export interface Run {
   readonly more: boolean;
 }
 
+interface RunFilter extends Pick<EventFilter, 'only'> {
+  readonly most: number;
+  readonly gaps: readonly Gap[];
+}
+
 /** The statement behind `readRuns`. */
 export const READ_RUNS = `${KINDS}, run AS (
     SELECT gap.nr, count(*) AS count, (array_agg(lain.id ORDER BY lain.id DESC))[1] AS id
@@ -151,7 +172,7 @@ export const READ_RUNS = `${KINDS}, run AS (
 export async function readRuns(
   db: Db,
   keyring: Keyring,
-  { most, gaps, ...filter }: Pick<EventFilter, 'accountId' | 'only'> & { most: number; gaps: readonly Gap[] },
+  { most, gaps, ...filter }: RunFilter & Pick<EventFilter, 'accountId'>,
 ): Promise<readonly (Run | undefined)[]> {
   const { accountId } = filter;
   const { rows } = await db.raw<{ rows: (PastRow & { nr: string; count: string })[] }>(READ_RUNS, {
@@ -170,6 +191,25 @@ export async function readRuns(
       count: Math.min(count, most),
       more: count > most,
     };
+  });
+}
+
+/** The same of several accounts of one person, counted together. */
+export async function readRunsOf(
+  db: Db,
+  keyring: Keyring,
+  accountIds: readonly string[],
+  filter: RunFilter,
+): Promise<readonly (Run | undefined)[]> {
+  const read = await Promise.all(
+    accountIds.map(accountId => readRuns(db, keyring, { ...filter, accountId })),
+  );
+  return filter.gaps.map((_, index) => {
+    const runs = read.map(each => each[index]).filter(run => run !== undefined);
+    const [newest] = runs.map(run => run.newest).sort((a, b) => (a.id < b.id ? 1 : -1));
+    const count = runs.reduce((sum, run) => sum + run.count, 0);
+    const more = count > filter.most || runs.some(run => run.more);
+    return newest && { newest, count: Math.min(count, filter.most), more };
   });
 }
 

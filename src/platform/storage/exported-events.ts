@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type PastEvent, readEvents } from './events.js';
+import { type PastEvent, readEventsOf } from './events.js';
 import { type ExportFile, type Exporting, type ExportRecord, instant, whence } from './export-file.js';
 
 const record = z.strictObject({
@@ -16,9 +16,13 @@ const record = z.strictObject({
   from: whence,
 });
 
-/** All that happened about an account, newest first; who else did it is told by their role alone. */
-export function exportHistory(from: Exporting): ExportFile {
+/**
+ * All that happened about an account, and about those that became part of it, newest first; who else did it is told by their role
+ * alone.
+ */
+export function exportHistory(from: Exporting, gone: readonly string[] = []): ExportFile {
   const { db, keyring, accountId } = from;
+  const ids = [accountId, ...gone];
   return {
     name: 'history',
     record,
@@ -30,18 +34,18 @@ export function exportHistory(from: Exporting): ExportFile {
       },
     },
     page: async (before, limit) => {
-      const events = await readEvents(db, keyring, { accountId, before, limit });
+      const events = await readEventsOf(db, keyring, ids, { before, limit });
       return {
-        records: events.map(event => written(accountId, event)),
+        records: events.map(event => written(ids, event)),
         next: events.length === limit ? events.at(-1)?.id : undefined,
       };
     },
   };
 }
 
-function written(accountId: string, event: PastEvent): ExportRecord {
+function written(own: readonly string[], event: PastEvent): ExportRecord {
   const { id, at, type, actorKind, actorId, clientId, detail, origin } = event;
-  const known = actorKind === 'client' || actorId === accountId;
+  const known = actorKind === 'client' || (actorId !== undefined && own.includes(actorId));
   return {
     id,
     at: at.toISOString(),

@@ -36,8 +36,8 @@ const shown = ACCOUNT_PAGES.filter(({ method, path }) => {
   return method === 'GET' && entry?.owner === 200 && !entry.file;
 });
 
-/* What was skipped on the way to an app is read beside the profile, at the same time. */
-const MORE: Readonly<Record<string, number>> = { '/account/profile': 1 };
+/* What was skipped on the way to an app is read beside the profile, at the same time; which accounts a history is of before it. */
+const MORE: Readonly<Record<string, number>> = { '/account/profile': 1, '/account/history': 1 };
 
 test.each(shown)('$path takes three round trips at most beyond the look who is here', async ({ path }) => {
   const entry = DOORS[`GET ${path}`];

@@ -49,7 +49,9 @@ export const HISTORY_OPERATIONS: readonly ApiOperation[] = [
     tells: tellsDaily('account:history'),
     answer: z.strictObject({ events: z.array(eventSchema), next: z.uuid().optional() }),
     run: async ({ parts, me, query: { limit, ...filter } }) => {
-      const wanted = { ...eventsOf(me.accountId, filter), limit: limit + 1 };
+      /* An app that may read the history of one account is not told that of another one which became part of it. */
+      const { accountId } = me;
+      const wanted = { ...eventsOf(filter), accountId, limit: limit + 1 };
       const events = await readEvents(parts.db, parts.keyring, wanted);
       const page = events.slice(0, limit);
       const names = await namesFor(parts, page);

@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
-import { readEvents } from '../../../platform/storage/events.js';
+import { readEventsOf } from '../../../platform/storage/events.js';
 import { CSV_START, csvLine } from '../../../platform/web/csv.js';
 import type { Parts } from '../../journey.js';
-import { type Action, actionOf, eventsOf, type HistoryFilter, namesFor } from './listing.js';
+import { type Action, accountsOf, actionOf, eventsOf, type HistoryFilter, namesFor } from './listing.js';
 
 type Reading = Pick<Parts, 'db' | 'keyring' | 'places'>;
 
@@ -16,10 +16,11 @@ const AT_ONCE = 500;
 
 /** Every action of a history, newest first, read as it is asked for: no more than one stretch is held at a time. */
 async function* actions(parts: Reading, accountId: string, filter: HistoryFilter): AsyncGenerator<Action> {
+  const ids = await accountsOf(parts, accountId);
   let before: string | undefined;
   for (;;) {
-    const events = await readEvents(parts.db, parts.keyring, {
-      ...eventsOf(accountId, { ...filter, before }),
+    const events = await readEventsOf(parts.db, parts.keyring, ids, {
+      ...eventsOf({ ...filter, before }),
       limit: AT_ONCE,
     });
     const names = await namesFor(parts, events);

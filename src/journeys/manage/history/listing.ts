@@ -1,4 +1,5 @@
 import { namesOfClients } from '../../../domain/clients/clients.js';
+import { listGone } from '../../../domain/merges/merges.js';
 import { ACCOUNT_APP } from '../../../oidc/account-app.js';
 import { Refusal } from '../../../platform/errors.js';
 import {
@@ -8,8 +9,8 @@ import {
   idAt,
   type PastEvent,
   type Run,
-  readEvents,
-  readRuns,
+  readEventsOf,
+  readRunsOf,
 } from '../../../platform/storage/events.js';
 import type { Parts } from '../../journey.js';
 import { type Kind, NOT_SHOWN, type Said, saidOf, TRIES, typesOf } from './said.js';
@@ -73,13 +74,18 @@ const MOST_TRIES = 20;
 const HIDDEN = [...NOT_SHOWN.keys()];
 
 /** Which events a filter means; without a kind all that are shown. */
-export function eventsOf(accountId: string, { kind, ...when }: HistoryFilter): EventFilter {
+export function eventsOf({ kind, ...when }: HistoryFilter): Omit<EventFilter, 'accountId'> {
   const which = kind === undefined ? { except: HIDDEN } : { only: typesOf(kind) };
-  return { accountId, ...which, ...when };
+  return { ...which, ...when };
+}
+
+/** Whose actions a person's history is made of: their account's, and those of accounts that became part of it. */
+export async function accountsOf({ db }: Pick<Parts, 'db'>, accountId: string): Promise<readonly string[]> {
+  return [accountId, ...(await listGone(db, accountId))];
 }
 
 /**
- * A page of a history in three reads, however much happened. Without a kind, tries that got nobody in are told as one row
+ * A page of a history in four reads for each account that it is of, however much happened. Without a kind, tries that got nobody in are told as one row
  * where they lie: whoever tries by the thousand never hides what counts.
  */
 export async function listHistory(
@@ -89,16 +95,17 @@ export async function listHistory(
   limit: number = PER_PAGE,
 ): Promise<Listing> {
   const folding = filter.kind === undefined;
-  const wanted = eventsOf(accountId, filter);
+  const wanted = eventsOf(filter);
+  const ids = await accountsOf(parts, accountId);
   const except = folding ? [...HIDDEN, ...TRIES] : undefined;
-  const read = await readEvents(parts.db, parts.keyring, { ...wanted, except, limit: limit + 1 });
+  const read = await readEventsOf(parts.db, parts.keyring, ids, { ...wanted, except, limit: limit + 1 });
   const events = read.slice(0, limit);
   const older = read.length > limit ? events.at(-1)?.id : undefined;
   const gaps = folding ? gapsAround(events, filter, older === undefined) : [];
   const [runs, names] = await Promise.all([
     gaps.length === 0
       ? []
-      : readRuns(parts.db, parts.keyring, { accountId, only: TRIES, gaps, most: MOST_TRIES }),
+      : readRunsOf(parts.db, parts.keyring, ids, { only: TRIES, gaps, most: MOST_TRIES }),
     namesFor(parts, events),
   ]);
   const actions = await Promise.all(events.map(event => actionOf(parts, event, names)));
@@ -194,10 +201,19 @@ export interface Naming {
 /** One's own action; somebody else's is nothing, like one that never was. */
 export async function ownAction({ parts, me, params }: Naming): Promise<Action> {
   const id = params['id'] ?? '';
-  const wanted = { accountId: me.accountId, id };
-  const event = isEventId(id) ? await findEvent(parts.db, parts.keyring, wanted) : undefined;
+  const event = isEventId(id) ? await findOwn(parts, me.accountId, id) : undefined;
   if (!event) throw new Refusal('missing', 'not_found', 'There is nothing at this address.');
   return actionOf(parts, event, await namesFor(parts, [event]));
+}
+
+async function findOwn(parts: Reading, own: string, id: string): Promise<PastEvent | undefined> {
+  const first = await findEvent(parts.db, parts.keyring, { accountId: own, id });
+  if (first) return first;
+  for (const accountId of await listGone(parts.db, own)) {
+    const event = await findEvent(parts.db, parts.keyring, { accountId, id });
+    if (event) return event;
+  }
+  return undefined;
 }
 
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;

@@ -54,7 +54,7 @@ export interface Takeable {
 /** What of it can be taken: what this place holds, lets its person change now, and would be another value. */
 export function takeableOf(
   entries: readonly ProfileEntry[],
-  kept: KeptCopy,
+  kept: Pick<KeptCopy, 'values' | 'pictures'>,
   now: Date,
 ): { readonly takeable: readonly Takeable[]; readonly same: readonly string[] } {
   const same: string[] = [];

@@ -11,6 +11,7 @@ import {
   findLetters,
   undoDeletion,
 } from '../../../domain/deletions/deletions.js';
+import { findStandingMerge } from '../../../domain/merges/merges.js';
 import { listAttributes } from '../../../domain/profiles/profiles.js';
 import { Refusal } from '../../../platform/errors.js';
 import type { Db } from '../../../platform/storage/db.js';
@@ -55,7 +56,8 @@ export async function askFor(
     throw new Refusal('conflict', 'account_unavailable', 'This account cannot be deleted at the moment.');
   }
   const letters = await lettersTo(work.tx, account);
-  const wish = { accountId, cause, beginsAt: daysAfter(at, days), letters };
+  const beginsAt = await unlessMerging(work.tx, accountId, daysAfter(at, days));
+  const wish = { accountId, cause, beginsAt, letters };
   const made = await askDeletion(work, telling.keyring, wish);
   if (!made) return standing(await findDeletionOf(work.tx, accountId));
   if (cause === 'person') await noteFulfilled(work, telling.keyring, accountId, 'erasure');
@@ -64,6 +66,15 @@ export async function askFor(
   const told = { kind, accountId, beginsAt: deletion.beginsAt, ...(asked && { asked }) } as const;
   tellOfDeletion(work, telling, { ...letters, token }, told);
   return deletion;
+}
+
+const HOUR = 3_600_000;
+
+/* Whoever gave an account away that is not theirs must not be able to have it removed before its owner can take it back. */
+async function unlessMerging(db: Db, accountId: string, beginsAt: Date): Promise<Date> {
+  const merge = await findStandingMerge(db, accountId);
+  const earliest = merge ? new Date(merge.undoUntil.getTime() + HOUR) : beginsAt;
+  return earliest > beginsAt ? earliest : beginsAt;
 }
 
 function standing(deletion: Deletion | undefined): Deletion {

@@ -1,0 +1,68 @@
+import { v7 as uuidv7 } from 'uuid';
+import {
+  lockAccount,
+  reopenAccount,
+  restoreSaleChoice,
+  signOutEverywhere,
+} from '../../domain/accounts/accounts.js';
+import { widenConsentAgain } from '../../domain/consents/consents.js';
+import { giveBackContacts } from '../../domain/contacts/contacts.js';
+import { giveBackPasskeys } from '../../domain/credentials/credentials.js';
+import { findStandingMerge, type Merge, recordUnmerge, useMergeUndo } from '../../domain/merges/merges.js';
+import { restoreValues } from '../../domain/profiles/profiles.js';
+import { endOtherSessionsOf, endSessionsOf } from '../../oidc/session.js';
+import type { Work } from '../../platform/storage/work.js';
+import { type Doing, endLinksTo, tellEveryone } from '../notices/tell.js';
+import { tellOfCorrection } from '../privacy/rights/recipients.js';
+import { type Kept, readKept } from './kept.js';
+
+/** Who undoes: its owner, signed in in this session; or somebody who says "this wasn't me". */
+export type UndoBy = { readonly session: string } | 'objection';
+
+/**
+ * Undoes the merge that an account is part of, on either side, if that is possible still: both are as they were, as far as their owner
+ * changed nothing about it since, and nobody is signed in to either. After an objection the account that comes back is frozen: whoever
+ * got into it to give it away knows how. Never refuses, since freezing must never wait for it.
+ */
+export async function undoMergeOf(
+  work: Work,
+  doing: Doing,
+  accountId: string,
+  by: UndoBy,
+): Promise<Merge | undefined> {
+  const standing = await findStandingMerge(work.tx, accountId);
+  if (!standing) return undefined;
+  const { accountId: stays, goneId: goes } = standing;
+  for (const id of [stays, goes].sort()) await lockAccount(work, id);
+  const used = await useMergeUndo(work, doing.parts.keyring, standing);
+  if (!used) return undefined;
+  await putBack(work, doing, used.merge, readKept(used.kept));
+  await reopenAccount(work, goes, by === 'objection' ? 'frozen' : 'active');
+  await signOut(work, stays, by);
+  recordUnmerge(work, used.merge, by === 'objection' ? by : 'account');
+  for (const id of [stays, goes])
+    await tellEveryone(work, doing, { accountId: id, kind: 'accounts_unmerged' });
+  return used.merge;
+}
+
+async function putBack(work: Work, doing: Doing, { accountId: from, goneId: to }: Merge, kept: Kept) {
+  const { keyring } = doing.parts;
+  const lost = await giveBackContacts(work, { to, from, before: kept.contacts });
+  await endLinksTo(work, keyring, from, lost);
+  await giveBackPasskeys(work, { to, from, kept: kept.passkeys });
+  const attributes = await restoreValues(work, from, kept.values);
+  if (attributes.length > 0) tellOfCorrection(work, { accountId: from, request: uuidv7(), attributes });
+  for (const consent of kept.consents)
+    await widenConsentAgain(work, { accountId: from, method: 'merge', ...consent });
+  if (kept.sale) await restoreSaleChoice(work, from, { before: undefined, ...kept.sale });
+}
+
+/* Whoever came in by what belonged to the other account is out. */
+async function signOut(work: Work, accountId: string, by: UndoBy): Promise<void> {
+  if (by !== 'objection') {
+    await endOtherSessionsOf(work, accountId, { but: by.session, reason: 'account-changed' });
+    return;
+  }
+  await signOutEverywhere(work, accountId);
+  await endSessionsOf(work, accountId, 'account-changed');
+}
