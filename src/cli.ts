@@ -13,10 +13,13 @@ import { declarableOf } from './domain/profiles/profiles.js';
 import { RESOURCES_USAGE, runResourceServers } from './domain/resources/cli.js';
 import { listResourceScopes } from './domain/resources/resources.js';
 import { DORMANCY_USAGE, runDormancy } from './dormancy-commands.js';
+import { FEDERATION_USAGE, runFederation } from './federation-commands.js';
+import { readProviders, secretsOf } from './federation-file.js';
 import { KEYS_USAGE, runKeys } from './key-commands.js';
 import { MESSAGES_USAGE, type MessagesCommand, runMessages, runTopics } from './message-commands.js';
 import { PEOPLE_USAGE, runPeople } from './people-commands.js';
 import { openKeyring } from './platform/crypto/keyring.js';
+import { Refusal } from './platform/errors.js';
 import { type Db, openDatabase } from './platform/storage/db.js';
 import { StorageTrouble } from './platform/storage/trouble.js';
 import { openRenderer } from './platform/web/render.js';
@@ -64,6 +67,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   topics: ({ words, ...command }) => runTopics(words, messaging(command)),
   messages: ({ words, ...command }) => runMessages(words, messaging(command)),
   audit: ({ db, config, words }) => runAudit(words, { db, config, print, fail }),
+  federation: ({ db, config, words }) => runFederation(words, { db, config, env: process.env, print, fail }),
   keys: ({ db, config, words }) => runKeys(words, { db, secret: config.secret, print, fail }),
   dormancy: ({ db, config, words }) => runDormancy(words, { db, config, print, fail }),
   receipts: ({ db, config, words }) => runReceipts(words, { db, config, print, fail }),
@@ -111,12 +115,13 @@ function messaging({ db, config }: Pick<Command, 'db' | 'config'>): MessagesComm
 }
 
 const USAGE = `keyhold start                                                run the server
-keyhold check-config                                         read the settings and say what is wrong
+keyhold check-config [PROVIDERS.json]                        read the settings, or a file of identity providers too, and say what is wrong
 keyhold migrate                                              bring the tables up to date, and say what was done
 keyhold doctor                                               look at everything that it needs to work; changes nothing
 ${CLIENTS_USAGE}
 ${RESOURCES_USAGE}
 ${MESSAGES_USAGE}
+${FEDERATION_USAGE}
 ${KEYS_USAGE}
 ${AUDIT_USAGE}
 ${SMS_USAGE}
@@ -146,7 +151,24 @@ async function runCommand([name = '', ...words]: readonly string[]): Promise<num
   if (name === 'doctor') return runDoctor(settings, print);
   if (verb) return onDatabase(settings, (db, config, migrated) => verb({ db, config, words, migrated }));
   fail(`The settings can be used: ${settings.issuer.origin} on port ${settings.port}.`);
-  return 0;
+  return words.length > 0 ? checkProviders(words) : 0;
+}
+
+/* What can be said of a file without a database. */
+async function checkProviders([file = '', ...rest]: readonly string[]): Promise<number> {
+  if (rest.length > 0) {
+    fail(USAGE);
+    return 2;
+  }
+  try {
+    const providers = await readProviders(file, secretsOf(process.env));
+    fail(`${file} can be applied: ${providers.map(({ id }) => id).join(', ')}.`);
+    return 0;
+  } catch (problem) {
+    if (!(problem instanceof Refusal)) throw problem;
+    fail(problem.message);
+    return 1;
+  }
 }
 
 async function onDatabase(

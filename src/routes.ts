@@ -3,6 +3,7 @@ import { appRoutes } from './journeys/apps/pages.js';
 import { callbackRoutes } from './journeys/commands/callback.js';
 import { deviceRoutes } from './journeys/device-grant/pages.js';
 import { federationRoutes } from './journeys/federated/callback.js';
+import { trialRoutes } from './journeys/federated/trial.js';
 import { mailboxRoutes } from './journeys/home/mailbox.js';
 import { homeRoutes } from './journeys/home/pages.js';
 import { interactionRoutes } from './journeys/interaction-routes.js';
@@ -29,6 +30,7 @@ export interface RouteParts extends Pick<AccessParts, 'claims'> {
 export function mountRoutes(router: Router, parts: Parts, more: RouteParts): void {
   interactionRoutes(router, parts);
   federationRoutes(router, parts);
+  trialRoutes(router, parts);
   deviceRoutes(router, parts);
   appRoutes(router, parts);
   homeRoutes(router, parts, more.tryUrl);

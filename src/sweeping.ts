@@ -8,7 +8,7 @@ import { sweepDeletions } from './domain/deletions/deletions.js';
 import { sweepDisclosures } from './domain/disclosures/disclosures.js';
 import { sweepExports } from './domain/exports/exports.js';
 import { sweepRememberedBrowsers } from './domain/factors/factors.js';
-import { sweepTrips } from './domain/federation/federation.js';
+import { sweepTrials, sweepTrips } from './domain/federation/federation.js';
 import { sweepMessages } from './domain/messages/messages.js';
 import { sweepMoves } from './domain/moves/moves.js';
 import { sweepAllAttempts } from './domain/protection/protection.js';
@@ -38,6 +38,7 @@ export function sweepsOf(
     sweepRights(db),
     sweepChallenges(db),
     sweepTrips(db),
+    sweepTrials(db),
     sweepRememberedBrowsers(db),
     sweepMoves(db),
     sweepExports(db),

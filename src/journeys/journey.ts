@@ -12,6 +12,7 @@ import type { Keyring } from '../platform/crypto/keyring.js';
 import type { Places } from '../platform/places.js';
 import type { Db, StatementPool } from '../platform/storage/db.js';
 import { openWork } from '../platform/storage/work.js';
+import type { Assets } from '../platform/web/assets.js';
 import type { Csrf } from '../platform/web/csrf.js';
 import { allowFormTarget } from '../platform/web/headers.js';
 import type { Pages } from '../platform/web/pages.js';
@@ -43,6 +44,7 @@ export interface Parts {
   readonly renderer: Renderer;
   readonly places: Places;
   readonly csrf: Csrf;
+  readonly assets: Pick<Assets, 'url'>;
   readonly rp: RelyingParty;
   /** Hours that somebody waits who has lost their phone. */
   readonly lostPhoneWait: number;

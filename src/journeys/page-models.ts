@@ -2,6 +2,7 @@ import type { Derived } from '../domain/profiles/profiles.js';
 import type { PageFrame } from '../platform/web/render.js';
 import type { DeviceGrantPages } from './device-grant/models.js';
 import type { FederatedPages, WithProviders } from './federated/models.js';
+import type { TrialPages } from './federated/trial-models.js';
 import type { MailboxPages } from './home/mailbox-models.js';
 import type { ConnectedPages } from './manage/apps/models.js';
 import type { ContactsPages } from './manage/contacts/models.js';
@@ -314,6 +315,7 @@ export interface TermsPage {
 export interface PageModels
   extends DeviceGrantPages,
     FederatedPages,
+    TrialPages,
     OldPhonePages,
     OverviewPages,
     ContactsPages,

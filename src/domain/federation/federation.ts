@@ -4,6 +4,7 @@ import type { Db } from '../../platform/storage/db.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
 import { type BREAKER, openBreakers } from './breaker.js';
 import { openProviderCache } from './cache.js';
+import type { TripPurpose } from './link.js';
 import { redirecting } from './protocols.js';
 import { type IdentityProvider, mayUse, noSuchProvider } from './provider.js';
 import { addOrigin } from './store.js';
@@ -18,8 +19,9 @@ import {
 } from './upstream.js';
 import { type Reaching, reach, reachAnyway, upstreamOf } from './upstreams.js';
 
+export { readDeclared, type UndecidedProvider } from './declared.js';
 export { exportFederation } from './exported.js';
-export { sweepTrips } from './jobs.js';
+export { sweepTrials, sweepTrips } from './jobs.js';
 export {
   type FederatedLink,
   type LinkCameBy,
@@ -30,6 +32,8 @@ export {
 } from './link.js';
 export { countLinks, findLink, forgetFederation, listLinks } from './link-store.js';
 export { addLink, type Linking, listLinksWithSaid, removeLink, useLink } from './links.js';
+export { enactProvider, mustBeUnused, type PlannedProvider, planProvider } from './planned.js';
+export { PRESETS, presetOf } from './presets/presets.js';
 export {
   type DeclaredProvider,
   type IdentityProvider,
@@ -44,6 +48,8 @@ export {
 } from './provider.js';
 export { applyProvider, readProvider, removeProvider, setProviderState } from './providers.js';
 export { findProvider, listProviders, MOST_PROVIDERS } from './store.js';
+export { type TrialOutcome, tellTrial, tellTrouble } from './trial-outcome.js';
+export { beginTrial, endTrial, offerTrial, providerOnTrial, takeOutcome } from './trials.js';
 export { type Returned, type TripBinding, takeTrip } from './trips.js';
 export {
   type Departure,
@@ -64,6 +70,7 @@ export const FEDERATION_FACTS = [
   'identity_provider.enabled',
   'identity_provider.disabled',
   'identity_provider.removed',
+  'identity_provider.tried',
   'federated_link.added',
   'federated_link.used',
   'federated_link.removed',
@@ -106,6 +113,8 @@ export interface Federation {
   offered(): Promise<readonly OfferedProvider[]>;
   /** Every enabled provider, from memory: for what is shown, never for what is done. */
   enabled(): Promise<readonly IdentityProvider[]>;
+  /** Origins that a form may lead to which sends somebody to a provider. */
+  originsOf(provider: IdentityProvider): readonly string[];
   /** Keeps a trip and gives where it leads; throws `UpstreamTrouble` when the provider cannot be reached. */
   depart(asked: Asked): Promise<SentTo>;
   /** Keeps what came to a provider's callback; gives where its person goes on, or undefined when nobody waits for it. */
@@ -152,8 +161,12 @@ export function openFederation({ listenUrl, breaker, ...options }: FederationOpt
         const protocol = redirecting(provider.kind);
         return protocol ? [offerOf(provider, protocol, !breakers.answers(provider.id))] : [];
       }),
+    originsOf: provider => {
+      const protocol = redirecting(provider.kind);
+      return protocol ? offerOf(provider, protocol, false).origins : [];
+    },
     depart: async ({ providerId, returnTo, freshWithin, loginHint, acrValues, ...binding }) => {
-      const upstream = await reach(reaching, providerId);
+      const upstream = await reached(reaching, providerId, binding.purpose);
       const { provider } = upstream;
       const protocol = redirecting(provider.kind);
       if (!protocol) throw noSuchProvider();
@@ -174,7 +187,7 @@ export function openFederation({ listenUrl, breaker, ...options }: FederationOpt
     },
     arrive: async trip => {
       const returned = await atWork(work => takeTrip(work, keyring, trip));
-      return returned && identified(reaching, returned);
+      return returned && identified(reaching, returned, trip.purpose);
     },
     reach: (id, began) => reach(reaching, id, began),
     reachAnyway: id => reachAnyway(reaching, id),
@@ -192,14 +205,27 @@ function offerOf(
   return { id, name, kind, preset, resting, origins: [...protocol.origins(settings), ...origins] };
 }
 
-async function identified(reaching: Reaching, returned: Returned): Promise<Arrived> {
+/* What is tried out need not be enabled yet. */
+async function reached(
+  reaching: Reaching,
+  id: string,
+  purpose: TripPurpose,
+  began?: { readonly version: number },
+): Promise<Upstream> {
+  if (purpose !== 'test') return reach(reaching, id, began);
+  const upstream = await reachAnyway(reaching, id);
+  if (began && began.version !== upstream.provider.version) throw noSuchProvider();
+  return upstream;
+}
+
+async function identified(reaching: Reaching, returned: Returned, purpose: TripPurpose): Promise<Arrived> {
   const { providerId, providerVersion: version, answer, state, notes } = returned;
-  const upstream = await reach(reaching, providerId, { version });
+  const upstream = await reached(reaching, providerId, purpose, { version });
   const protocol = redirecting(upstream.provider.kind);
   if (!protocol) throw noSuchProvider();
   const identity = checked(await protocol.identify(upstream, answer, { state, notes }));
   /* It may have been disabled while it was asked. */
-  const { provider } = await reach(reaching, providerId, { version });
+  const { provider } = await reached(reaching, providerId, purpose, { version });
   return { provider, identity };
 }
 

@@ -120,3 +120,12 @@ export function forgetFederation(tx: Tx, accountId: string, most: number): Promi
   const tables = ['federated_requests', 'federated_subjects', 'federated_links'];
   return removeRows(tx, tables, accountId, most);
 }
+
+/** Whether anybody is tied to a provider. */
+export async function hasLinksTo(db: Db, providerId: string): Promise<boolean> {
+  const { rows } = await db.raw<{ rows: unknown[] }>(
+    'SELECT 1 FROM federated_subjects WHERE provider_id = ? LIMIT 1',
+    [providerId],
+  );
+  return rows.length > 0;
+}

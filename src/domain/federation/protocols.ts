@@ -1,4 +1,5 @@
 import { Refusal } from '../../platform/errors.js';
+import { oauthProtocol } from './protocols/oauth.js';
 import { openidProtocol } from './protocols/openid.js';
 import type { ProviderKind } from './provider.js';
 import type { Protocol, RedirectingProtocol } from './upstream.js';
@@ -6,6 +7,7 @@ import type { Protocol, RedirectingProtocol } from './upstream.js';
 /* A kind is there as soon as its protocol stands here. */
 const REDIRECTING: Readonly<Partial<Record<ProviderKind, RedirectingProtocol>>> = {
   openid: openidProtocol,
+  oauth2: oauthProtocol,
 };
 
 /** Every protocol by kind, also those that ask for a password here. */

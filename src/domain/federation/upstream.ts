@@ -84,6 +84,13 @@ export interface Protocol {
   readonly settings: z.ZodType<Readonly<Record<string, unknown>>>;
   /** What may be secret, by name. */
   readonly secrets: readonly string[];
+  /** Refuses secrets that its settings cannot be used with. */
+  checkSecrets?(
+    settings: Readonly<Record<string, unknown>>,
+    secrets: Readonly<Record<string, string>>,
+  ): Promise<void>;
+  /** Within what its subjects are one person each: its issuer, and not the name that an operator gives it. */
+  namespace?(settings: Readonly<Record<string, unknown>>): string;
   /** Origins that people are sent to, as far as the settings say. */
   origins(settings: Readonly<Record<string, unknown>>): readonly string[];
 }

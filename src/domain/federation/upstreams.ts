@@ -14,7 +14,12 @@ export function sealSecrets(keyring: Keyring, id: string, secrets: Readonly<Reco
   return keyring.seal(SEAL, JSON.stringify([id, secrets]));
 }
 
-function openSecrets(keyring: Keyring, id: string, sealed: Buffer | undefined): Record<string, string> {
+/** The secrets of a provider, opened. */
+export function openSecrets(
+  keyring: Keyring,
+  id: string,
+  sealed: Buffer | undefined,
+): Record<string, string> {
   if (!sealed) return {};
   const [owner, secrets] = JSON.parse(keyring.open(SEAL, sealed)) as [string, Record<string, string>];
   if (owner !== id) throw new Error('these secrets belong to another provider');

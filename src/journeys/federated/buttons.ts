@@ -1,5 +1,6 @@
-import type { OfferedProvider } from '../../domain/federation/federation.js';
+import { type OfferedProvider, presetOf } from '../../domain/federation/federation.js';
 import { allowFormTarget } from '../../platform/web/headers.js';
+import type { Parts } from '../journey.js';
 import type { Turn } from '../turn.js';
 import type { ProviderButton, WithProviders } from './models.js';
 
@@ -8,11 +9,21 @@ export async function providerButtons({ ctx, parts }: Pick<Turn, 'ctx' | 'parts'
   const offered = await parts.federation.offered();
   if (offered.length === 0) return {};
   for (const { origins } of offered) for (const origin of origins) allowFormTarget(ctx, origin);
-  return { providers: offered.map(buttonOf) };
+  return { providers: offered.map(each => buttonOf(parts, each)) };
 }
 
-function buttonOf({ id, name, resting, preset }: OfferedProvider): ProviderButton {
-  return { id, name, resting, ...(preset !== undefined && { preset }) };
+function buttonOf(
+  parts: Pick<Parts, 'assets'>,
+  { id, name, resting, preset }: OfferedProvider,
+): ProviderButton {
+  const mark = markOf(parts, preset);
+  return { id, name, resting, ...(mark !== undefined && { mark }) };
+}
+
+/** The address of the logo of one of the shipped providers. */
+export function markOf({ assets }: Pick<Parts, 'assets'>, preset: string | undefined): string | undefined {
+  const logo = presetOf(preset)?.logo;
+  return logo === undefined ? undefined : assets.url(logo);
 }
 
 /** What a provider is called, also one that may not be used any more. */

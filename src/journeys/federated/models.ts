@@ -5,8 +5,8 @@ export interface ProviderButton {
   readonly id: string;
   readonly name: string;
   readonly resting: boolean;
-  /** One of the shipped ones, by which its mark is found. */
-  readonly preset?: string;
+  /** The address of its logo, one of our own assets. */
+  readonly mark?: string;
 }
 
 /** A page that may offer providers. */

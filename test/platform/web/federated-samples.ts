@@ -7,11 +7,13 @@ const uid = 'Zx8Qn3RkT1vWb2Yd';
 const app = { name: 'Photo Album' };
 const long = 'Donaudampfschifffahrtsgesellschaft im Ruhestand e. V.';
 const terms = { version: '2026-01', url: '/terms' };
-const google = { id: 'google', name: 'Google', resting: false };
+const google = { id: 'google', name: 'Google', resting: false, mark: '/assets/provider-google.svg' };
+const apple = { id: 'apple', name: 'Apple', resting: false, mark: '/assets/provider-apple.svg' };
 
 /** Providers as a page may offer them: one that can be pressed, one with a long name, one that rests. */
 export const someProviders = [
   google,
+  apple,
   { id: 'verein', name: long, resting: false },
   { id: 'acme', name: 'Acme', resting: true },
 ];
@@ -28,6 +30,53 @@ export function federatedSamples(): Samples {
     taken: [],
   };
   return {
+    'federated/trial': {
+      usual: { provider: 'Google', disabled: false },
+      disabled: { provider: long, disabled: true },
+    },
+    'federated/trial-outcome': {
+      usual: {
+        subject: '10769150350006150715113082367',
+        email: { address: 'ada@example.test', proved: true, counts: true },
+        strength: { told: 'https://refeds.org/profile/mfa', counts: 'aal2' },
+        attributes: [
+          { attribute: 'given_name', from: 'given_name', value: 'Ada' },
+          { attribute: 'family_name', from: 'family_name' },
+        ],
+        claims: JSON.stringify(
+          { sub: '10769150350006150715113082367', given_name: 'Ada', hd: 'example.test' },
+          null,
+          2,
+        ),
+      },
+      foreign: {
+        subject: `${'long-subject-'.repeat(19)}x`,
+        email: { address: 'ada@elsewhere.test', proved: true, counts: false },
+        strength: { counts: 'phr' },
+        attributes: [],
+        claims: JSON.stringify({ groups: long.repeat(9) }, null, 2),
+      },
+      bare: { subject: '1', strength: { counts: 'aal1' }, attributes: [], claims: '{}' },
+      unproved: {
+        subject: '1',
+        email: { address: 'ada@example.test', proved: false, counts: false },
+        strength: { counts: 'aal1' },
+        attributes: [],
+        claims: '{}',
+      },
+      unreachable: {
+        trouble: 'unreachable',
+        reason: 'no_answer',
+        detail: 'getaddrinfo ENOTFOUND accounts.example',
+      },
+      refused: { trouble: 'refused', reason: 'access_denied' },
+      untrue: {
+        trouble: 'untrue',
+        reason: 'jwt_claim_comparison',
+        detail: 'unexpected "iss" (issuer) claim value',
+      },
+      changed: { trouble: 'changed', reason: 'provider_unavailable' },
+    },
     'federated/account': {
       usual: { ...account, name: 'Ada Lovelace' },
       problem: {

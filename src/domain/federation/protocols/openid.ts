@@ -1,6 +1,8 @@
 import * as jose from 'jose';
 import * as openid from 'openid-client';
 import { z } from 'zod';
+import type { Payload } from '../presets/preset.js';
+import { presetOf } from '../presets/presets.js';
 import {
   type RedirectingProtocol,
   type Upstream,
@@ -8,7 +10,9 @@ import {
   type UpstreamIdentity,
   UpstreamTrouble,
 } from '../upstream.js';
-import { clientAuthentication } from './client-authentication.js';
+import { nameFromForm } from './apple.js';
+import { clientAuthentication, mustAuthenticate } from './client-authentication.js';
+import { toIdentity } from './identity.js';
 
 const OURS = [
   'client_id',
@@ -31,7 +35,7 @@ export const openidSettings = z.strictObject({
   issuer: url,
   client_id: z.string().min(1).max(500),
   token_endpoint_auth_method: z
-    .enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'])
+    .enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'apple', 'none'])
     .default('client_secret_basic'),
   /** By which `private_key_jwt` is signed; RS256 or what the key says, where this is absent. */
   token_endpoint_auth_signing_alg: z.enum(['RS256', 'PS256', 'ES256', 'EdDSA']).optional(),
@@ -45,6 +49,18 @@ export const openidSettings = z.strictObject({
     .default({}),
   /** UserInfo is asked when the ID token lacks what is mapped; or never. */
   userinfo: z.enum(['when_missing', 'never']).default('when_missing'),
+  /** Its endpoints, where its discovery document is not to be relied on. */
+  endpoints: z.strictObject({ authorization: url, token: url, keys: url }).optional(),
+  /** By what the answer is bound to the browser beside the state: both, unless the provider cannot. */
+  bound_by: z
+    .array(z.enum(['pkce', 'nonce']))
+    .max(2)
+    .default(['pkce', 'nonce']),
+  response_mode: z.enum(['query', 'form_post']).default('query'),
+  /** Claims of the ID token that must have one of these values, or nobody is let in. */
+  require: z.record(z.string().min(1).max(200), z.array(z.string().max(200)).min(1).max(100)).default({}),
+  /** Whose key signs the secret that Apple takes. */
+  apple: z.strictObject({ team_id: z.string().min(1).max(40), key_id: z.string().min(1).max(40) }).optional(),
   /** Seconds by which its clock may be wrong. */
   clock_tolerance: z.int().min(0).max(120).default(30),
 });
@@ -61,6 +77,9 @@ interface Discovered {
 
 /** The provider as its discovery document says; asked once an hour, and the last one stands while it cannot be had. */
 export async function configurationOf(upstream: Upstream): Promise<openid.Configuration> {
+  const settings = settingsOf(upstream);
+  /* There is nothing to ask for, and a secret that is signed anew is not kept. */
+  if (settings.endpoints) return told(upstream, settings, settings.endpoints);
   const known = upstream.memory.get('openid') as Discovered | undefined;
   if (known && known.until > performance.now()) return known.configuration;
   try {
@@ -71,6 +90,22 @@ export async function configurationOf(upstream: Upstream): Promise<openid.Config
     if (known) return known.configuration;
     throw troubleOf(error, 'unreachable', 'discovery');
   }
+}
+
+async function told(
+  upstream: Upstream,
+  settings: OpenidSettings,
+  endpoints: NonNullable<OpenidSettings['endpoints']>,
+): Promise<openid.Configuration> {
+  const { issuer, client_id: clientId, clock_tolerance: tolerance } = settings;
+  const { authorization: authorization_endpoint, token: token_endpoint, keys: jwks_uri } = endpoints;
+  const authentication = await clientAuthentication(settings, upstream.secrets);
+  const server = { issuer, authorization_endpoint, token_endpoint, jwks_uri };
+  const metadata = { [openid.clockTolerance]: tolerance };
+  const configuration = new openid.Configuration(server, clientId, metadata, authentication);
+  configuration[openid.customFetch] = (to, init) => upstream.fetch(to, init as RequestInit);
+  if (upstream.allowPrivateNetwork && issuer.startsWith('http:')) openid.allowInsecureRequests(configuration);
+  return configuration;
 }
 
 async function discover(upstream: Upstream): Promise<openid.Configuration> {
@@ -118,27 +153,41 @@ export const openidProtocol: RedirectingProtocol = {
   kind: 'openid',
   settings: openidSettings,
   secrets: ['client_secret', 'private_key'],
+  namespace: settings => openidSettings.parse(settings).issuer,
+  checkSecrets: async (settings, secrets) => {
+    await mustAuthenticate(openidSettings.parse(settings), secrets);
+  },
   stateParameter: 'state',
-  origins: settings => [new URL(openidSettings.parse(settings).issuer).origin],
+  origins: settings => {
+    const { issuer, endpoints } = openidSettings.parse(settings);
+    return [new URL(endpoints?.authorization ?? issuer).origin];
+  },
   depart: async (upstream, { state, freshWithin, loginHint, acrValues }) => {
     const settings = settingsOf(upstream);
     const configuration = await configurationOf(upstream);
-    const [nonce, verifier] = [openid.randomNonce(), openid.randomPKCECodeVerifier()];
+    const nonce = settings.bound_by.includes('nonce') ? openid.randomNonce() : undefined;
+    const verifier = settings.bound_by.includes('pkce') ? openid.randomPKCECodeVerifier() : undefined;
     const to = openid.buildAuthorizationUrl(configuration, {
       ...settings.parameters,
       redirect_uri: upstream.callbackUrl.href,
       scope: [...new Set(['openid', ...settings.scopes])].join(' '),
       state,
-      nonce,
-      code_challenge: await openid.calculatePKCECodeChallenge(verifier),
-      code_challenge_method: 'S256',
+      ...(nonce !== undefined && { nonce }),
+      ...(verifier !== undefined && {
+        code_challenge: await openid.calculatePKCECodeChallenge(verifier),
+        code_challenge_method: 'S256',
+      }),
+      ...(settings.response_mode !== 'query' && { response_mode: settings.response_mode }),
       ...(freshWithin !== undefined && { max_age: String(freshWithin) }),
       ...(freshWithin === 0 && { prompt: 'login' }),
       ...(loginHint !== undefined && { login_hint: loginHint }),
       ...(acrValues && acrValues.length > 0 && { acr_values: acrValues.join(' ') }),
     });
     const fresh = freshWithin === undefined ? {} : { max_age: String(freshWithin) };
-    return { to, notes: { nonce, verifier, ...fresh } };
+    return {
+      to,
+      notes: { ...(nonce !== undefined && { nonce }), ...(verifier !== undefined && { verifier }), ...fresh },
+    };
   },
   identify: async (upstream, answer, { state, notes }) => {
     const configuration = await configurationOf(upstream);
@@ -158,10 +207,10 @@ async function identityOf(
 ): Promise<UpstreamIdentity> {
   const came = new URL(upstream.callbackUrl);
   for (const [name, value] of Object.entries(answer.parameters)) came.searchParams.set(name, value);
-  const { max_age: maxAge, verifier = '', nonce = '', state = '' } = expected;
+  const { max_age: maxAge, verifier, nonce, state = '' } = expected;
   const tokens = await openid.authorizationCodeGrant(configuration, came, {
-    pkceCodeVerifier: verifier,
-    expectedNonce: nonce,
+    ...(verifier !== undefined && { pkceCodeVerifier: verifier }),
+    ...(nonce !== undefined && { expectedNonce: nonce }),
     expectedState: state,
     idTokenExpected: true,
     /* A minute for the way there and back. */
@@ -170,10 +219,15 @@ async function identityOf(
   const claims = tokens.claims();
   if (!claims || !tokens.id_token) throw new UpstreamTrouble('untrue', 'no_id_token');
   await verifySignature(upstream, configuration, tokens.id_token);
+  mustHave(settingsOf(upstream).require, claims);
   const info = lacksSome(upstream, claims, configuration)
     ? await openid.fetchUserInfo(configuration, tokens.access_token, claims.sub)
     : undefined;
-  return toIdentity(claims, info);
+  return toIdentity(claims, {
+    info,
+    form: formOf(upstream, answer),
+    preset: presetOf(upstream.provider.preset),
+  });
 }
 
 const ALGORITHMS = [
@@ -214,33 +268,22 @@ async function verifySignature(
   }
 }
 
+function mustHave(required: OpenidSettings['require'], claims: Payload): void {
+  for (const [name, values] of Object.entries(required)) {
+    const value = Object.hasOwn(claims, name) ? claims[name] : undefined;
+    if (typeof value !== 'string' || !values.includes(value))
+      throw new UpstreamTrouble('refused', 'required_claim');
+  }
+}
+
+/* Apple posts a name beside the answer, unsigned and once. */
+const formOf = (upstream: Upstream, { parameters }: UpstreamAnswer): Payload =>
+  settingsOf(upstream).token_endpoint_auth_method === 'apple' ? nameFromForm(parameters['user']) : {};
+
 function lacksSome(upstream: Upstream, claims: openid.IDToken, configuration: openid.Configuration): boolean {
   if (settingsOf(upstream).userinfo === 'never') return false;
   if (configuration.serverMetadata().userinfo_endpoint === undefined) return false;
   const { attributes } = upstream.provider.mapping;
   const wanted = ['email', ...Object.values(attributes).map(({ from }) => from)];
   return wanted.some(name => claims[name] === undefined);
-}
-
-/* About the token and the sign-in, and not about the person. */
-const PROTOCOL = new Set(
-  'iss aud exp iat nbf jti nonce azp at_hash c_hash s_hash auth_time acr amr sid rt_hash'.split(' '),
-);
-
-type Payload = Readonly<Record<string, unknown>>;
-
-/** What two checked payloads of one subject say; an address counts as verified only by the payload that it stands in (C01). */
-export function toIdentity(claims: Payload, info: Payload = {}): UpstreamIdentity {
-  const { sub, acr, amr, auth_time: at } = claims;
-  const source = typeof claims['email'] === 'string' ? claims : info;
-  const { email: address, email_verified: verified } = source;
-  const merged = Object.entries({ ...info, ...claims }).filter(([name]) => !PROTOCOL.has(name));
-  return {
-    subject: String(sub),
-    ...(typeof address === 'string' && { email: { address, verified: verified === true } }),
-    claims: Object.fromEntries(merged),
-    ...(typeof acr === 'string' && { acr }),
-    ...(Array.isArray(amr) && { amr: amr.filter(each => typeof each === 'string') }),
-    ...(typeof at === 'number' && { authenticatedAt: new Date(at * 1_000) }),
-  };
 }

@@ -1,0 +1,161 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import type { Config, Environment } from './config.js';
+import {
+  callbackUrlOf,
+  enactProvider,
+  findProvider,
+  type IdentityProvider,
+  listProviders,
+  mustBeUnused,
+  offerTrial,
+  type PlannedProvider,
+  PRESETS,
+  PROVIDER_ID,
+  planProvider,
+  removeProvider,
+  setProviderState,
+  type TrialOutcome,
+  takeOutcome,
+} from './domain/federation/federation.js';
+import { readProviders, secretsOf } from './federation-file.js';
+import { type Keyring, openKeyring } from './platform/crypto/keyring.js';
+import { Refusal } from './platform/errors.js';
+import { answering, type Shell, Usage } from './platform/shell.js';
+import { openWork, type Work } from './platform/storage/work.js';
+
+/** What `keyhold federation …` works with. */
+export interface FederationCommand extends Shell {
+  readonly config: Pick<Config, 'secret' | 'issuer'>;
+  /** Where the secrets that a file names by a variable are. */
+  readonly env: Environment;
+}
+
+export const FEDERATION_USAGE = `keyhold federation list | show ID                            where people may bring an identity from
+keyhold federation plan FILE                                 what applying would change
+keyhold federation apply FILE                                add and change the identity providers that a file names
+keyhold federation enable ID | disable ID | remove ID        let it be used or not, from this moment on; or take it away
+keyhold federation test ID                                   try a sign-in there, and see what came; it ties nobody to anything
+keyhold federation callback ID                               the address to enter at the provider
+keyhold federation presets                                   the providers that are known by name`;
+
+type Verb = (subject: string, command: FederationCommand) => Promise<unknown>;
+
+const ALONE: Readonly<Record<string, (command: FederationCommand) => Promise<unknown>>> = {
+  list: async ({ db }) => (await listProviders(db)).map(present),
+  presets: async () =>
+    [...PRESETS].map(([preset, { name, kind, documented }]) => ({ preset, name, kind, documented })),
+};
+
+const WITH_FILE: Readonly<Record<string, Verb>> = {
+  plan: async (file, command) => (await planned(file, command)).map(shown),
+  apply,
+};
+
+const WITH_ID: Readonly<Record<string, Verb>> = {
+  show: async (id, { db }) => present(await known({ db }, id)),
+  callback: async (id, { config }) => ({ id, callback: callbackUrlOf(config.issuer, id).href }),
+  enable: (id, command) => switchTo(id, command, 'enabled'),
+  disable: (id, command) => switchTo(id, command, 'disabled'),
+  remove: async (id, command) => {
+    await known(command, id);
+    await asOperator(command, async work => {
+      await mustBeUnused(work.tx, id);
+      await removeProvider(work, id);
+    });
+    return { id, state: 'removed' };
+  },
+  test: tryOut,
+};
+
+/** Runs one verb and gives the exit code: 0 done, 1 refused, 2 not understood. */
+export function runFederation(words: readonly string[], command: FederationCommand): Promise<number> {
+  return answering(command, FEDERATION_USAGE, async () => {
+    const { positionals } = parseArgs({ args: [...words], options: {}, allowPositionals: true });
+    const [name = '', subject, ...rest] = positionals;
+    if (rest.length > 0) throw new Usage();
+    if (subject === undefined) {
+      const verb = Object.hasOwn(ALONE, name) ? ALONE[name] : undefined;
+      if (verb) return verb(command);
+      throw new Usage();
+    }
+    if (Object.hasOwn(WITH_FILE, name)) return WITH_FILE[name]?.(subject, command);
+    if (!Object.hasOwn(WITH_ID, name)) throw new Usage();
+    if (!PROVIDER_ID.test(subject)) throw new Usage('An identity provider is named by its id.');
+    return WITH_ID[name]?.(subject, command);
+  });
+}
+
+const asOperator = <T>({ db }: Pick<FederationCommand, 'db'>, act: (work: Work) => Promise<T>) =>
+  openWork(db, { kind: 'operator' }, act);
+
+async function known({ db }: Pick<FederationCommand, 'db'>, id: string): Promise<IdentityProvider> {
+  const provider = await findProvider(db, id);
+  if (provider) return provider;
+  throw new Refusal('missing', 'no_such_provider', `There is no identity provider ${id}.`);
+}
+
+/** What operators see of a provider: nothing that is secret. */
+function present({ updatedAt, origins: _, ...provider }: IdentityProvider): object {
+  return { ...provider, updated_at: updatedAt };
+}
+
+async function planned(file: string, command: FederationCommand): Promise<readonly PlannedProvider[]> {
+  const keyring = openKeyring(command.config.secret);
+  const plans: PlannedProvider[] = [];
+  for (const declared of await readProviders(file, secretsOf(command.env))) {
+    plans.push(await planProvider(command.db, keyring, declared));
+  }
+  return plans;
+}
+
+const shown = ({ declared, what, changes }: PlannedProvider) => ({ id: declared.id, what, changes });
+
+async function apply(file: string, command: FederationCommand): Promise<unknown> {
+  const keyring = openKeyring(command.config.secret);
+  const plans = await planned(file, command);
+  await asOperator(command, async work => {
+    for (const plan of plans) await enactProvider(work, keyring, plan);
+  });
+  for (const { declared, what } of plans) {
+    if (what !== 'added') continue;
+    command.fail(
+      `Enter this address at ${declared.name}: ${callbackUrlOf(command.config.issuer, declared.id).href}`,
+    );
+  }
+  return plans.map(shown);
+}
+
+async function switchTo(
+  id: string,
+  command: FederationCommand,
+  state: 'enabled' | 'disabled',
+): Promise<unknown> {
+  await asOperator(command, work => setProviderState(work, id, state));
+  return present(await known(command, id));
+}
+
+const EVERY = 200;
+
+/* The server does it, which knows its way out; the database carries what came. */
+async function tryOut(id: string, command: FederationCommand): Promise<TrialOutcome> {
+  await known(command, id);
+  const keyring = openKeyring(command.config.secret);
+  const trial = await asOperator(command, work => offerTrial(work, id));
+  command.fail(`Open this address and sign in; it is good once, for ten minutes:`);
+  command.fail(new URL(`/federation-test/${trial.ticket}`, command.config.issuer).href);
+  return awaited(command, keyring, trial);
+}
+
+async function awaited(
+  command: FederationCommand,
+  keyring: Keyring,
+  trial: { readonly id: string; readonly until: Date },
+): Promise<TrialOutcome> {
+  while (trial.until > new Date()) {
+    const outcome = await asOperator(command, work => takeOutcome(work, keyring, trial.id));
+    if (outcome) return outcome;
+    await pause(EVERY);
+  }
+  throw new Refusal('limited', 'nobody_came', 'Nobody came back in ten minutes.');
+}
