@@ -6,6 +6,7 @@ import { watchDeletions } from './deletions-watch.js';
 import { type ChainState, chainState, lastHeadAt } from './domain/audit/audit.js';
 import { countCommands } from './domain/commands/commands.js';
 import { countRights } from './domain/rights/rights.js';
+import { watchProviders } from './federation-watch.js';
 import { missingAlgorithms } from './oidc/keys.js';
 import { openKeyring } from './platform/crypto/keyring.js';
 import { tryTransport } from './platform/mail/mail.js';
@@ -54,6 +55,7 @@ async function lookAtInstallation(settings: Settings): Promise<readonly Finding[
         await lookAtCommands(found.config),
         await lookAtRights(found.config),
         ...(await lookAtDeletions(found.config)),
+        ...(await lookAtProviders(found.config)),
       ];
     } finally {
       await found.stop();
@@ -161,6 +163,15 @@ async function lookAtDeletions(config: Config): Promise<readonly Finding[]> {
   const db = openDatabase(config.databaseUrl);
   try {
     return await watchDeletions(db, config);
+  } finally {
+    await db.destroy();
+  }
+}
+
+async function lookAtProviders(config: Config): Promise<readonly Finding[]> {
+  const db = openDatabase(config.databaseUrl);
+  try {
+    return await watchProviders(db, config);
   } finally {
     await db.destroy();
   }

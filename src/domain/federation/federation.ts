@@ -34,6 +34,7 @@ export { countLinks, findLink, forgetFederation, listLinks } from './link-store.
 export { addLink, type Linking, listLinksWithSaid, removeLink, useLink } from './links.js';
 export { enactProvider, mustBeUnused, type PlannedProvider, planProvider } from './planned.js';
 export { PRESETS, presetOf } from './presets/presets.js';
+export { probeProvider } from './probe.js';
 export {
   type DeclaredProvider,
   type IdentityProvider,

@@ -21,9 +21,17 @@ export function openSecrets(
   sealed: Buffer | undefined,
 ): Record<string, string> {
   if (!sealed) return {};
-  const [owner, secrets] = JSON.parse(keyring.open(SEAL, sealed)) as [string, Record<string, string>];
+  const [owner, secrets] = JSON.parse(opened(keyring, sealed)) as [string, Record<string, string>];
   if (owner !== id) throw new Error('these secrets belong to another provider');
   return secrets;
+}
+
+function opened(keyring: Keyring, sealed: Buffer): string {
+  try {
+    return keyring.open(SEAL, sealed);
+  } catch (cause) {
+    throw new Error('its secrets were sealed under another KEYHOLD_SECRET', { cause });
+  }
 }
 
 /** All that reaching providers takes. */

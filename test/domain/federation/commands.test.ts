@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { runFederation } from '../../../src/federation-commands.js';
+import { watchProviders } from '../../../src/federation-watch.js';
 import { randomToken } from '../../../src/platform/crypto/tokens.js';
 import { openTestDatabase, type TestDatabase } from '../../support/database.js';
+import { openUpstream } from '../../support/upstream.js';
 
 let database: TestDatabase;
 let folder: string;
@@ -293,6 +295,29 @@ test('the address to enter at a provider, and those that are known by name, are 
     'linkedin',
     'gitlab',
   ]);
+});
+
+test('doctor says of each provider that is enabled whether people can be sent there', async () => {
+  const upstream = await openUpstream();
+  const acme = {
+    id: 'acme',
+    kind: 'openid',
+    name: 'Acme',
+    settings: { client_id: 'ours', issuer: upstream.issuer },
+    secrets: { client_secret: { env: 'OTHER_SECRET' } },
+  };
+  const gone = { ...acme, id: 'gone', settings: { client_id: 'ours', issuer: 'http://localhost:1' } };
+  await run('apply', await file(acme, gone, { ...gone, id: 'off', state: 'disabled' }));
+  const config = { secret, issuer: new URL('http://localhost:3000'), allowPrivateNetwork: true };
+  expect(await watchProviders(database.db, config)).toEqual([
+    ['ok', 'People can be sent to the identity provider acme.'],
+    ['problem', 'Nobody can sign in by the identity provider gone (no_answer); try keyhold federation test gone.'],
+  ]);
+  expect(await watchProviders(database.db, { ...config, secret: randomToken() })).toMatchObject([
+    ['problem', expect.stringContaining('sealed under another KEYHOLD_SECRET')],
+    ['problem', expect.stringContaining('sealed under another KEYHOLD_SECRET')],
+  ]);
+  await upstream.close();
 });
 
 test('what makes no sense is answered with the usage', async () => {

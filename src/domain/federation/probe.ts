@@ -1,0 +1,14 @@
+import { openBreakers } from './breaker.js';
+import { protocolOf, redirecting } from './protocols.js';
+import { type Reaching, reachAnyway } from './upstreams.js';
+
+/** Tries whether a provider can be spoken with, as far as that can be known without a person; throws why it cannot. */
+export async function probeProvider(
+  reaching: Omit<Reaching, 'breakers' | 'memories'>,
+  id: string,
+): Promise<void> {
+  const upstream = await reachAnyway({ ...reaching, breakers: openBreakers(), memories: new Map() }, id);
+  const { kind, settings } = upstream.provider;
+  await protocolOf(kind).checkSecrets?.(settings, upstream.secrets);
+  await redirecting(kind)?.depart(upstream, { state: 'probe' });
+}
