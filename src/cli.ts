@@ -13,13 +13,11 @@ import { declarableOf } from './domain/profiles/profiles.js';
 import { RESOURCES_USAGE, runResourceServers } from './domain/resources/cli.js';
 import { listResourceScopes } from './domain/resources/resources.js';
 import { DORMANCY_USAGE, runDormancy } from './dormancy-commands.js';
-import { FEDERATION_USAGE, runFederation } from './federation-commands.js';
-import { readProviders, secretsOf } from './federation-file.js';
+import { checkFile, FEDERATION_USAGE, runFederation } from './federation-commands.js';
 import { KEYS_USAGE, runKeys } from './key-commands.js';
 import { MESSAGES_USAGE, type MessagesCommand, runMessages, runTopics } from './message-commands.js';
 import { PEOPLE_USAGE, runPeople } from './people-commands.js';
 import { openKeyring } from './platform/crypto/keyring.js';
-import { Refusal } from './platform/errors.js';
 import { type Db, openDatabase } from './platform/storage/db.js';
 import { StorageTrouble } from './platform/storage/trouble.js';
 import { openRenderer } from './platform/web/render.js';
@@ -151,24 +149,7 @@ async function runCommand([name = '', ...words]: readonly string[]): Promise<num
   if (name === 'doctor') return runDoctor(settings, print);
   if (verb) return onDatabase(settings, (db, config, migrated) => verb({ db, config, words, migrated }));
   fail(`The settings can be used: ${settings.issuer.origin} on port ${settings.port}.`);
-  return words.length > 0 ? checkProviders(words) : 0;
-}
-
-/* What can be said of a file without a database. */
-async function checkProviders([file = '', ...rest]: readonly string[]): Promise<number> {
-  if (rest.length > 0) {
-    fail(USAGE);
-    return 2;
-  }
-  try {
-    const providers = await readProviders(file, secretsOf(process.env));
-    fail(`${file} can be applied: ${providers.map(({ id }) => id).join(', ')}.`);
-    return 0;
-  } catch (problem) {
-    if (!(problem instanceof Refusal)) throw problem;
-    fail(problem.message);
-    return 1;
-  }
+  return words.length > 0 ? checkFile(words, { env: process.env, fail }) : 0;
 }
 
 async function onDatabase(

@@ -86,6 +86,19 @@ export function runFederation(words: readonly string[], command: FederationComma
   });
 }
 
+/** Says whether a file could be applied, as far as that can be said without a database: 0 if so, 1 if not, 2 not understood. */
+export function checkFile(
+  words: readonly string[],
+  { env, fail }: Pick<FederationCommand, 'env' | 'fail'>,
+): Promise<number> {
+  return answering({ print: () => undefined, fail }, FEDERATION_USAGE, async () => {
+    const [file = '', ...rest] = words;
+    if (file === '' || rest.length > 0) throw new Usage('This takes one file.');
+    const providers = await readProviders(file, secretsOf(env));
+    fail(`${file} can be applied: ${providers.map(({ id }) => id).join(', ')}.`);
+  });
+}
+
 const asOperator = <T>({ db }: Pick<FederationCommand, 'db'>, act: (work: Work) => Promise<T>) =>
   openWork(db, { kind: 'operator' }, act);
 

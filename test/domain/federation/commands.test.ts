@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { runFederation } from '../../../src/federation-commands.js';
+import { checkFile, runFederation } from '../../../src/federation-commands.js';
 import { watchProviders } from '../../../src/federation-watch.js';
 import { randomToken } from '../../../src/platform/crypto/tokens.js';
 import { openTestDatabase, type TestDatabase } from '../../support/database.js';
@@ -311,13 +311,32 @@ test('doctor says of each provider that is enabled whether people can be sent th
   const config = { secret, issuer: new URL('http://localhost:3000'), allowPrivateNetwork: true };
   expect(await watchProviders(database.db, config)).toEqual([
     ['ok', 'People can be sent to the identity provider acme.'],
-    ['problem', 'Nobody can sign in by the identity provider gone (no_answer); try keyhold federation test gone.'],
+    [
+      'problem',
+      'Nobody can sign in by the identity provider gone (no_answer); try keyhold federation test gone.',
+    ],
   ]);
   expect(await watchProviders(database.db, { ...config, secret: randomToken() })).toMatchObject([
     ['problem', expect.stringContaining('sealed under another KEYHOLD_SECRET')],
     ['problem', expect.stringContaining('sealed under another KEYHOLD_SECRET')],
   ]);
   await upstream.close();
+});
+
+test('check-config says of a file whether it could be applied, without a database', async () => {
+  const check = async (...words: readonly string[]) => {
+    const failed: string[] = [];
+    const code = await checkFile(words, { env, fail: line => void failed.push(line) });
+    return { code, failed: failed.join('\n') };
+  };
+  const good = await file(google, { ...google, id: 'second' });
+  expect(await check(good)).toEqual({ code: 0, failed: `${good} can be applied: google, second.` });
+  const bad = await file({ ...google, secrets: { client_secret: 'in-clear-words' } });
+  const { code, failed } = await check(bad);
+  expect({ code, failed }).toEqual({ code: 1, failed: expect.stringContaining('providers.0.secrets') });
+  expect(failed).not.toContain('in-clear-words');
+  expect((await check(join(folder, 'nowhere.json'))).code).toBe(1);
+  expect((await check(good, good)).code).toBe(2);
 });
 
 test('what makes no sense is answered with the usage', async () => {
