@@ -15,6 +15,7 @@ import { loadExistingGrant } from './grants.js';
 import { ENGINE_LIFETIMES } from './lifetimes.js';
 import { interactionPolicyOf, PROMPTS } from './policy.js';
 import type { Questions } from './questions.js';
+import { quietRefusals } from './quiet-refusals.js';
 import { mustBeBrief, useProofsOnce } from './replays.js';
 import { SigningKey } from './signing-key.js';
 import { STRENGTHS } from './strength.js';
@@ -47,6 +48,7 @@ export interface ProviderParts {
 
 /** Builds the certified engine out of our parts; it is a Koa application that `app.ts` puts its surfaces before. */
 export function openProvider(parts: ProviderParts): Provider {
+  quietRefusals();
   const { issuer, keyring, pages } = parts;
   const https = issuer.protocol === 'https:';
   const short = { httpOnly: true, sameSite: 'lax', signed: true, secure: https, overwrite: true } as const;

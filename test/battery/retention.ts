@@ -130,9 +130,8 @@ async function insideOf(db: Db, table: string, accountId: string): Promise<Insta
   await tx(table).where(own).forUpdate().select(tx.raw('1'));
   let held = true;
   const isMet = async () => {
-    const { rows } = await db.raw(
-      `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-    );
+    /* What another role waits for is told by its locks alone. */
+    const { rows } = await db.raw('SELECT 1 FROM pg_locks WHERE NOT granted');
     return rows.length > 0;
   };
   return {

@@ -21,6 +21,16 @@ test.each(['RS256', 'ES256', 'EdDSA'])(
   },
 );
 
+test('ES256: also a signature with short numbers in it is one', async () => {
+  const { key, publicKey } = await keyOf('ES256');
+  const head = encoded(JSON.stringify({ alg: 'ES256' }));
+  /* One in 128 of such numbers begins with eight zeros. */
+  for (let nth = 0; nth < 1_500; nth++) {
+    const signed = `${head}.${encoded(String(nth))}`;
+    await compactVerify(`${signed}.${encoded(await key.sign(Buffer.from(signed)))}`, publicKey);
+  }
+});
+
 test.each(['ES256', 'EdDSA'])(
   '%s: a signature waits for none of the hashes that are under way',
   async alg => {
