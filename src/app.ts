@@ -7,7 +7,7 @@ import { fetchLogo, openClientCache } from './domain/clients/clients.js';
 import { sweepCommands, tellApps } from './domain/commands/commands.js';
 import { judgeConsents, recordOutdatedConsents } from './domain/consents/consents.js';
 import { openPasswordHasher, relyingPartyOf } from './domain/credentials/credentials.js';
-import { openFederation } from './domain/federation/federation.js';
+import { openFederation, refreshSamlMetadata } from './domain/federation/federation.js';
 import { openLedger } from './domain/messages/messages.js';
 import {
   bringAboutChanges,
@@ -23,6 +23,7 @@ import { expireConsents } from './journeys/consent/withdraw.js';
 import { countDevices } from './journeys/device-grant/asking.js';
 import { devicePages } from './journeys/device-grant/outcome.js';
 import { lookAfterDormant } from './journeys/dormancy/job.js';
+import { allowSigningOutThere, signingOutThere } from './journeys/federated/signing-out.js';
 import type { Parts } from './journeys/journey.js';
 import { tellOfDay, tellOfEnding } from './journeys/manage/profile/tell.js';
 import { dispatchJob } from './journeys/messages/dispatch.js';
@@ -131,7 +132,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       secondStepRoles: config.secondStepRoles,
       fetch: base.outbound.fetch as typeof globalThis.fetch,
       pages: {
-        ...signOutPages(pages),
+        ...signOutPages(pages, (ctx, uid) => allowSigningOutThere(ctx, base, uid)),
         ...devicePages(pages),
         problem: (ctx, problem) => showProtocolProblem(ctx, pages, problem),
       },
@@ -173,6 +174,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     provider.use(exactPaths());
     provider.use(postedRequests());
     provider.use(flushing(base.pool, keyring, base.noteReplay, { disclosing, subjectOf }));
+    provider.use(signingOutThere(parts));
     provider.use(unavailability(provider));
     provider.use(choosePeople(provider, base.csrf, issuer, subjectOf));
     provider.use(pastRoutes(router.routes() as Parameters<typeof pastRoutes>[0]));
@@ -365,6 +367,7 @@ function jobsOf(
     advanceSigningKeys(db),
     ...auditJobs(auditOf(config, base, log)),
     ...sweepsOf(config, db),
+    refreshSamlMetadata({ db, reachAnyway: base.federation.reachAnyway }),
     recordOutdatedConsents(db),
     judgeConsents(db),
     expireConsents(db),

@@ -3,6 +3,7 @@ import { appRoutes } from './journeys/apps/pages.js';
 import { callbackRoutes } from './journeys/commands/callback.js';
 import { deviceRoutes } from './journeys/device-grant/pages.js';
 import { federationRoutes } from './journeys/federated/callback.js';
+import { samlRoutes } from './journeys/federated/signing-out.js';
 import { trialRoutes } from './journeys/federated/trial.js';
 import { mailboxRoutes } from './journeys/home/mailbox.js';
 import { homeRoutes } from './journeys/home/pages.js';
@@ -31,6 +32,7 @@ export function mountRoutes(router: Router, parts: Parts, more: RouteParts): voi
   interactionRoutes(router, parts);
   federationRoutes(router, parts);
   trialRoutes(router, parts);
+  samlRoutes(router, parts);
   deviceRoutes(router, parts);
   appRoutes(router, parts);
   homeRoutes(router, parts, more.tryUrl);

@@ -8,7 +8,7 @@ import { sweepDeletions } from './domain/deletions/deletions.js';
 import { sweepDisclosures } from './domain/disclosures/disclosures.js';
 import { sweepExports } from './domain/exports/exports.js';
 import { sweepRememberedBrowsers } from './domain/factors/factors.js';
-import { sweepTrials, sweepTrips } from './domain/federation/federation.js';
+import { sweepFederatedSessions, sweepTrials, sweepTrips } from './domain/federation/federation.js';
 import { sweepMessages } from './domain/messages/messages.js';
 import { sweepMoves } from './domain/moves/moves.js';
 import { sweepAllAttempts } from './domain/protection/protection.js';
@@ -39,6 +39,7 @@ export function sweepsOf(
     sweepChallenges(db),
     sweepTrips(db),
     sweepTrials(db),
+    sweepFederatedSessions(db),
     sweepRememberedBrowsers(db),
     sweepMoves(db),
     sweepExports(db),

@@ -261,6 +261,13 @@ export interface SignOutWhoPage {
   readonly request: string;
 }
 
+/** Signed out here, and on the way to do so where they came from. Posts `fields` to `to`: nothing of ours is among them. */
+export interface SignOutTherePage {
+  readonly host: string;
+  readonly to: string;
+  readonly fields: readonly { readonly name: string; readonly value: string }[];
+}
+
 /** After a finished sign-out. */
 export interface SignedOutPage {
   readonly app?: AppBadge & { readonly url?: string };
@@ -360,6 +367,7 @@ export interface PageModels
   readonly 'sign-out/confirm': SignOutPage;
   readonly 'sign-out/who': SignOutWhoPage;
   readonly 'sign-out/done': SignedOutPage;
+  readonly 'sign-out/there': SignOutTherePage;
   readonly error: ErrorPage;
   readonly busy: WaitPage;
   readonly 'too-many': WaitPage;

@@ -29,6 +29,8 @@ const schema = z.object({
   federated: z
     .object({ provider: z.string(), version: z.number(), identity: z.string(), at: z.number() })
     .optional(),
+  /** The session at an identity provider that they came by: it counts for the account whose it is alone. */
+  there: z.uuid().optional(),
   /** The first step of signing in was done at that time (milliseconds), and the account asks for a second one. */
   halfway: z
     .object({ accountId: z.uuid(), at: z.number(), by: z.enum(['password', 'code', 'provider']) })

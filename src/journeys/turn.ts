@@ -73,8 +73,9 @@ export function advance(turn: Turn, progress: Progress): void {
 
 /** The same without leading anywhere. */
 export function remember(turn: Turn, progress: Progress): void {
-  const { federated } = turn.progress;
-  turn.parts.interactions.remember(turn.pending, keep({ ...(federated && { federated }), ...progress }));
+  const { federated, there } = turn.progress;
+  const along = { ...(federated && { federated }), ...(there !== undefined && { there }) };
+  turn.parts.interactions.remember(turn.pending, keep({ ...along, ...progress }));
 }
 
 /** To the page of the current step: a post is never answered with a page that a reload would send again. */

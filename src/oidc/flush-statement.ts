@@ -27,6 +27,8 @@ export interface SignInPlace {
   readonly browser?: Buffer;
   /** What their account knows the browser by. */
   readonly known?: Buffer;
+  /** The session at an identity provider that they came by. */
+  readonly there?: string;
   /** Sealed under their account's key, as JSON takes it. */
   readonly origin?: string;
 }
@@ -136,11 +138,12 @@ type SessionWrite<Act extends Write['act']> = Extract<Write, { readonly act: Act
 
 function place(
   draft: Draft,
-  { browser, known, origin, payload }: SignInPlace & { readonly payload: Payload },
+  { browser, known, there, origin, payload }: SignInPlace & { readonly payload: Payload },
 ) {
   const columns: [column: string, value: string][] = [];
   if (browser) columns.push(['browser', draft.bind(browser, 'bytea')]);
   if (origin) columns.push(['origin', draft.bind(origin, 'bytea')]);
+  if (there) columns.push(['upstream', draft.bind(there, 'uuid')]);
   if (known) {
     const [account, name] = [draft.bind(payload['accountId'] ?? null, 'uuid'), draft.bind(known, 'bytea')];
     columns.push(['device', knownDevice('device', account, name)]);

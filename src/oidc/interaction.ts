@@ -35,6 +35,8 @@ export interface Authentication {
   readonly at?: Date;
   /** What their account knows the browser by from now on: a digest. */
   readonly known?: Buffer | undefined;
+  /** The session at an identity provider that they came by. */
+  readonly there?: string | undefined;
 }
 
 /** A request that waits for a person, in the browser that began it. */
@@ -96,7 +98,7 @@ export function openInteractions(provider: Provider): Interactions {
     },
     remember: (pending, progress) => requestScope().writes.setProgress(pending.uid, progress),
     signIn: async (ctx, authentication, more = {}) => {
-      const { accountId, acr, amr, known, at = new Date() } = authentication;
+      const { accountId, acr, amr, known, there, at = new Date() } = authentication;
       const interaction = await find(ctx);
       const ts = Math.floor(at.getTime() / 1000);
       record(interaction, authentication);
@@ -107,6 +109,7 @@ export function openInteractions(provider: Provider): Interactions {
         provedAt: at.getTime(),
         ...(amr.length > 0 && { amr: [...amr] }),
         ...(known && { known: known.toString('hex') }),
+        ...(there !== undefined && { there }),
       };
       return provider.interactionResult(ctx.req, ctx.res, { login, ...more });
     },

@@ -110,6 +110,8 @@ export interface BrowserMarks {
   renamed?: Buffer | undefined;
   /** What the account of whoever has signed in knows it by. */
   known?: Buffer | undefined;
+  /** The session at an identity provider that they came by. */
+  there?: string | undefined;
   /** The request is about who of them is meant. */
   choosing?: boolean;
   /** The uids of those who are signed in there, as far as they were read. */

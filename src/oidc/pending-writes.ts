@@ -125,6 +125,7 @@ function withBrowser(writes: readonly Write[], { browser }: Memory): Write[] {
       ...write,
       browser: browser.renamed,
       ...(browser.known && { known: browser.known }),
+      ...(browser.there !== undefined && { there: browser.there }),
       ...(browser.people && { from: browser.people }),
     };
   });

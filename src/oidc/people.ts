@@ -213,7 +213,7 @@ async function comesToLiveHere(interactionId: string, uid: string | undefined): 
   const isNew = (answer: 'login' | 'select_account') =>
     result[answer] !== undefined && !isDeepStrictEqual(result[answer], before[answer]);
   const signsIn = isNew('login');
-  if (signsIn) scope.browser.known = knownBy(result.login);
+  if (signsIn) Object.assign(scope.browser, { known: knownBy(result.login), there: thereBy(result.login) });
   const session = uid === undefined ? undefined : await scope.sessionByUid(uid);
   if (result.login && (await isOutdated(result.login, !signsIn && session === undefined))) {
     scope.rewrite(interactionId, { session: undefined, result: {} });
@@ -239,12 +239,15 @@ interface ProvedLogin {
   readonly accountId?: string;
   readonly provedAt?: number;
   readonly known?: string;
+  readonly there?: string;
 }
 
 function knownBy(login: object | undefined): Buffer | undefined {
   const { known } = (login ?? {}) as ProvedLogin;
   return known === undefined ? undefined : Buffer.from(known, 'hex');
 }
+
+const thereBy = (login: object | undefined) => (login as ProvedLogin | undefined)?.there;
 
 /*
  * A sign-in that waited while its person was turned off or the account's proofs were outdated, or whose session has ended since it went on for the

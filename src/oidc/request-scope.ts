@@ -56,6 +56,8 @@ export interface RequestScope {
   progress(interactionId: string): Payload;
   /** Whether a pending request was begun in the browser that asks. */
   begunHere(interactionId: string): boolean;
+  /** By which session at an identity provider a session that was read came, and whose it is. */
+  cameBy(uid: string): { readonly accountId: string; readonly id: string } | undefined;
   people(silent: boolean): Promise<readonly string[]>;
   resume(interactionId: string): Promise<string | undefined>;
   /** Changes what the engine will find of a pending request, in this request only. */
@@ -105,6 +107,11 @@ export function openScope(pool: StatementPool, keyring: Keyring, hints: Hints): 
     begunHere: id => {
       const begunIn = memory.begunIn.get(id);
       return begunIn !== undefined && begunIn === memory.browser.form?.toString('hex');
+    },
+    cameBy: uid => {
+      const { payload, upstream: id } = memory.sessions.get(uid) ?? {};
+      const accountId = payload?.['accountId'];
+      return id !== undefined && typeof accountId === 'string' ? { accountId, id } : undefined;
     },
     people: reading.people,
     resume: reading.resume,

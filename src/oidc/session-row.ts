@@ -6,6 +6,8 @@ import type { Payload } from './artefacts.js';
 export interface KnownSession {
   readonly payload: Payload;
   readonly version: number;
+  /** The session at an identity provider that it came by. */
+  readonly upstream?: string;
 }
 
 /** What the sealed origin of a session belongs to: it opens nowhere else. */
@@ -37,7 +39,8 @@ export function sessionOf(row: Payload, keyring: Keyring): KnownSession | undefi
     const value = row[column];
     if (value !== null && value !== undefined) payload[field] = value;
   }
-  return { payload, version: Number(row['version']) };
+  const upstream = row['upstream'];
+  return { payload, version: Number(row['version']), ...(typeof upstream === 'string' && { upstream }) };
 }
 
 /** Whether saving would change nothing that matters: the same content, and the expiry moved by less than a tenth. */

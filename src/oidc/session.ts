@@ -19,6 +19,7 @@ const living = (condition: string) => `
 
 const LIVING_ONE = living('uid = :uid');
 const LIVING_NAMED = living('uid = ANY (:uids::text[]) AND account_id = :accountId::uuid');
+const LIVING_CAME_BY = living('account_id = :accountId::uuid AND upstream = ANY (:upstream::uuid[])');
 const LIVING_ALL = living('account_id = :accountId::uuid');
 const LIVING_OTHERS = living(
   'account_id = :accountId::uuid AND (:only::text[] IS NULL OR uid = ANY (:only) OR uid = :but)',
@@ -79,6 +80,17 @@ export async function endTheseSessionsOf(
 ): Promise<number> {
   if (uids.length === 0) return 0;
   return endThem(work, LIVING_NAMED, { uids, accountId, reason });
+}
+
+/** Ends those sessions of an account that came by one of these sessions at an identity provider; says how many. */
+export async function endSessionsCameBy(
+  work: Work,
+  accountId: string,
+  upstream: readonly string[],
+  reason: EndReason,
+): Promise<number> {
+  if (upstream.length === 0) return 0;
+  return endThem(work, LIVING_CAME_BY, { accountId, upstream, reason });
 }
 
 /** Ends all sessions of an account, and all that its apps still hold of it, also from sessions that are over. */

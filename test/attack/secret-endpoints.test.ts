@@ -84,6 +84,8 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'GET /federation-test/:ticket': { secret: 'the address of a trial', bits: 256 },
   'POST /federation-test/:ticket': { secret: 'the address of a trial', bits: 256 },
   'GET /federation-test/:trial/:trip': { secret: 'the browser that a trial was begun in', bits: 256 },
+  'GET /federation/:provider/logout': { secret: 'a signature of the provider', bits: 112 },
+  'POST /federation/:provider/logout': { secret: 'a signature of the provider', bits: 112 },
   'POST /interaction/:uid/lost/continue': { secret: 'sends a code', limit: 'mail' },
   'POST /interaction/:uid/lost/password': { secret: 'a password', limit: 'password' },
   'POST /interaction/:uid/lost/app': { secret: 'the first code of an app', limit: 'second-step' },
@@ -164,6 +166,8 @@ const REGISTER: Readonly<Record<string, Entry>> = {
 
 /** Looks at nothing but whose browser it is, by a cookie and a form token of 256 bits. */
 const NO_SECRET = [
+  /* What a company is told about us is for everybody. */
+  'GET /federation/:provider/metadata',
   /* Both sides were proved by signing in. */
   'POST /account/merge/with/:pair',
   'POST /account/merge/undo',

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type ExportFile, type Exporting, instant, tableFile } from '../../platform/storage/export-file.js';
 import { contextOf } from './links.js';
+import { sessionContext } from './sessions.js';
 
 const link = z.strictObject({
   id: z.uuid(),
@@ -10,6 +11,14 @@ const link = z.strictObject({
   linked_at: instant,
   last_used_at: instant.nullable(),
   said: z.record(z.string(), z.unknown()).nullable(),
+});
+
+const session = z.strictObject({
+  id: z.uuid(),
+  provider_id: z.string(),
+  link_id: z.uuid(),
+  began_at: instant,
+  named: z.record(z.string(), z.unknown()).nullable(),
 });
 
 /** What this room holds about somebody: where else they are known, by which number there, and what was said of them last. */
@@ -24,6 +33,17 @@ export function exportFederation(from: Exporting): readonly ExportFile[] {
       open: row => {
         const plain = from.open(contextOf(String(row['id'])), row['sealed']);
         return { said: plain === undefined ? null : (JSON.parse(plain) as Record<string, unknown>) };
+      },
+    }),
+    tableFile(from, {
+      name: 'identity-provider-sessions',
+      table: 'federated_sessions',
+      key: ['id'],
+      record: session,
+      sealed: { sealed: ['named'] },
+      open: row => {
+        const plain = from.open(sessionContext(String(row['id'])), row['sealed']);
+        return { named: plain === undefined ? null : (JSON.parse(plain) as Record<string, unknown> | null) };
       },
     }),
   ];

@@ -7,6 +7,7 @@ import { openProviderCache } from './cache.js';
 import type { TripPurpose } from './link.js';
 import { redirecting } from './protocols.js';
 import { type IdentityProvider, mayUse, noSuchProvider } from './provider.js';
+import { openSamlDoor, type SamlDoor } from './saml/door.js';
 import { addOrigin } from './store.js';
 import { keepAnswer, keepTrip, newState, type Returned, type TripBinding, takeTrip } from './trips.js';
 import {
@@ -48,6 +49,10 @@ export {
   strengthThere,
 } from './provider.js';
 export { applyProvider, readProvider, removeProvider, setProviderState } from './providers.js';
+export { refreshSamlMetadata, sweepFederatedSessions } from './saml/jobs.js';
+export { rotateOwnKeys } from './saml/keys.js';
+export type { LogoutAsked } from './saml/logout.js';
+export { beginSession, listSessionsOfLink, type NamedSession } from './sessions.js';
 export { findProvider, listProviders, MOST_PROVIDERS } from './store.js';
 export { type TrialOutcome, tellTrial, tellTrouble } from './trial-outcome.js';
 export { beginTrial, endTrial, offerTrial, providerOnTrial, takeOutcome } from './trials.js';
@@ -75,6 +80,10 @@ export const FEDERATION_FACTS = [
   'federated_link.added',
   'federated_link.used',
   'federated_link.removed',
+  'federated_session.ended',
+  'identity_provider.keys_rotated',
+  'identity_provider.metadata_changed',
+  'identity_provider.metadata_failed',
 ] as const;
 
 /** A provider as pages may show it. */
@@ -100,6 +109,8 @@ export interface Asked extends TripBinding, Omit<Leaving, 'state'> {
 export interface SentTo {
   readonly to: URL;
   readonly known: boolean;
+  /** What their browser posts there. */
+  readonly form?: Readonly<Record<string, string>>;
 }
 
 /** Who somebody is at a provider, as it stood when they were sent there. */
@@ -128,6 +139,8 @@ export interface Federation {
   reachAnyway(id: string): Promise<Upstream>;
   /** The same of a provider that is not kept (yet). */
   upstreamOf(provider: IdentityProvider, secrets: Readonly<Record<string, string>>): Upstream;
+  /** What SAML has beside signing in. */
+  readonly saml: SamlDoor;
   /** Settles when the providers are held. */
   readonly ready: Promise<void>;
   close(): Promise<void>;
@@ -172,13 +185,18 @@ export function openFederation({ listenUrl, breaker, ...options }: FederationOpt
       const protocol = redirecting(provider.kind);
       if (!protocol) throw noSuchProvider();
       const state = newState();
-      const { to, notes } = await protocol.depart(upstream, { state, freshWithin, loginHint, acrValues });
+      const { to, notes, form } = await protocol.depart(upstream, {
+        state,
+        freshWithin,
+        loginHint,
+        acrValues,
+      });
       const known = offerOf(provider, protocol, false).origins.includes(to.origin);
       await atWork(async work => {
         await keepTrip(work, keyring, { ...binding, provider, state, returnTo, notes });
         if (!known) await addOrigin(work.tx, providerId, to.origin);
       });
-      return { to, known };
+      return { to, known, ...(form && { form }) };
     },
     keepAnswer: async (providerId, answer) => {
       const state = answer.parameters['state'] ?? answer.parameters['RelayState'];
@@ -193,6 +211,12 @@ export function openFederation({ listenUrl, breaker, ...options }: FederationOpt
     reach: (id, began) => reach(reaching, id, began),
     reachAnyway: id => reachAnyway(reaching, id),
     upstreamOf: (provider, secrets) => upstreamOf(reaching, provider, secrets),
+    saml: openSamlDoor({
+      db,
+      keyring,
+      reach: id => reach(reaching, id),
+      reachAnyway: id => reachAnyway(reaching, id),
+    }),
     ready: cache.ready,
     close: () => cache.close(),
   };

@@ -115,9 +115,9 @@ export async function countLinks(db: Db): Promise<ReadonlyMap<string, number>> {
   return new Map(rows.map(({ provider_id, links }) => [provider_id, Number(links)]));
 }
 
-/** Removes for good, a batch at a time, every link of an account and every trip of it that is under way. */
+/** Removes for good, a batch at a time, every link of an account, its sessions at providers and every trip of it that is under way. */
 export function forgetFederation(tx: Tx, accountId: string, most: number): Promise<number> {
-  const tables = ['federated_requests', 'federated_subjects', 'federated_links'];
+  const tables = ['federated_requests', 'federated_sessions', 'federated_subjects', 'federated_links'];
   return removeRows(tx, tables, accountId, most);
 }
 

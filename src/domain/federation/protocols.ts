@@ -1,6 +1,7 @@
 import { Refusal } from '../../platform/errors.js';
 import { oauthProtocol } from './protocols/oauth.js';
 import { openidProtocol } from './protocols/openid.js';
+import { samlProtocol } from './protocols/saml.js';
 import type { ProviderKind } from './provider.js';
 import type { Protocol, RedirectingProtocol } from './upstream.js';
 
@@ -8,6 +9,7 @@ import type { Protocol, RedirectingProtocol } from './upstream.js';
 const REDIRECTING: Readonly<Partial<Record<ProviderKind, RedirectingProtocol>>> = {
   openid: openidProtocol,
   oauth2: oauthProtocol,
+  saml: samlProtocol,
 };
 
 /** Every protocol by kind, also those that ask for a password here. */

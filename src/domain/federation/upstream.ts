@@ -1,5 +1,8 @@
 import type { z } from 'zod';
+import type { Keyring } from '../../platform/crypto/keyring.js';
+import type { Db } from '../../platform/storage/db.js';
 import type { IdentityProvider, ProviderKind } from './provider.js';
+import type { SessionThere } from './saml/assertion.js';
 
 /** What an identity provider said about somebody, checked; nothing of it is ours yet. */
 export interface UpstreamIdentity {
@@ -12,6 +15,8 @@ export interface UpstreamIdentity {
   readonly acr?: string;
   readonly amr?: readonly string[];
   readonly authenticatedAt?: Date;
+  /** Their session there, as it is named when either side ends it; undefined where nobody can. */
+  readonly session?: SessionThere;
 }
 
 /** Why a provider let nobody in: it cannot be reached, it (or the person there) said no, or what it said is not true. */
@@ -51,6 +56,9 @@ export interface Upstream {
   readonly allowPrivateNetwork: boolean;
   /** What a protocol remembers of this provider in this process, by names of its own; gone as soon as the provider changes. */
   readonly memory: Map<string, unknown>;
+  /** Where a protocol keeps what outlives a process: keys, what a provider said about itself, what was seen once. */
+  readonly db: Db;
+  readonly keyring: Keyring;
 }
 
 /** With what somebody is sent to a provider. */
@@ -67,6 +75,8 @@ export interface Leaving {
 /** Where they are sent, and what their answer is checked against: nonces, verifiers, ids of requests. Kept sealed. */
 export interface Departure {
   readonly to: URL;
+  /** What their browser posts there; it is led there where there is none. */
+  readonly form?: Readonly<Record<string, string>>;
   readonly notes: Readonly<Record<string, string>>;
 }
 

@@ -116,7 +116,7 @@ export function upstreamOf(
   provider: IdentityProvider,
   secrets: Readonly<Record<string, string>>,
 ): Upstream {
-  const { issuer, allowPrivateNetwork, breakers } = reaching;
+  const { issuer, allowPrivateNetwork, breakers, db, keyring } = reaching;
   return {
     provider,
     secrets,
@@ -126,6 +126,8 @@ export function upstreamOf(
     issuer,
     allowPrivateNetwork,
     memory: memoryOf(reaching.memories, provider),
+    db,
+    keyring,
   };
 }
 

@@ -1,4 +1,4 @@
-import { addLink } from '../../domain/federation/federation.js';
+import { addLink, beginSession } from '../../domain/federation/federation.js';
 import { seeOther } from '../journey.js';
 import { arrive } from '../sign-in/federated.js';
 import { goOn } from '../sign-in/going-on.js';
@@ -31,12 +31,14 @@ export async function submitFederatedAccount(turn: Turn): Promise<void> {
   }
   const { accountId } = applicant;
   const { provider, identity } = found;
+  let there: string | undefined;
   try {
     const opened = await openedOrTaken(turn, applicant, async work => {
       await openApplicantsAccount(work, parts, applicant, parts.pages.language(ctx));
       const linking = { accountId, providerId: provider.id, identity };
-      const { outcome } = await addLink(work, parts.keyring, linking, 'opened');
-      if (outcome === 'taken') throw new TiedElsewhere();
+      const added = await addLink(work, parts.keyring, linking, 'opened');
+      if (added.outcome === 'taken') throw new TiedElsewhere();
+      there = beginSession(work, parts.keyring, { ...linking, linkId: added.id });
     });
     if (!opened) return;
   } catch (error) {
@@ -44,7 +46,7 @@ export async function submitFederatedAccount(turn: Turn): Promise<void> {
     /* In another tab they were as quick. */
     return arrive(turn, found);
   }
-  const on = { ...turn, progress: { ...turn.progress, federated: undefined } };
+  const on = { ...turn, progress: { ...turn.progress, federated: undefined, there } };
   seeOther(ctx, await goOn(on, { accountId, ...strengthOfArrival(found) }));
 }
 

@@ -1,6 +1,11 @@
 import { normaliseEmail } from '../../domain/accounts/accounts.js';
 import { listEmails } from '../../domain/contacts/contacts.js';
-import { addLink, isTrustedFor, type UpstreamIdentity } from '../../domain/federation/federation.js';
+import {
+  addLink,
+  beginSession,
+  isTrustedFor,
+  type UpstreamIdentity,
+} from '../../domain/federation/federation.js';
 import { openWork } from '../../platform/storage/work.js';
 import { tellEveryone } from '../notices/tell.js';
 import type { Turn } from '../turn.js';
@@ -16,25 +21,27 @@ export function provedThere(
 
 /**
  * Ties the identity that somebody brought to the account that they have just signed in to: only where its address is proved
- * there and is a proved one of that very account here (C01). Anything else ties nothing, and they are signed in all the same.
+ * there and is a proved one of that very account here (C01); gives the session there that they came by. Anything else ties
+ * nothing, and they are signed in all the same.
  */
-export async function linkIfProved(turn: Turn, accountId: string): Promise<void> {
-  if (!turn.progress.federated) return;
+export async function linkIfProved(turn: Turn, accountId: string): Promise<string | undefined> {
+  if (!turn.progress.federated) return undefined;
   const found = await standing(turn);
   const address = found && provedThere(found.provider, found.identity);
-  if (!found || address === undefined) return;
+  if (!found || address === undefined) return undefined;
   const { db, keyring } = turn.parts;
-  await openWork(db, { kind: 'person', id: accountId }, async work => {
+  return openWork(db, { kind: 'person', id: accountId }, async work => {
     const emails = await listEmails(work.tx, accountId);
-    if (!emails.some(each => each.address === address && each.verifiedAt)) return;
+    if (!emails.some(each => each.address === address && each.verifiedAt)) return undefined;
     const linking = { accountId, providerId: found.provider.id, identity: found.identity };
-    const { outcome } = await addLink(work, keyring, linking, 'proved');
-    if (outcome !== 'added') return;
+    const added = await addLink(work, keyring, linking, 'proved');
+    if (added.outcome !== 'added') return undefined;
     const values = { provider: found.provider.name };
     await tellEveryone(
       work,
       { ...turn, app: turn.pending.app },
       { accountId, kind: 'provider_added', values },
     );
+    return beginSession(work, keyring, { ...linking, linkId: added.id });
   });
 }

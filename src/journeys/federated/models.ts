@@ -44,6 +44,8 @@ export interface FederatedLeavingPage extends Step {
   readonly provider: string;
   readonly to: string;
   readonly host: string;
+  /** What is posted there; nothing of ours is among it. */
+  readonly fields?: readonly { readonly name: string; readonly value: string }[];
 }
 
 /** The pages of whoever brings an identity. */

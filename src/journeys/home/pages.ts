@@ -2,10 +2,12 @@ import type Router from '@koa/router';
 import type Koa from 'koa';
 import { findLogo } from '../../domain/clients/clients.js';
 import { isUnclear, peopleHere } from '../../oidc/people.js';
+import { requestScope } from '../../oidc/request-scope.js';
 import { endSession } from '../../oidc/session.js';
 import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
 import { readForm } from '../../platform/web/input.js';
+import { allowSigningOutThere, signOutThere } from '../federated/signing-out.js';
 import { type Parts, seeOther, show } from '../journey.js';
 import { forget } from '../manage/person.js';
 import { shown } from '../people.js';
@@ -37,6 +39,7 @@ async function showSignOut(ctx: Koa.Context, parts: Parts): Promise<void> {
   const [person, ...others] = await peopleHere();
   if (!person) return show(ctx, parts, 'sign-out/done', {});
   if (others.length > 0) return seeOther(ctx, '/');
+  await allowSigningOutThere(ctx, parts, person.sessionUid);
   show(ctx, parts, 'sign-out/confirm', { person: shown(person), signOut: { action: '/sign-out' } });
 }
 
@@ -51,8 +54,11 @@ async function signOut(ctx: Koa.Context, parts: Parts): Promise<void> {
     await openWork(parts.db, actor, work => endSession(work, person.sessionUid, 'signed-out'));
   }
   forget(ctx, parts);
-  if (typeof request === 'string') return seeOther(ctx, endSessionPath(request));
-  if (people.length > leaving.length) return seeOther(ctx, '/');
+  const stays = people.length > leaving.length;
+  const on = typeof request === 'string' ? endSessionPath(request) : stays ? '/' : undefined;
+  const [there] = leaving.flatMap(({ sessionUid }) => requestScope().cameBy(sessionUid) ?? []);
+  if (await signOutThere(ctx, parts, there, on ?? '/sign-out')) return;
+  if (on !== undefined) return seeOther(ctx, on);
   show(ctx, parts, 'sign-out/done', { here: '/sign-out' });
   ctx.status = 200;
 }

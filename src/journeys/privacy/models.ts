@@ -33,6 +33,7 @@ export const EXPORT_GROUPS = {
     'authenticator-apps',
     'recovery-codes',
     'identity-providers',
+    'identity-provider-sessions',
     'sessions',
     'known-browsers',
     'remembered-browsers',

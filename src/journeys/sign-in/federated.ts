@@ -1,6 +1,7 @@
 import { type Account, findAccount, findByIdentifier, newAccountId } from '../../domain/accounts/accounts.js';
 import {
   type Arrived,
+  beginSession,
   type FederatedLink,
   findLink,
   UpstreamTrouble,
@@ -30,7 +31,7 @@ export async function submitProvider(turn: Turn): Promise<void> {
   const providerId = paramOf(turn, 'provider');
   await countTry(turn, PROVIDERS);
   try {
-    const { to, known } = await parts.federation.depart({
+    const { to, known, form } = await parts.federation.depart({
       providerId,
       purpose: 'sign-in',
       binding: pending.uid,
@@ -39,8 +40,8 @@ export async function submitProvider(turn: Turn): Promise<void> {
       freshWithin: freshnessOf(turn),
       loginHint: hintOf(turn),
     });
-    if (known) seeOther(ctx, to.href);
-    else await showLeaving(turn, providerId, to);
+    if (known && !form) seeOther(ctx, to.href);
+    else await showLeaving(turn, providerId, { to, form });
   } catch (error) {
     await inTrouble(turn, providerId, error);
   }
@@ -117,9 +118,15 @@ async function asOwner(turn: Turn, arrived: Arrived, link: FederatedLink): Promi
     throw unavailable(account);
   }
   const actor = { kind: 'person', id: account.id } as const;
-  const used = await openWork(parts.db, actor, work => useLink(work, parts.keyring, link, arrived.identity));
-  if (!used) return asNobody(turn, arrived);
-  await signInAs(turn, account, strengthOfArrival(arrived));
+  const linking = { accountId: account.id, providerId: link.providerId, identity: arrived.identity };
+  const there = await openWork(parts.db, actor, async work =>
+    (await useLink(work, parts.keyring, link, arrived.identity))
+      ? beginSession(work, parts.keyring, { ...linking, linkId: link.id })
+      : undefined,
+  );
+  if (there === undefined) return asNobody(turn, arrived);
+  const on = { ...turn, progress: { ...turn.progress, there } };
+  await signInAs(on, account, strengthOfArrival(arrived));
 }
 
 async function signInAs(

@@ -108,13 +108,13 @@ export async function goOn(turn: Turn, authentication: Authentication, account?:
   await heedSignal(turn, authentication.accountId, account);
   const { ctx, parts, pending, step } = turn;
   const { accountId, acr } = authentication;
-  await linkIfProved(turn, accountId);
+  const there = (await linkIfProved(turn, accountId)) ?? turn.progress.there;
   const { name } = pending.prompt;
   const answered = name === 'create' || name === 'select_account' ? { [name]: {} } : {};
   /* Whoever has just signed up has no other device, and of a recovery every address was told. */
   const isTold = ['sign-up-credential', 'federated-account', 'recovery-credential'].includes(step);
   const known = welcome(turn, accountId, PROVED[acr], isTold ? undefined : newDeviceJob(turn, accountId));
   const at = authenticatedFrom(authentication.at ?? turn.cameAt, account);
-  const to = await parts.interactions.signIn(ctx, { ...authentication, at, known }, answered);
+  const to = await parts.interactions.signIn(ctx, { ...authentication, at, known, there }, answered);
   return account?.leavingAt ? waitingUrl(ctx, parts, accountId, to) : to;
 }

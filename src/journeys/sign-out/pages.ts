@@ -9,7 +9,10 @@ import { show } from '../journey.js';
 import type { ErrorPage } from '../page-models.js';
 
 /** The engine's pages of signing out (OpenID Connect RP-Initiated Logout 1.0 §2), in our words. */
-export function signOutPages(pages: Pages): Pick<EnginePages, 'signOut' | 'signedOut'> {
+export function signOutPages(
+  pages: Pages,
+  allowMore: (ctx: Koa.Context, sessionUid: string) => Promise<void>,
+): Pick<EnginePages, 'signOut' | 'signedOut'> {
   const parts = { pages };
   return {
     signOut: async (ctx, html) => {
@@ -19,6 +22,7 @@ export function signOutPages(pages: Pages): Pick<EnginePages, 'signOut' | 'signe
       const { action, xsrf } = engineForm(html);
       const target = params?.['post_logout_redirect_uri'];
       if (typeof target === 'string') allowFormTarget(ctx, target);
+      if (session) await allowMore(ctx, session.uid);
       const form = { action, fields: [{ name: 'xsrf', value: xsrf }] };
       show(ctx, parts, 'sign-out/confirm', {
         person: { email: account?.email?.address ?? '', ...(typeof name === 'string' && { name }) },

@@ -93,6 +93,9 @@ function upstreamTo(
     callbackUrl: new URL('https://id.example.com/federation/vendor/callback'),
     issuer: new URL('https://id.example.com'),
     allowPrivateNetwork: false,
+    /* What no vendor's protocol asks for. */
+    db: undefined as never,
+    keyring: undefined as never,
     guard: ask => ask(),
     fetch: async (to, init = {}) => {
       const url = new URL(to);

@@ -127,6 +127,11 @@ async function fill(): Promise<void> {
       'messages.sealed': own(id('messages'), JSON.stringify([`${name}-to`, `${name}-subject`])),
       'remembered_browsers.id': id('remembered'),
       'remembered_browsers.sealed': own(`remembered ${id('remembered')}`, where),
+      'federated_sessions.id': id('federated'),
+      'federated_sessions.sealed': own(
+        `federated-session ${id('federated')}`,
+        JSON.stringify({ nameId: { value: name } }),
+      ),
       'federated_links.id': id('federated'),
       'federated_links.sealed': own(
         `federated-link ${id('federated')}`,

@@ -108,6 +108,14 @@ export function federatedSamples(): Samples {
         to: 'https://accounts.example/authorize',
         host: 'accounts.example',
       },
+      posting: {
+        uid,
+        app,
+        provider: 'Acme',
+        to: 'https://login.acme.example/sso',
+        host: 'login.acme.example',
+        fields: [{ name: 'SAMLRequest', value: 'PHNhbWxwOkF1dGhuUmVxdWVzdD4' }],
+      },
     },
   };
 }

@@ -1568,6 +1568,13 @@ export const pageSamples = {
       request: 'state=abc',
     },
   },
+  'sign-out/there': {
+    usual: {
+      host: 'login.acme.example',
+      to: 'https://login.acme.example/logout',
+      fields: [{ name: 'SAMLRequest', value: 'PHNhbWxwOkxvZ291dFJlcXVlc3Q' }],
+    },
+  },
   'sign-out/done': {
     usual: { app: { name: 'Photo Album', url: 'https://photos.example/' } },
     nowhere: {},

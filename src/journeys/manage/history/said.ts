@@ -258,6 +258,7 @@ export const NOT_SHOWN: ReadonlyMap<string, string> = new Map([
   ['move.bound', 'the passkey or the app that was added by it is shown'],
   ['authenticator_app.used', 'the sign-in that it led to is shown'],
   ['federated_link.used', 'the sign-in that it led to is shown'],
+  ['federated_session.ended', 'the sessions that it ended are shown'],
   ['passkey.used', 'the sign-in that it led to is shown, or the try that led nowhere'],
   ['password.rehashed', 'how a password is kept is not what a person did'],
   ['objection.begun', 'the change that its owner was told of is shown'],

@@ -1,0 +1,66 @@
+import { digest, randomToken } from '../../../platform/crypto/tokens.js';
+import { type Exchange, ownAddresses } from '../saml/exchange.js';
+import { ownKeys } from '../saml/keys.js';
+import { untrue } from '../saml/message.js';
+import { theirMetadata } from '../saml/reading.js';
+import { authnRequest } from '../saml/request.js';
+import { identityOf, readResponse } from '../saml/response.js';
+import { samlSettings } from '../saml/settings.js';
+import { see } from '../saml/store.js';
+import type { RedirectingProtocol, Upstream } from '../upstream.js';
+
+/** All that speaking SAML with a provider takes, as it stands now. */
+export async function exchangeWith(upstream: Upstream, now: Date): Promise<Exchange> {
+  const { provider, issuer, db, keyring } = upstream;
+  const settings = samlSettings.parse(provider.settings);
+  const keeping = { db, keyring, providerId: provider.id, name: issuer.hostname };
+  return {
+    own: ownAddresses(issuer, provider.id),
+    settings,
+    theirs: await theirMetadata(upstream, settings, now),
+    keys: await ownKeys(keeping, now),
+  };
+}
+
+/** SAML 2.0, web browser single sign-on (SAML Profiles §4.1), as a service provider; nobody comes unasked. */
+export const samlProtocol: RedirectingProtocol = {
+  kind: 'saml',
+  settings: samlSettings,
+  secrets: [],
+  origins: () => [],
+  stateParameter: 'RelayState',
+  depart: async (upstream, { state, freshWithin, acrValues = [] }) => {
+    const at = new Date();
+    const exchange = await exchangeWith(upstream, at);
+    const id = `_${randomToken()}`;
+    const contexts = acrValues.length > 0 ? acrValues : exchange.settings.contexts;
+    const asked = { id, relayState: state, anew: freshWithin !== undefined, contexts };
+    return {
+      ...(await authnRequest(exchange, asked)),
+      notes: {
+        id,
+        at: at.toISOString(),
+        contexts: JSON.stringify(contexts),
+        ...(freshWithin !== undefined && { freshWithin: String(freshWithin) }),
+      },
+    };
+  },
+  identify: async (upstream, { method, parameters }, { notes }) => {
+    const now = new Date();
+    const { id = '', at = '', contexts = '[]', freshWithin } = notes;
+    const exchange = await exchangeWith(upstream, now);
+    if (method !== 'POST') throw untrue('malformed');
+    const assertion = await readResponse(exchange, parameters['SAMLResponse'], {
+      requestId: id,
+      requestedAt: new Date(at),
+      contexts: JSON.parse(contexts) as string[],
+      freshWithin: freshWithin === undefined ? undefined : Number(freshWithin),
+      now,
+    });
+    const vouches = upstream.provider.mapping.email_domains !== undefined;
+    const identity = identityOf(assertion, exchange.settings, vouches);
+    if (!(await see(upstream.db, upstream.provider.id, digest(assertion.id), assertion.expiresAt)))
+      throw untrue('seen_before');
+    return identity;
+  },
+};
