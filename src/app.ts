@@ -7,7 +7,7 @@ import { fetchLogo, openClientCache } from './domain/clients/clients.js';
 import { sweepCommands, tellApps } from './domain/commands/commands.js';
 import { judgeConsents, recordOutdatedConsents } from './domain/consents/consents.js';
 import { openPasswordHasher, relyingPartyOf } from './domain/credentials/credentials.js';
-import { openFederation, refreshSamlMetadata } from './domain/federation/federation.js';
+import { checkDomains, openFederation, refreshSamlMetadata } from './domain/federation/federation.js';
 import { openLedger } from './domain/messages/messages.js';
 import {
   bringAboutChanges,
@@ -67,6 +67,7 @@ import { openDataUse } from './oidc/uses.js';
 import { openKeyring } from './platform/crypto/keyring.js';
 import { type JobDefinition, type JobLog, openJobs } from './platform/jobs/jobs.js';
 import { openTransport, sendMailJob } from './platform/mail/mail.js';
+import { openNames } from './platform/names.js';
 import { openOutbound } from './platform/outbound.js';
 import { openPlaces } from './platform/places.js';
 import { openSmsSender, sendSmsJob } from './platform/sms/sms.js';
@@ -368,6 +369,7 @@ function jobsOf(
     ...auditJobs(auditOf(config, base, log)),
     ...sweepsOf(config, db),
     refreshSamlMetadata({ db, reachAnyway: base.federation.reachAnyway }),
+    checkDomains({ db, issuer, names: openNames() }),
     recordOutdatedConsents(db),
     judgeConsents(db),
     expireConsents(db),

@@ -12,12 +12,14 @@ import { runPasswords } from './domain/credentials/credentials.js';
 import { declarableOf } from './domain/profiles/profiles.js';
 import { RESOURCES_USAGE, runResourceServers } from './domain/resources/cli.js';
 import { listResourceScopes } from './domain/resources/resources.js';
+import { DOMAINS_USAGE, runDomains } from './domain-commands.js';
 import { DORMANCY_USAGE, runDormancy } from './dormancy-commands.js';
 import { checkFile, FEDERATION_USAGE, runFederation } from './federation-commands.js';
 import { KEYS_USAGE, runKeys } from './key-commands.js';
 import { MESSAGES_USAGE, type MessagesCommand, runMessages, runTopics } from './message-commands.js';
 import { PEOPLE_USAGE, runPeople } from './people-commands.js';
 import { openKeyring } from './platform/crypto/keyring.js';
+import { openNames } from './platform/names.js';
 import { type Db, openDatabase } from './platform/storage/db.js';
 import { StorageTrouble } from './platform/storage/trouble.js';
 import { openRenderer } from './platform/web/render.js';
@@ -65,7 +67,16 @@ const VERBS: Readonly<Record<string, Verb>> = {
   topics: ({ words, ...command }) => runTopics(words, messaging(command)),
   messages: ({ words, ...command }) => runMessages(words, messaging(command)),
   audit: ({ db, config, words }) => runAudit(words, { db, config, print, fail }),
-  federation: ({ db, config, words }) => runFederation(words, { db, config, env: process.env, print, fail }),
+  federation: ({ db, config, words: [verb, ...words] }) =>
+    verb === 'domains'
+      ? runDomains(words, { db, config, names: openNames(), print, fail })
+      : runFederation(verb === undefined ? [] : [verb, ...words], {
+          db,
+          config,
+          env: process.env,
+          print,
+          fail,
+        }),
   keys: ({ db, config, words }) => runKeys(words, { db, secret: config.secret, print, fail }),
   dormancy: ({ db, config, words }) => runDormancy(words, { db, config, print, fail }),
   receipts: ({ db, config, words }) => runReceipts(words, { db, config, print, fail }),
@@ -120,6 +131,7 @@ ${CLIENTS_USAGE}
 ${RESOURCES_USAGE}
 ${MESSAGES_USAGE}
 ${FEDERATION_USAGE}
+${DOMAINS_USAGE}
 ${KEYS_USAGE}
 ${AUDIT_USAGE}
 ${SMS_USAGE}

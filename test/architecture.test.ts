@@ -22,6 +22,7 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   yauzl: /^journeys\/privacy\/unpack\.ts/,
   'mmdb-lib': /^platform\/places\.ts/,
   'libphonenumber-js/min': /^domain\/contacts\//,
+  ldapts: /^domain\/federation\/protocols\//,
   'prom-client': /^platform\/telemetry\/metrics\.ts/,
   '@opentelemetry/api': /^platform\/telemetry\/traces\.ts/,
   '@opentelemetry/sdk-trace-node': /^platform\/telemetry\/traces\.ts/,

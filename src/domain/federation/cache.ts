@@ -6,6 +6,8 @@ import { listProviders } from './store.js';
 /** The providers held in memory, for what is shown of them; whoever acts asks the database. */
 export interface ProviderCache {
   list(): Promise<readonly IdentityProvider[]>;
+  /** Notices of changes arrive. */
+  live(): boolean;
   /** Settles once notices of changes arrive and the providers are held. */
   readonly ready: Promise<void>;
   close(): Promise<void>;
@@ -13,12 +15,12 @@ export interface ProviderCache {
 
 /**
  * Opens a cache that the database's notices keep true; while none arrive, every question is asked. It is filled as soon as they
- * do, so that no page waits for it.
+ * do, so that no page waits for it. `changed` is told which one was, or undefined where any may have been.
  */
 export function openProviderCache(
   db: Db,
   listenUrl: string,
-  changed: (id: string) => void = () => undefined,
+  changed: (id: string | undefined) => void = () => undefined,
 ): ProviderCache {
   const { promise: ready, resolve: nowReady } = Promise.withResolvers<void>();
   let held: Promise<readonly IdentityProvider[]> | undefined;
@@ -40,6 +42,7 @@ export function openProviderCache(
     listening: on => {
       live = on;
       held = undefined;
+      changed(undefined);
       if (!on) return;
       hold().then(
         () => nowReady(),
@@ -48,6 +51,7 @@ export function openProviderCache(
     },
   });
   return {
+    live: () => live,
     list: () => (live ? (held ?? hold()) : listProviders(db)),
     ready,
     close: async () => {

@@ -4,9 +4,12 @@ import type { Db } from '../../platform/storage/db.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
 import { type BREAKER, openBreakers } from './breaker.js';
 import { openProviderCache } from './cache.js';
+import type { Realm } from './domain.js';
+import { DOMAIN_FACTS } from './domains.js';
 import type { TripPurpose } from './link.js';
-import { redirecting } from './protocols.js';
+import { byPassword, redirecting } from './protocols.js';
 import { type IdentityProvider, mayUse, noSuchProvider } from './provider.js';
+import { openRealms } from './realms.js';
 import { openSamlDoor, type SamlDoor } from './saml/door.js';
 import { addOrigin } from './store.js';
 import { keepAnswer, keepTrip, newState, type Returned, type TripBinding, takeTrip } from './trips.js';
@@ -21,6 +24,20 @@ import {
 import { type Reaching, reach, reachAnyway, upstreamOf } from './upstreams.js';
 
 export { readDeclared, type UndecidedProvider } from './declared.js';
+export { domainOf, type FederatedDomain, GRACE_DAYS, mustUse, type Realm } from './domain.js';
+export { checkDomains } from './domain-jobs.js';
+export { findRealm } from './domain-store.js';
+export {
+  addDomain,
+  type ClaimedDomain,
+  domainNamed,
+  getDomain,
+  listDomains,
+  lookFor,
+  noteSight,
+  providerOf,
+  removeDomain,
+} from './domains.js';
 export { exportFederation } from './exported.js';
 export { sweepTrials, sweepTrips } from './jobs.js';
 export {
@@ -84,6 +101,7 @@ export const FEDERATION_FACTS = [
   'identity_provider.keys_rotated',
   'identity_provider.metadata_changed',
   'identity_provider.metadata_failed',
+  ...DOMAIN_FACTS,
 ] as const;
 
 /** A provider as pages may show it. */
@@ -133,6 +151,12 @@ export interface Federation {
   keepAnswer(providerId: string, answer: UpstreamAnswer): Promise<string | undefined>;
   /** Uses up an answered trip and asks the provider who it is; undefined when there is no such trip (any more). */
   arrive(trip: Omit<TripBinding, 'accountId'> & { readonly id: string }): Promise<Arrived | undefined>;
+  /** Where the domain of an address leads; from memory. */
+  realmOf(email: string): Promise<Realm | undefined>;
+  /** Whether some domain demands its provider; from memory. */
+  anyRequired(): Promise<boolean>;
+  /** Asks a provider of passwords who somebody is; throws `UpstreamTrouble`, and refuses a provider that is none. */
+  prove(id: string, typed: { readonly address: string; readonly password: string }): Promise<Arrived>;
   /** A provider as it stands in the database now, for a protocol that sends nobody anywhere; refuses one that may not be used. */
   reach(id: string, began?: { readonly version: number }): Promise<Upstream>;
   /** The same whatever its state, for operators. */
@@ -141,7 +165,7 @@ export interface Federation {
   upstreamOf(provider: IdentityProvider, secrets: Readonly<Record<string, string>>): Upstream;
   /** What SAML has beside signing in. */
   readonly saml: SamlDoor;
-  /** Settles when the providers are held. */
+  /** Settles when the providers and the domains are held. */
   readonly ready: Promise<void>;
   close(): Promise<void>;
 }
@@ -163,9 +187,12 @@ export function openFederation({ listenUrl, breaker, ...options }: FederationOpt
   const breakers = openBreakers(breaker);
   const reaching: Reaching = { ...options, breakers, memories: new Map() };
   const cache = openProviderCache(db, listenUrl, id => {
+    realms.forget();
+    if (id === undefined) return;
     breakers.forget(id);
     reaching.memories.delete(id);
   });
+  const realms = openRealms(db, cache.live);
   const enabled = async () => (await cache.list()).filter(provider => mayUse(provider));
   const atWork = <T>(act: (work: Work) => Promise<T>) => openWork(db, { kind: 'person' }, act);
   return {
@@ -208,6 +235,9 @@ export function openFederation({ listenUrl, breaker, ...options }: FederationOpt
       const returned = await atWork(work => takeTrip(work, keyring, trip));
       return returned && identified(reaching, returned, trip.purpose);
     },
+    realmOf: realms.of,
+    anyRequired: realms.anyRequired,
+    prove: (id, typed) => proved(reaching, id, typed),
     reach: (id, began) => reach(reaching, id, began),
     reachAnyway: id => reachAnyway(reaching, id),
     upstreamOf: (provider, secrets) => upstreamOf(reaching, provider, secrets),
@@ -217,7 +247,12 @@ export function openFederation({ listenUrl, breaker, ...options }: FederationOpt
       reach: id => reach(reaching, id),
       reachAnyway: id => reachAnyway(reaching, id),
     }),
-    ready: cache.ready,
+    ready: cache.ready
+      .then(() => realms.anyRequired())
+      .then(
+        () => undefined,
+        () => undefined,
+      ),
     close: () => cache.close(),
   };
 }
@@ -251,6 +286,21 @@ async function identified(reaching: Reaching, returned: Returned, purpose: TripP
   const identity = checked(await protocol.identify(upstream, answer, { state, notes }));
   /* It may have been disabled while it was asked. */
   const { provider } = await reached(reaching, providerId, purpose, { version });
+  return { provider, identity };
+}
+
+async function proved(
+  reaching: Reaching,
+  id: string,
+  typed: { readonly address: string; readonly password: string },
+): Promise<Arrived> {
+  const upstream = await reach(reaching, id);
+  const { kind, version } = upstream.provider;
+  const protocol = byPassword(kind);
+  if (!protocol) throw noSuchProvider();
+  const identity = checked(await protocol.prove(upstream, typed));
+  /* It may have been disabled while it was asked. */
+  const { provider } = await reach(reaching, id, { version });
   return { provider, identity };
 }
 

@@ -1,5 +1,5 @@
 import { openBreakers } from './breaker.js';
-import { protocolOf, redirecting } from './protocols.js';
+import { byPassword, protocolOf, redirecting } from './protocols.js';
 import { type Reaching, reachAnyway } from './upstreams.js';
 
 /** Tries whether a provider can be spoken with, as far as that can be known without a person; throws why it cannot. */
@@ -10,5 +10,6 @@ export async function probeProvider(
   const upstream = await reachAnyway({ ...reaching, breakers: openBreakers(), memories: new Map() }, id);
   const { kind, settings } = upstream.provider;
   await protocolOf(kind).checkSecrets?.(settings, upstream.secrets);
+  await byPassword(kind)?.probe(upstream);
   await redirecting(kind)?.depart(upstream, { state: 'probe' });
 }

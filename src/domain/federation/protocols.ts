@@ -1,9 +1,10 @@
 import { Refusal } from '../../platform/errors.js';
+import { ldapProtocol } from './protocols/ldap.js';
 import { oauthProtocol } from './protocols/oauth.js';
 import { openidProtocol } from './protocols/openid.js';
 import { samlProtocol } from './protocols/saml.js';
 import type { ProviderKind } from './provider.js';
-import type { Protocol, RedirectingProtocol } from './upstream.js';
+import type { PasswordProtocol, Protocol, RedirectingProtocol } from './upstream.js';
 
 /* A kind is there as soon as its protocol stands here. */
 const REDIRECTING: Readonly<Partial<Record<ProviderKind, RedirectingProtocol>>> = {
@@ -12,8 +13,10 @@ const REDIRECTING: Readonly<Partial<Record<ProviderKind, RedirectingProtocol>>> 
   saml: samlProtocol,
 };
 
+const BY_PASSWORD: Readonly<Partial<Record<ProviderKind, PasswordProtocol>>> = { ldap: ldapProtocol };
+
 /** Every protocol by kind, also those that ask for a password here. */
-const PROTOCOLS: Readonly<Partial<Record<ProviderKind, Protocol>>> = { ...REDIRECTING };
+const PROTOCOLS: Readonly<Partial<Record<ProviderKind, Protocol>>> = { ...REDIRECTING, ...BY_PASSWORD };
 
 /** How providers of a kind are spoken with. */
 export function protocolOf(kind: ProviderKind): Protocol {
@@ -26,4 +29,9 @@ export function protocolOf(kind: ProviderKind): Protocol {
 /** The same, of a kind that sends people there and takes them back; undefined for any other. */
 export function redirecting(kind: ProviderKind): RedirectingProtocol | undefined {
   return REDIRECTING[kind];
+}
+
+/** The same, of a kind whose password is typed here; undefined for any other. */
+export function byPassword(kind: ProviderKind): PasswordProtocol | undefined {
+  return BY_PASSWORD[kind];
 }

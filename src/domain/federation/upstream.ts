@@ -105,6 +105,17 @@ export interface Protocol {
   origins(settings: Readonly<Record<string, unknown>>): readonly string[];
 }
 
+/** One that asks here for the password of there. */
+export interface PasswordProtocol extends Protocol {
+  /** Who they are, if what they typed is right; throws `UpstreamTrouble`. */
+  prove(
+    upstream: Upstream,
+    typed: { readonly address: string; readonly password: string },
+  ): Promise<UpstreamIdentity>;
+  /** Whether it can be asked at all; throws `UpstreamTrouble`. */
+  probe(upstream: Upstream): Promise<void>;
+}
+
 /** One that sends people there and takes them back. */
 export interface RedirectingProtocol extends Protocol {
   /** The name of the parameter that brings `state` back. */
