@@ -44,19 +44,17 @@ export async function runWithdrawals(
   try {
     const members = await join(rig, app, people);
     const problems: string[] = [];
-    let killed = 0;
     const queue = [...members];
-    const killing = (async () => {
-      while (killed < kills && queue.length > 0) {
-        await pause(random.between(5, 120));
-        const victim = random.pick(rig.servers);
-        await victim.end('SIGKILL');
-        killed += 1;
-        await victim.start();
-      }
-    })();
-    await Promise.all([1, 2, 3, 4].map(() => takeBackAll(rig, app, queue)));
-    await killing;
+    const killOne = async () => {
+      await pause(random.between(5, 120));
+      const victim = random.pick(rig.servers);
+      await victim.end('SIGKILL');
+      await victim.start();
+    };
+    for (let kill = 0; kill < kills; kill++) {
+      const some = queue.splice(0, Math.ceil(people / kills));
+      await Promise.all([killOne(), ...[1, 2, 3, 4].map(() => takeBackAll(rig, app, some))]);
+    }
     const unheard = members.filter(({ heard }) => heard === 'nothing');
     let doneUnheard = 0;
     for (const member of members) {
@@ -80,7 +78,7 @@ export async function runWithdrawals(
         receiver.received.map(({ said }) => said.jti),
       )),
     );
-    return { people, kills: killed, unheard: unheard.length, doneUnheard, problems };
+    return { people, kills, unheard: unheard.length, doneUnheard, problems };
   } finally {
     await app.close();
     await receiver.close();
@@ -143,12 +141,13 @@ async function lookAt(
   return [...said].map(([place, there]) => `${place}: ${there ? 'there' : 'gone'}`);
 }
 
-/* What a killed process held is freed after ninety seconds: made past by SQL. */
+/* What a killed process held is freed after ninety seconds, what it was telling after one minute: made past by SQL. */
 async function finishJobs({ place }: Rig): Promise<void> {
   await place.ask(
     `UPDATE graphile_worker._private_jobs SET locked_at = now() - interval '2 minutes' WHERE locked_at IS NOT NULL`,
   );
-  await place.ask(`SELECT graphile_worker.add_job('free-stale-jobs')`);
+  await place.ask(`UPDATE commands SET due_at = now() WHERE state = 'waiting'`);
+  await place.ask(`SELECT graphile_worker.add_job('free-stale-jobs'), graphile_worker.add_job('tell-apps')`);
   await until(async () => {
     const waiting = await place.ask(`SELECT 1 FROM graphile_worker.jobs
       WHERE task_identifier IN ('backchannel-logout', 'tell-of-end', 'tell-apps') AND attempts < max_attempts`);
