@@ -138,10 +138,11 @@ export async function recoveryCode(person: Person, app: RelyingParty, email: str
   return codeIn(await nextCodeMail(person, email, earlier));
 }
 
-const CODE = /^\d{8} /;
+/** The subject of a mail with a code. */
+export const CODE = /^\d{8} /;
 
-/* Notices of earlier steps may still be on their way, and arrive before the code or after it. */
-async function nextCodeMail(person: Person, email: string, earlier: ReceivedMail | undefined) {
+/** The next mail with a code: notices of earlier steps may still be on their way, and arrive before it or after it. */
+export async function nextCodeMail(person: Person, email: string, earlier: ReceivedMail | undefined) {
   let found = earlier;
   await until(async () => {
     found = await person.newestMail(email, CODE);

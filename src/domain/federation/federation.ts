@@ -49,7 +49,7 @@ export {
   type TripPurpose,
 } from './link.js';
 export { countLinks, findLink, forgetFederation, listLinks } from './link-store.js';
-export { addLink, type Linking, listLinksWithSaid, removeLink, useLink } from './links.js';
+export { addLink, holdLink, type Linking, listLinksWithSaid, removeLink, useLink } from './links.js';
 export { enactProvider, mustBeUnused, type PlannedProvider, planProvider } from './planned.js';
 export { PRESETS, presetOf } from './presets/presets.js';
 export { probeProvider } from './probe.js';
@@ -147,8 +147,15 @@ export interface Federation {
   originsOf(provider: IdentityProvider): readonly string[];
   /** Keeps a trip and gives where it leads; throws `UpstreamTrouble` when the provider cannot be reached. */
   depart(asked: Asked): Promise<SentTo>;
-  /** Keeps what came to a provider's callback; gives where its person goes on, or undefined when nobody waits for it. */
-  keepAnswer(providerId: string, answer: UpstreamAnswer): Promise<string | undefined>;
+  /**
+   * Keeps what came to a provider's callback; gives where its person goes on, or undefined when nobody waits for it, or not in
+   * this browser. A post from elsewhere brings no cookie: then that is looked at where they go on.
+   */
+  keepAnswer(
+    providerId: string,
+    answer: UpstreamAnswer,
+    browser: string | undefined,
+  ): Promise<string | undefined>;
   /** Uses up an answered trip and asks the provider who it is; undefined when there is no such trip (any more). */
   arrive(trip: Omit<TripBinding, 'accountId'> & { readonly id: string }): Promise<Arrived | undefined>;
   /** Where the domain of an address leads; from memory. */
@@ -178,6 +185,8 @@ export interface FederationOptions {
   readonly outbound: Pick<Outbound, 'fetch'>;
   readonly issuer: URL;
   readonly allowPrivateNetwork: boolean;
+  /** Milliseconds that somebody waits for one answer of a provider. */
+  readonly timeout?: number;
   readonly breaker?: { readonly [Name in keyof typeof BREAKER]: number };
 }
 
@@ -225,10 +234,10 @@ export function openFederation({ listenUrl, breaker, ...options }: FederationOpt
       });
       return { to, known, ...(form && { form }) };
     },
-    keepAnswer: async (providerId, answer) => {
+    keepAnswer: async (providerId, answer, browser) => {
       const state = answer.parameters['state'] ?? answer.parameters['RelayState'];
       if (!state) return undefined;
-      const kept = await atWork(work => keepAnswer(work, keyring, { providerId, state, answer }));
+      const kept = await atWork(work => keepAnswer(work, keyring, { providerId, state, browser, answer }));
       return kept && `${kept.returnTo}/${kept.id}`;
     },
     arrive: async trip => {

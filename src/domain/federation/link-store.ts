@@ -10,9 +10,11 @@ interface LinkRow {
   readonly came_by: LinkCameBy;
   readonly linked_at: Date;
   readonly last_used_at: Date | null;
+  readonly given: Readonly<Record<string, string>>;
 }
 
-const COLUMNS = 'l.account_id, l.id, l.provider_id, l.subject, l.came_by, l.linked_at, l.last_used_at';
+const COLUMNS =
+  'l.account_id, l.id, l.provider_id, l.subject, l.came_by, l.linked_at, l.last_used_at, l.given';
 
 function present(row: LinkRow): FederatedLink {
   return {
@@ -23,6 +25,7 @@ function present(row: LinkRow): FederatedLink {
     cameBy: row.came_by,
     linkedAt: row.linked_at,
     lastUsedAt: row.last_used_at ?? undefined,
+    given: row.given,
   };
 }
 
@@ -78,11 +81,12 @@ export async function insertSubject(
 
 /** A link as it is left with the end of a work; one that is there gets what was said last. */
 export const INSERT_LINK = `
-  INSERT INTO federated_links AS l (account_id, id, provider_id, subject, came_by, sealed, linked_at, last_used_at)
-  SELECT account_id, id, provider_id, subject, came_by, sealed, linked_at, last_used_at
+  INSERT INTO federated_links AS l (account_id, id, provider_id, subject, came_by, sealed, linked_at, last_used_at, given)
+  SELECT account_id, id, provider_id, subject, came_by, sealed, linked_at, last_used_at, given
   FROM jsonb_to_recordset(?::jsonb) AS n(account_id uuid, id uuid, provider_id text, subject text, came_by text,
-    sealed bytea, linked_at timestamptz, last_used_at timestamptz)
-  ON CONFLICT (account_id, id) DO UPDATE SET sealed = excluded.sealed, last_used_at = excluded.last_used_at`;
+    sealed bytea, linked_at timestamptz, last_used_at timestamptz, given jsonb)
+  ON CONFLICT (account_id, id) DO UPDATE SET sealed = excluded.sealed, last_used_at = excluded.last_used_at,
+    given = excluded.given`;
 
 /** Whether a link stands at this moment, which then stays until the transaction is over. */
 export async function lockLink(tx: Tx, link: Pick<FederatedLink, 'accountId' | 'id'>): Promise<boolean> {

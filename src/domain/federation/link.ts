@@ -16,6 +16,8 @@ export interface FederatedLink {
   readonly cameBy: LinkCameBy;
   readonly linkedAt: Date;
   readonly lastUsedAt: Date | undefined;
+  /** What the provider sent last that has a place in the profile, as the profiles room gave it. */
+  readonly given: Readonly<Record<string, string>>;
 }
 
 /** So many fit into one account. */

@@ -17,6 +17,8 @@ export interface Linking {
   readonly accountId: string;
   readonly providerId: string;
   readonly identity: UpstreamIdentity;
+  /** What of it has a place in the profile, as the profiles room gave it. */
+  readonly given?: FederatedLink['given'];
 }
 
 function leaveLink(
@@ -36,6 +38,7 @@ function leaveLink(
       came_by: link.cameBy,
       linked_at: link.linkedAt,
       last_used_at: work.at,
+      given: link.given,
     },
     personal: {
       keyring,
@@ -53,7 +56,7 @@ function leaveLink(
 export async function addLink(
   work: Work,
   keyring: Keyring,
-  { accountId, providerId, identity }: Linking,
+  { accountId, providerId, identity, given = {} }: Linking,
   cameBy: LinkCameBy,
 ): Promise<{ readonly outcome: 'added' | 'there'; readonly id: string } | { readonly outcome: 'taken' }> {
   await lockAccount(work, accountId);
@@ -67,8 +70,8 @@ export async function addLink(
   const { subject } = identity;
   if (!(await store.insertSubject(work.tx, { accountId, id, providerId, subject })))
     return { outcome: 'taken' };
-  const link = { accountId, id, providerId, subject, cameBy, linkedAt: work.at, lastUsedAt: work.at };
-  leaveLink(work, keyring, link, identity);
+  const times = { linkedAt: work.at, lastUsedAt: work.at };
+  leaveLink(work, keyring, { accountId, id, providerId, subject, cameBy, given, ...times }, identity);
   work.record({
     type: 'federated_link.added',
     accountId,
@@ -77,18 +80,16 @@ export async function addLink(
   return { outcome: 'added', id };
 }
 
-/** Notes that a link signs its owner in now, and what the provider said; false when the link is gone. */
-export async function useLink(
-  work: Work,
-  keyring: Keyring,
-  link: FederatedLink,
-  identity: UpstreamIdentity,
-): Promise<boolean> {
-  if (!(await store.lockLink(work.tx, link))) return false;
+/** Notes that a link signs its owner in now, and what the provider said. Whoever calls it has held the link (`holdLink`). */
+export function useLink(work: Work, keyring: Keyring, link: FederatedLink, identity: UpstreamIdentity): void {
   leaveLink(work, keyring, link, identity);
   const { accountId, id, providerId } = link;
   work.record({ type: 'federated_link.used', accountId, detail: { link: id, provider: providerId } });
-  return true;
+}
+
+/** Whether a link stands at this moment; it then stays until the work is over. */
+export function holdLink(work: Work, link: Pick<FederatedLink, 'accountId' | 'id'>): Promise<boolean> {
+  return store.lockLink(work.tx, link);
 }
 
 /**

@@ -34,16 +34,22 @@ export async function insertTrip(tx: Tx, trip: NewTrip): Promise<void> {
   );
 }
 
-/** Keeps what came back by a trip's state, once and in time, from the provider that it went to. */
+/** Keeps what came back by a trip's state, once and in time, from the provider that it went to; by the browser, where that is known. */
 export async function answerTrip(
   tx: Tx,
-  came: { readonly stateDigest: Buffer; readonly providerId: string; readonly answer: Buffer },
+  came: {
+    readonly stateDigest: Buffer;
+    readonly providerId: string;
+    readonly browserDigest: Buffer | undefined;
+    readonly answer: Buffer;
+  },
 ): Promise<{ readonly id: string; readonly returnTo: string } | undefined> {
   const { rows } = await tx.raw<{ rows: { id: string; return_to: string }[] }>(
     `UPDATE federated_requests SET answer = :answer, answered_at = now()
      WHERE state_digest = :stateDigest AND provider_id = :providerId AND answered_at IS NULL AND expires_at > now()
+       AND (CAST(:browserDigest AS bytea) IS NULL OR browser_digest = :browserDigest)
      RETURNING id, return_to`,
-    { ...came },
+    { ...came, browserDigest: came.browserDigest ?? null },
   );
   return rows[0] && { id: rows[0].id, returnTo: rows[0].return_to };
 }

@@ -52,11 +52,17 @@ export async function keepTrip(
 export async function keepAnswer(
   work: Work,
   keyring: Keyring,
-  came: { readonly providerId: string; readonly state: string; readonly answer: UpstreamAnswer },
+  came: {
+    readonly providerId: string;
+    readonly state: string;
+    readonly browser: string | undefined;
+    readonly answer: UpstreamAnswer;
+  },
 ): Promise<{ readonly id: string; readonly returnTo: string } | undefined> {
   return store.answerTrip(work.tx, {
     stateDigest: digest(came.state),
     providerId: came.providerId,
+    browserDigest: came.browser === undefined ? undefined : digest(came.browser),
     answer: keyring.seal(SEAL, JSON.stringify(came.answer)),
   });
 }

@@ -42,6 +42,8 @@ export interface Reaching {
   readonly breakers: Breakers;
   readonly issuer: URL;
   readonly allowPrivateNetwork: boolean;
+  /** Milliseconds that somebody waits for one answer of a provider. */
+  readonly timeout?: number;
   /** What is remembered of each, by `memoryOf`. */
   readonly memories: Map<string, Memory>;
 }
@@ -65,22 +67,19 @@ export function callbackUrlOf(issuer: URL, id: string): URL {
   return new URL(`/federation/${id}/callback`, issuer);
 }
 
-/* So long somebody waits for one answer of a provider. */
 const TIMEOUT = 5_000;
 const MOST_BYTES = 524_288;
 
 /** The way to a provider: an answer above 499, none in time or none at all is an outage, and anything else an answer. */
 export function fetchFrom(
-  { outbound, breakers }: Pick<Reaching, 'outbound' | 'breakers'>,
+  { outbound, breakers, timeout = TIMEOUT }: Pick<Reaching, 'outbound' | 'breakers' | 'timeout'>,
   id: string,
 ): UpstreamFetch {
   return (url, init = {}) =>
     breakers.guard(id, async () => {
-      const response = await outbound
-        .fetch(url, { timeout: TIMEOUT, maxBytes: MOST_BYTES, ...init })
-        .catch(cause => {
-          throw new UpstreamTrouble('unreachable', 'no_answer', cause);
-        });
+      const response = await outbound.fetch(url, { timeout, maxBytes: MOST_BYTES, ...init }).catch(cause => {
+        throw new UpstreamTrouble('unreachable', 'no_answer', cause);
+      });
       if (response.status >= 500) {
         await response.body?.cancel();
         throw new UpstreamTrouble('unreachable', 'server_error');

@@ -3,8 +3,9 @@ import type { Problem } from '../page-models.js';
 import { nameAsked } from '../sign-up/name.js';
 import { TERMS_VERSION } from '../terms.js';
 import { stepUrl, type Turn } from '../turn.js';
-import { providerName } from './buttons.js';
-import { openPending } from './pending.js';
+import { standing } from './pending.js';
+import { shownOf } from './taking.js';
+import { showTrouble } from './trouble.js';
 
 const LONGEST_NAME = 200;
 
@@ -15,20 +16,21 @@ export async function showFederatedAccount(
   typed: { readonly name?: string; readonly termsAccepted?: boolean },
 ): Promise<void> {
   const { ctx, parts, pending, progress } = turn;
-  const { federated, email = '' } = progress;
-  if (!federated) throw new Error('nobody brought an identity');
-  const name = openPending(turn, federated).claims['name'];
+  const { email = '' } = progress;
+  const found = await standing(turn);
+  if (!found) return showTrouble(turn, { word: 'unavailable', provider: progress.federated?.provider });
+  const name = found.identity.claims['name'];
   show(ctx, parts, 'federated/account', {
     uid: pending.uid,
     app: badgeOf(pending),
     problems,
-    provider: await providerName(turn, federated.provider),
+    provider: found.provider.name,
     email,
     ...(typeof name === 'string' && { name: name.slice(0, LONGEST_NAME) }),
     ...typed,
     withoutName: nameAsked(parts.profile) === undefined,
     terms: { version: TERMS_VERSION, url: '/terms' },
-    taken: [],
+    taken: shownOf(parts, found, parts.pages.language(ctx)),
     signInUrl: `${stepUrl(pending)}?way=sign-in`,
   });
 }

@@ -12,6 +12,7 @@ import {
 import { advance, type Turn } from '../turn.js';
 import { standing } from './pending.js';
 import { strengthOfArrival } from './strength.js';
+import { takeMapped } from './taking.js';
 import { showTrouble } from './trouble.js';
 
 /* Thrown within the work, so that nothing of it stays. */
@@ -35,7 +36,8 @@ export async function submitFederatedAccount(turn: Turn): Promise<void> {
   try {
     const opened = await openedOrTaken(turn, applicant, async work => {
       await openApplicantsAccount(work, parts, applicant, parts.pages.language(ctx));
-      const linking = { accountId, providerId: provider.id, identity };
+      const given = await takeMapped(work, parts, found, { accountId, given: {}, agreed: true });
+      const linking = { accountId, providerId: provider.id, identity, given };
       const added = await addLink(work, parts.keyring, linking, 'opened');
       if (added.outcome === 'taken') throw new TiedElsewhere();
       there = beginSession(work, parts.keyring, { ...linking, linkId: added.id });

@@ -23,7 +23,10 @@ export function federationRoutes(router: Router, parts: Parts): void {
 
 async function comeBack(ctx: Koa.Context, parts: Parts, answer: UpstreamAnswer): Promise<void> {
   const { provider } = ctx['params'] as { readonly provider: string };
-  const on = PROVIDER_ID.test(provider) ? await parts.federation.keepAnswer(provider, answer) : undefined;
+  const browser = answer.method === 'GET' ? (parts.csrf.browser(ctx) ?? '') : undefined;
+  const on = PROVIDER_ID.test(provider)
+    ? await parts.federation.keepAnswer(provider, answer, browser)
+    : undefined;
   if (on === undefined) {
     await noteReplay(ctx, parts, 'federated_answer');
     throw new Refusal('missing', 'request_gone', 'This way back was used before, or it has ended.');

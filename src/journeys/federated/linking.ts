@@ -3,6 +3,7 @@ import { listEmails } from '../../domain/contacts/contacts.js';
 import {
   addLink,
   beginSession,
+  findLink,
   isTrustedFor,
   type UpstreamIdentity,
 } from '../../domain/federation/federation.js';
@@ -10,6 +11,7 @@ import { openWork } from '../../platform/storage/work.js';
 import { tellEveryone } from '../notices/tell.js';
 import type { Turn } from '../turn.js';
 import { standing } from './pending.js';
+import { takeMapped } from './taking.js';
 
 /** The address that a provider's word proves, where its word counts; it is looked up in this form. */
 export function provedThere(
@@ -33,15 +35,14 @@ export async function linkIfProved(turn: Turn, accountId: string): Promise<strin
   return openWork(db, { kind: 'person', id: accountId }, async work => {
     const emails = await listEmails(work.tx, accountId);
     if (!emails.some(each => each.address === address && each.verifiedAt)) return undefined;
-    const linking = { accountId, providerId: found.provider.id, identity: found.identity };
+    if (await findLink(work.tx, found.provider.id, found.identity.subject)) return undefined;
+    const given = await takeMapped(work, turn.parts, found, { accountId, given: {} });
+    const linking = { accountId, providerId: found.provider.id, identity: found.identity, given };
     const added = await addLink(work, keyring, linking, 'proved');
     if (added.outcome !== 'added') return undefined;
-    const values = { provider: found.provider.name };
-    await tellEveryone(
-      work,
-      { ...turn, app: turn.pending.app },
-      { accountId, kind: 'provider_added', values },
-    );
+    const news = { values: { provider: found.provider.name }, undo: { linkId: added.id } };
+    const doing = { ...turn, app: turn.pending.app };
+    await tellEveryone(work, doing, { accountId, kind: 'provider_added', ...news });
     return beginSession(work, keyring, { ...linking, linkId: added.id });
   });
 }

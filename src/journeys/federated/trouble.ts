@@ -25,7 +25,7 @@ export async function showTrouble(
     app: badgeOf(pending),
     word,
     provider: provider === undefined ? '' : await providerName(turn, provider),
-    otherUrl: stepUrl(pending),
+    otherUrl: `${stepUrl(pending)}?way=sign-in`,
     ...(await providerButtons(turn)),
   });
   ctx.status = STATUS[word];

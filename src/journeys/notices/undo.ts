@@ -2,6 +2,7 @@ import { OBJECTION_DAYS } from '../../domain/accounts/accounts.js';
 import { undoChangesSince } from '../../domain/contacts/contacts.js';
 import { removePasskey } from '../../domain/credentials/credentials.js';
 import { disownApp, disownCodes } from '../../domain/factors/factors.js';
+import { removeLink } from '../../domain/federation/federation.js';
 import { cancelMove, findMove } from '../../domain/moves/moves.js';
 import { undoChange } from '../../domain/profiles/profiles.js';
 import type { Keyring } from '../../platform/crypto/keyring.js';
@@ -27,7 +28,16 @@ export interface Undoing {
 }
 
 /** What can be undone. */
-export type UndoWord = 'passkey' | 'app' | 'codes' | 'move' | 'addresses' | 'profile' | 'recovery' | 'merge';
+export type UndoWord =
+  | 'passkey'
+  | 'app'
+  | 'codes'
+  | 'move'
+  | 'addresses'
+  | 'profile'
+  | 'provider'
+  | 'recovery'
+  | 'merge';
 
 /* The passkey that came with what they disown is not theirs, or it would let that person in again once they recovered. */
 const newPasskey: Undoing = {
@@ -35,6 +45,15 @@ const newPasskey: Undoing = {
   concerns: ({ undo }) => undo['passkeyId'] !== undefined,
   run: async (work, { accountId, undo }) => {
     await removePasskey(work, accountId, String(undo['passkeyId']));
+  },
+};
+
+/* What signs in somebody else at a provider goes, as a new passkey of theirs would. */
+const newProvider: Undoing = {
+  word: 'provider',
+  concerns: ({ undo }) => undo['linkId'] !== undefined,
+  run: async (work, { accountId, undo }) => {
+    await removeLink(work, accountId, String(undo['linkId']));
   },
 };
 
@@ -123,6 +142,7 @@ const OF_KIND: Readonly<Partial<Record<NewsKind, Undoing>>> = {
   move_confirmed: move,
   passkey_added: newPasskey,
   phone_retired: move,
+  provider_added: newProvider,
   profile_changed: profile,
   recovered_with_passkey: newPasskey,
   recovery_code_used: recoveryCodes,

@@ -3,6 +3,7 @@ import { listEmails, listOpenChanges, type ProofOutcome } from '../../domain/con
 import { mayAct } from '../../oidc/acting.js';
 import { Refusal } from '../../platform/errors.js';
 import { sendCode } from '../codes.js';
+import { claimUnproved } from '../sign-in/claiming.js';
 import { turnAway, unavailable } from '../sign-in/going-on.js';
 import { advance, type Turn, toStep } from '../turn.js';
 
@@ -33,6 +34,7 @@ export async function afterRecoveryProof(
   { id, address, accountId }: Extract<ProofOutcome, { outcome: 'proved' }>,
 ): Promise<void> {
   const { db } = turn.parts;
+  if (accountId !== undefined) await claimUnproved(turn, accountId, address, 'recovery');
   const account = accountId === undefined ? undefined : await findAccount(db, accountId);
   const proven =
     account && (await listEmails(db, account.id)).some(e => e.address === address && e.verifiedAt);

@@ -10,6 +10,7 @@ import { afterRecoveryProof } from '../recovery/code.js';
 import { afterLostProof } from '../recovery/lost/way.js';
 import { leadToSecond } from '../second-step/second-step.js';
 import { advance, type Turn, textOf, toStep } from '../turn.js';
+import { claimUnproved } from './claiming.js';
 import { BY_CODE, goOn, turnAway, unavailable } from './going-on.js';
 import type { Step } from './next-step.js';
 import { showProblems } from './pages.js';
@@ -89,6 +90,11 @@ export async function afterProof(
   if (!account || !mayAct({ account })) {
     await turnAway(turn, 'code', account?.id);
     throw unavailable(account);
+  }
+  const claimed = await claimUnproved(turn, account.id, email);
+  if (claimed) {
+    const authentication = { accountId: account.id, at: claimed.at, ...BY_CODE };
+    return seeOther(turn.ctx, await goOn(turn, authentication, claimed.account));
   }
   if (await leadToSecond(turn, account, 'code')) return;
   seeOther(turn.ctx, await goOn(turn, { accountId: account.id, ...BY_CODE }, account));

@@ -4,6 +4,7 @@ import {
   beginSession,
   type FederatedLink,
   findLink,
+  holdLink,
   UpstreamTrouble,
   useLink,
 } from '../../domain/federation/federation.js';
@@ -13,6 +14,7 @@ import { openWork } from '../../platform/storage/work.js';
 import { provedThere } from '../federated/linking.js';
 import { pendingOf } from '../federated/pending.js';
 import { strengthOfArrival } from '../federated/strength.js';
+import { takeMapped } from '../federated/taking.js';
 import { showLeaving, showTrouble } from '../federated/trouble.js';
 import { noteReplay, seeOther } from '../journey.js';
 import { countTry, PROVIDERS } from '../limits.js';
@@ -119,13 +121,14 @@ async function asOwner(turn: Turn, arrived: Arrived, link: FederatedLink): Promi
   }
   const actor = { kind: 'person', id: account.id } as const;
   const linking = { accountId: account.id, providerId: link.providerId, identity: arrived.identity };
-  const there = await openWork(parts.db, actor, async work =>
-    (await useLink(work, parts.keyring, link, arrived.identity))
-      ? beginSession(work, parts.keyring, { ...linking, linkId: link.id })
-      : undefined,
-  );
-  if (there === undefined) return asNobody(turn, arrived);
-  const on = { ...turn, progress: { ...turn.progress, there } };
+  const there = await openWork(parts.db, actor, async work => {
+    if (!(await holdLink(work, link))) return undefined;
+    const given = await takeMapped(work, parts, arrived, link);
+    useLink(work, parts.keyring, { ...link, given }, arrived.identity);
+    return { session: beginSession(work, parts.keyring, { ...linking, linkId: link.id }) };
+  });
+  if (!there) return asNobody(turn, arrived);
+  const on = { ...turn, progress: { ...turn.progress, there: there.session } };
   await signInAs(on, account, strengthOfArrival(arrived));
 }
 

@@ -56,7 +56,7 @@ function wayOf({ step }: Turn): Way | undefined {
     ].includes(step)
   )
     return undefined;
-  return step.startsWith('sign-up') ? 'sign-up' : 'sign-in';
+  return step.startsWith('sign-up') || step === 'federated-account' ? 'sign-up' : 'sign-in';
 }
 
 /** Shows the page of the step again, with what was wrong about what was sent. */

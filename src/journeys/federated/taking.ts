@@ -1,0 +1,46 @@
+import type { Arrived, FederatedLink } from '../../domain/federation/federation.js';
+import { keptAttributes, readValue, takeProvided, valueInWords } from '../../domain/profiles/profiles.js';
+import { sayIn } from '../../domain/purposes/purposes.js';
+import type { Work } from '../../platform/storage/work.js';
+import type { Parts } from '../journey.js';
+import type { TakenOver } from './models.js';
+
+/** What a provider sent that its mapping has a place for, by attribute of the profile. */
+function mappedOf({ provider, identity }: Arrived) {
+  return Object.entries(provider.mapping.attributes).flatMap(([attribute, { from, wins }]) => {
+    const value = Object.hasOwn(identity.claims, from) ? identity.claims[from] : undefined;
+    return value === undefined || value === null ? [] : [{ attribute, value, wins }];
+  });
+}
+
+/**
+ * Takes what a provider sent into the profile of whoever signs in with it, by the rule of each attribute who wins. Gives what it
+ * has sent, to be kept with the link.
+ */
+export async function takeMapped(
+  work: Work,
+  { profile, keyring }: Pick<Parts, 'profile' | 'keyring'>,
+  arrived: Arrived,
+  whose: Pick<FederatedLink, 'accountId' | 'given'> & { readonly agreed?: boolean },
+): Promise<FederatedLink['given']> {
+  const values = mappedOf(arrived);
+  if (values.length === 0) return whose.given;
+  const provided = { ...whose, provider: arrived.provider.id, values };
+  return (await takeProvided(work, { schema: profile, keyring }, provided)).given;
+}
+
+/** The same as somebody is shown it who opens an account by it; what cannot be taken is not shown. */
+export function shownOf(
+  { profile }: Pick<Parts, 'profile'>,
+  arrived: Arrived,
+  language: string,
+): readonly TakenOver[] {
+  return mappedOf(arrived).flatMap(({ attribute: name, value }) => {
+    const attribute = keptAttributes(profile).find(each => each.name === name && name !== 'name');
+    const read = attribute && readValue(attribute, value, new Date());
+    if (!attribute || !read || !('value' in read) || read.value === undefined) return [];
+    return [
+      { label: sayIn(attribute.label, language), value: valueInWords(attribute, read.value, language) },
+    ];
+  });
+}
