@@ -132,15 +132,16 @@ test('begun in one browser a trial cannot be finished in another (C02)', async (
 test('a form that was open when the address was used begins nothing', async () => {
   const { run, address } = terminal();
   const running = run('test', 'acme');
-  const [ada, eve] = [personAt(keyhold), personAt(keyhold)];
+  const [ada, eve] = [personAt(keyhold, { away: [upstream.issuer] }), personAt(keyhold)];
   await eve.goto(await address);
   await ada.goto(await address);
   await ada.press('Continue to Acme');
-  await running;
   const trips = await keyhold.db('federated_requests');
   await eve.press('Continue to Acme');
   expect(eve.page.status).toBe(404);
   expect(await keyhold.db('federated_requests')).toHaveLength(trips.length);
+  await ada.goto(await wayBack(ada));
+  expect((await running).code).toBe(0);
 });
 
 test('a provider that is disabled can be tried, and nobody else gets through', async () => {
