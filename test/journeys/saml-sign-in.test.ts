@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { signXml } from '@node-saml/node-saml/lib/xml.js';
+import { fetch } from 'undici';
 import { personAt } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
-import { accountOf } from '../support/ledger.js';
+import { accountOf, peopleOnRecord } from '../support/ledger.js';
+import type { Person } from '../support/person.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
 import { openSamlPeer, type SamlPeer } from '../support/saml-peer.js';
 import { continueWith, declareProvider } from '../support/upstream.js';
@@ -13,16 +16,8 @@ let company: SamlPeer;
 beforeAll(async () => {
   keyhold = await startKeyhold();
   house = await openRelyingParty(keyhold, { first_party: true });
-  company = await openSamlPeer();
-  await declareProvider(keyhold, {
-    id: 'acme',
-    name: 'Acme',
-    kind: 'saml',
-    secrets: {},
-
-    settings: { metadata_url: company.metadataUrl },
-    mapping: { email_domains: ['acme.test'] },
-  });
+  company = await openSamlPeer(() => us);
+  await declareCompany();
 });
 
 afterAll(async () => {
@@ -31,28 +26,254 @@ afterAll(async () => {
   await keyhold?.close();
 });
 
+let us: { entityId: string; logoutUrl: string; certificate: string } | undefined;
+
+const at = (path: string) => `${keyhold.origin}/federation/acme/${path}`;
+
+const declareCompany = (settings: object = {}, more: object = {}) =>
+  declareProvider(keyhold, {
+    id: 'acme',
+    name: 'Acme',
+    kind: 'saml',
+    secrets: {},
+    settings: { metadata_url: company.metadataUrl, ...settings },
+    mapping: { email_domains: ['acme.test'] },
+    ...more,
+  });
+
+/* As a company reads it, that asks for encryption and trusts the signing certificate. */
+async function readUs(): Promise<{ readonly signing: readonly string[]; readonly encryption: string }> {
+  const answer = await fetch(at('metadata'));
+  expect(answer.headers.get('content-type')).toContain('application/samlmetadata+xml');
+  const xml = await answer.text();
+  const named = (use: string) =>
+    [...xml.matchAll(new RegExp(`use="${use}".*?<ds:X509Certificate>([^<]+)<`, 'gs'))].map(
+      ([, base64 = '']) =>
+        `-----BEGIN CERTIFICATE-----\n${base64.match(/.{1,64}/g)?.join('\n')}\n-----END CERTIFICATE-----\n`,
+    );
+  const signing = named('signing');
+  us = { entityId: at('metadata'), logoutUrl: at('logout'), certificate: signing[0] ?? '' };
+  return { signing, encryption: named('encryption')[0] ?? '' };
+}
+
+/* To the page of the company on which somebody is signed in there. */
+async function goThere(person: Person): Promise<void> {
+  await person.goto(await house.authorizationUrl());
+  await continueWith(person, 'acme');
+  if (person.page.heading === 'On to Acme') await person.follow('Continue with Acme');
+  expect(person.page.heading).toBe('Signed in at the company');
+}
+
+async function signInThere(person: Person): Promise<void> {
+  await goThere(person);
+  await person.press('Go on');
+}
+
+async function openAccount(id: string, email: string): Promise<Person> {
+  company.manners.employee = { id, attributes: { email, name: 'Somebody' } };
+  const person = personAt(keyhold);
+  await signInThere(person);
+  expect(person.page.heading).toBe('Create your account with Acme');
+  person.tick('I accept the terms');
+  await person.press('Create account');
+  expect(person.page.heading).toBe('Back in the app');
+  return person;
+}
+
+const troubles = () =>
+  keyhold.db('events').where({ type: 'identity_provider.failed' }).orderBy('id').pluck('detail');
+
 test('somebody of a company opens an account by what it says, and is signed in by it from then on', async () => {
-  company.manners.employee = { id: 'a7c3', attributes: { email: 'ada@acme.test', name: 'Ada Lovelace' } };
-  const ada = personAt(keyhold);
-  await ada.goto(await house.authorizationUrl());
-  await continueWith(ada, 'acme');
-  expect(ada.page.heading).toBe('On to Acme');
-  await ada.follow('Continue with Acme');
-  expect(ada.page.heading).toBe('Signed in at the company');
-  await ada.press('Go on');
-  expect(ada.page.heading).toBe('Create your account with Acme');
-  expect(ada.page.text).toContain('ada@acme.test');
-  ada.tick('I accept the terms');
-  await ada.press('Create account');
-  expect(ada.page.heading).toBe('Back in the app');
+  await openAccount('a7c3', 'ada@acme.test');
   const first = (await house.exchange()).claims();
   expect(first?.['acr']).toBe('aal1');
-
   const again = personAt(keyhold);
-  await again.goto(await house.authorizationUrl());
-  await continueWith(again, 'acme');
-  await again.press('Go on');
+  await signInThere(again);
   expect(again.page.heading).toBe('Back in the app');
   expect((await house.exchange()).claims()?.sub).toBe(first?.sub);
   expect(await accountOf(keyhold.db, 'ada@acme.test')).toBe(first?.sub);
+});
+
+test('an answer is taken once, in the browser and request that asked', async () => {
+  company.manners.employee = { id: 'a7c3' };
+  const ada = personAt(keyhold);
+  await goThere(ada);
+  const [, SAMLResponse = ''] = /name="SAMLResponse" value="([^"]+)"/.exec(ada.page.html) ?? [];
+  const [, RelayState = ''] = /name="RelayState" value="([^"]+)"/.exec(ada.page.html) ?? [];
+  const before = await peopleOnRecord(keyhold.db);
+  /* Whoever saw it on the way brings it first: their browser began nothing. */
+  const thief = personAt(keyhold);
+  await thief.goto(keyhold.origin);
+  await thief.post(at('callback'), { SAMLResponse, RelayState });
+  expect(thief.page.status).toBe(404);
+  expect(await peopleOnRecord(keyhold.db)).toBe(before);
+  await ada.press('Go on');
+  expect(ada.page.heading).not.toBe('Back in the app');
+  expect(await peopleOnRecord(keyhold.db)).toBe(before);
+
+  const again = personAt(keyhold);
+  await goThere(again);
+  await again.press('Go on');
+  expect(again.page.heading).toBe('Back in the app');
+  for (const person of [again, thief]) {
+    await person.post(at('callback'), { SAMLResponse, RelayState });
+    expect(person.page.status).toBe(404);
+  }
+});
+
+test('a form that says something twice, or says too much, is not read', async () => {
+  const post = (body: string) =>
+    fetch(at('callback'), {
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    });
+  expect((await post('SAMLResponse=AAAA&SAMLResponse=BBBB&RelayState=x')).status).toBe(400);
+  expect((await post('SAMLResponse=AAAA&RelayState=x&RelayState=y')).status).toBe(400);
+  expect((await post(`RelayState=x&SAMLResponse=${'A'.repeat(10_000_000)}`)).status).toBe(400);
+});
+
+test.each([
+  ['somebody changed', (xml: string) => xml.replace('a7c3', 'b8d4'), 'signature'],
+  ['has a document type', (xml: string) => `<!DOCTYPE x>${xml}`, 'forbidden_markup'],
+  [
+    'says a name with a comment in it',
+    (xml: string) => xml.replace('a7c3', 'a7<!---->c3'),
+    'forbidden_markup',
+  ],
+])('an answer that %s signs nobody in, and is on record', async (_name, tamper, reason) => {
+  company.manners.employee = { id: 'a7c3' };
+  company.manners.tamper = tamper;
+  const before = await peopleOnRecord(keyhold.db);
+  const ada = personAt(keyhold);
+  await signInThere(ada);
+  company.manners.tamper = xml => xml;
+  expect(ada.page.status).toBe(403);
+  expect(ada.page.heading).toBe('This did not work');
+  expect(ada.page.text).toContain('What Acme sent could not be checked');
+  expect(await peopleOnRecord(keyhold.db)).toBe(before);
+  expect((await troubles()).at(-1)).toEqual({ provider: 'acme', kind: 'untrue', reason });
+});
+
+function signedAs(id: string, xml: string): string {
+  const named = xml.replace(/(<saml:Assertion[^>]* ID=")[^"]*/, `$1${id}`);
+  const assertion = "/*/*[local-name(.)='Assertion']";
+  const place = { reference: `${assertion}/*[local-name(.)='Issuer']`, action: 'after' } as const;
+  const { privateKey } = company.manners.key;
+  return signXml(named, assertion, place, {
+    privateKey,
+    signatureAlgorithm: 'sha256',
+    digestAlgorithm: 'sha256',
+  });
+}
+
+test('an assertion of the same name in answer to another trip signs nobody in', async () => {
+  company.manners.employee = { id: 'a7c3' };
+  company.manners.signAssertion = false;
+  company.manners.tamper = xml => signedAs('_the-same-twice', xml);
+  const first = personAt(keyhold);
+  await signInThere(first);
+  expect(first.page.heading).toBe('Back in the app');
+  const second = personAt(keyhold);
+  await signInThere(second);
+  company.manners.signAssertion = true;
+  company.manners.tamper = xml => xml;
+  expect(second.page.heading).toBe('This did not work');
+  expect((await troubles()).at(-1)).toEqual({ provider: 'acme', kind: 'untrue', reason: 'seen_before' });
+});
+
+test('an assertion is opened that was encrypted for the certificate in our metadata', async () => {
+  const { encryption } = await readUs();
+  company.manners.employee = { id: 'a7c3' };
+  company.manners.encryptFor = encryption;
+  company.manners.signResponse = true;
+  const ada = personAt(keyhold);
+  await signInThere(ada);
+  company.manners.encryptFor = undefined;
+  company.manners.signResponse = false;
+  expect(ada.page.heading).toBe('Back in the app');
+});
+
+const living = (accountId: string | undefined) =>
+  keyhold.db('sessions').where({ account_id: accountId }).whereNull('ended_at').pluck('uid');
+
+test('a company that signs somebody out ends the session here that came by theirs, and no other', async () => {
+  await readUs();
+  company.manners.sessionIndex = '_grace-1';
+  const grace = await openAccount('g1', 'grace@acme.test');
+  const accountId = await accountOf(keyhold.db, 'grace@acme.test');
+  company.manners.sessionIndex = '_grace-2';
+  const phone = personAt(keyhold);
+  await signInThere(phone);
+  expect(await living(accountId)).toHaveLength(2);
+
+  await phone.goto(company.startLogout);
+  expect(phone.page.heading).toBe('Signed out at the company');
+  expect(await living(accountId)).toHaveLength(1);
+  await grace.goto(`${keyhold.origin}/account`);
+  expect(grace.page.text).toContain('grace@acme.test');
+  const events = await keyhold.db('events').where({ account_id: accountId, type: 'federated_session.ended' });
+  expect(events.map(event => event.detail)).toEqual([{ provider: 'acme', sessions: 1 }]);
+});
+
+test('a wish to sign somebody out that nobody signed, or that came before, ends nothing', async () => {
+  await readUs();
+  company.manners.sessionIndex = '_hedy-1';
+  const hedy = await openAccount('h1', 'hedy@acme.test');
+  const accountId = await accountOf(keyhold.db, 'hedy@acme.test');
+  await hedy.goto(company.startLogout);
+  expect(await living(accountId)).toEqual([]);
+  const asked = hedy.trail.find(({ pathname }) => pathname.endsWith('/logout'));
+
+  await signInThere(hedy);
+  expect(await living(accountId)).toHaveLength(1);
+  const stranger = personAt(keyhold);
+  await stranger.goto(asked ?? '');
+  expect(stranger.page.status).toBe(400);
+  await stranger.goto(String(asked).replace(/&Signature=.*/, ''));
+  expect(stranger.page.status).toBe(400);
+  expect(await living(accountId)).toHaveLength(1);
+  expect((await troubles()).slice(-2)).toEqual([
+    { provider: 'acme', kind: 'untrue', reason: 'seen_before' },
+    { provider: 'acme', kind: 'untrue', reason: 'unsigned' },
+  ]);
+});
+
+test('whoever signs out here signs out at their company as well, and goes on to the app', async () => {
+  await readUs();
+  company.manners.sessionIndex = '_joan-1';
+  const joan = await openAccount('j1', 'joan@acme.test');
+  const tokens = await house.exchange();
+  const accountId = await accountOf(keyhold.db, 'joan@acme.test');
+  await joan.goto(
+    house.endSessionUrl({
+      id_token_hint: tokens.id_token ?? '',
+      post_logout_redirect_uri: house.client.post_logout_redirect_uris?.[0] ?? '',
+    }),
+  );
+  expect(joan.page.headers.get('content-security-policy')).toMatch(
+    new RegExp(`form-action [^;]*${company.origin}`),
+  );
+  await joan.press('Sign out');
+  expect(joan.page.heading).toBe('Signed out of the app');
+  expect(joan.trail.map(({ origin, pathname }) => `${origin}${pathname}`)).toEqual(
+    expect.arrayContaining([`${company.origin}/slo`, at('logout')]),
+  );
+  expect(await living(accountId)).toEqual([]);
+  /* The way back leads on once. */
+  const back = joan.trail.find(({ pathname }) => pathname.endsWith('/logout'));
+  await joan.goto(back ?? '');
+  expect(joan.page.heading).toBe('You are signed out');
+});
+
+test('a company whose signing out is down keeps nobody signed in here', async () => {
+  company.manners.sessionIndex = '_ida-1';
+  const ida = await openAccount('i1', 'ida@acme.test');
+  const accountId = await accountOf(keyhold.db, 'ida@acme.test');
+  await declareCompany({}, { state: 'disabled' });
+  await ida.goto(`${keyhold.origin}/sign-out`);
+  await ida.press('Sign out');
+  await declareCompany();
+  expect(ida.page.heading).toBe('You are signed out');
+  expect(await living(accountId)).toEqual([]);
 });

@@ -38,6 +38,7 @@ export interface Manners {
   /** PEM of the certificate that assertions are encrypted for. */
   encryptFor: string | undefined;
   context: string | undefined;
+  signAssertion: boolean;
   key: CertifiedKey;
   /** Changed before it is sent, as an attacker or a broken product would. */
   tamper: (xml: string) => string;
@@ -93,6 +94,7 @@ export async function openSamlPeer(us: () => Participant | undefined = () => und
     signResponse: false,
     encryptFor: undefined,
     context: undefined,
+    signAssertion: true,
     key,
     tamper: xml => xml,
   };
@@ -161,7 +163,7 @@ function signIn(
   samlp.parseRequest(request, { deflate }, (error, { id, issuer }) => {
     if (error) return next(error);
     const callback = issuer.replace(/metadata$/, 'callback');
-    const { employee, sessionIndex, signResponse, context } = manners;
+    const { employee, sessionIndex, signAssertion, signResponse, context } = manners;
     return makeResponse(manners.key, employee, {
       ...signing,
       audience: issuer,
@@ -170,6 +172,7 @@ function signIn(
       inResponseTo: id,
       lifetimeInSeconds: 300,
       sessionIndex,
+      signAssertion,
       signResponse,
       ...(context && { authnContextClassRef: context }),
       ...(manners.encryptFor && {

@@ -242,7 +242,7 @@ export function openFederation({ listenUrl, breaker, ...options }: FederationOpt
     },
     arrive: async trip => {
       const returned = await atWork(work => takeTrip(work, keyring, trip));
-      return returned && identified(reaching, returned, trip.purpose);
+      return returned && identified(reaching, returned, trip.purpose).catch(about(returned.providerId));
     },
     realmOf: realms.of,
     anyRequired: realms.anyRequired,
@@ -312,6 +312,12 @@ async function proved(
   const { provider } = await reach(reaching, id, { version });
   return { provider, identity };
 }
+
+/* Whoever is sent back brings no name of a provider along: the trip knows it. */
+const about = (providerId: string) => (error: unknown) => {
+  if (error instanceof UpstreamTrouble) error.providerId = providerId;
+  throw error;
+};
 
 const SUBJECT = /^[^\p{C}]{1,255}$/u;
 

@@ -26,6 +26,8 @@ export type TroubleKind = 'unreachable' | 'refused' | 'untrue';
 export class UpstreamTrouble extends Error {
   readonly kind: TroubleKind;
   readonly reason: string;
+  /** The provider that it is about, as soon as anybody knows. */
+  providerId: string | undefined;
 
   constructor(kind: TroubleKind, reason: string, cause?: unknown) {
     super(`${kind}: ${reason}`, cause === undefined ? undefined : { cause });

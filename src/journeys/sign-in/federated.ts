@@ -87,14 +87,15 @@ async function inTrouble(turn: Turn, provider: string | undefined, error: unknow
   }
   if (!(error instanceof UpstreamTrouble)) throw error;
   const { kind, reason } = error;
+  const about = provider ?? error.providerId;
   await openWork(turn.parts.db, { kind: 'person' }, async work =>
     work.record({
       type: 'identity_provider.failed',
       clientId: turn.pending.app.clientId,
-      detail: { provider: provider ?? null, kind, reason },
+      detail: { provider: about ?? null, kind, reason },
     }),
   );
-  return showTrouble(turn, { word: kind, provider });
+  return showTrouble(turn, { word: kind, provider: about });
 }
 
 /**
