@@ -10,6 +10,7 @@ import type { DeletePages } from './manage/deletion/models.js';
 import type { DevicesPages } from './manage/devices/models.js';
 import type { DisclosuresPages } from './manage/disclosures/models.js';
 import type { HistoryPages } from './manage/history/models.js';
+import type { LinkedPages } from './manage/linked/models.js';
 import type { MergePages } from './manage/merge/models.js';
 import type { MessagesPages } from './manage/messages/models.js';
 import type { OldPhonePages } from './manage/move/models.js';
@@ -330,6 +331,7 @@ export interface PageModels
     DisclosuresPages,
     DevicesPages,
     HistoryPages,
+    LinkedPages,
     MergePages,
     MovePages,
     NoticePages,

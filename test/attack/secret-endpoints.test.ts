@@ -79,6 +79,7 @@ const REGISTER: Readonly<Record<string, Entry>> = {
   'POST /interaction/:uid/passkey/new': { secret: 'an answer to a challenge', bits: 256 },
   'POST /interaction/:uid/federated/:provider': { secret: 'begins a trip to a provider', limit: 'provider' },
   'GET /interaction/:uid/federated/:trip': { secret: 'the browser that a trip was begun in', bits: 256 },
+  'POST /account/linked/add/:provider': { secret: 'begins a trip to a provider', limit: 'provider' },
   'GET /federation/:provider/callback': { secret: 'the state of a trip', bits: 256 },
   'POST /federation/:provider/callback': { secret: 'the state of a trip', bits: 256 },
   'GET /federation-test/:ticket': { secret: 'the address of a trial', bits: 256 },
@@ -168,6 +169,9 @@ const REGISTER: Readonly<Record<string, Entry>> = {
 const NO_SECRET = [
   /* What a company is told about us is for everybody. */
   'GET /federation/:provider/metadata',
+  'POST /account/linked/:id/remove',
+  'GET /api/me/linked',
+  'DELETE /api/me/linked/:id',
   /* Both sides were proved by signing in. */
   'POST /account/merge/with/:pair',
   'POST /account/merge/undo',
@@ -541,6 +545,8 @@ const toMove = async (person: Person) => {
 KNOCKS['POST /account/move'] = byForm(toMove, here, {});
 
 const toMerge = async (person: Person) => void (await person.goto(`${keyhold.origin}/account/merge`));
+const toLinked = async (person: Person) => void (await person.goto(`${keyhold.origin}/account/linked`));
+KNOCKS['POST /account/linked/add/:provider'] = byForm(toLinked, () => '/account/linked/add/nowhere', {});
 KNOCKS['POST /account/merge'] = byForm(toMerge, here, {});
 
 const toDelete = async (person: Person) => void (await person.goto(`${keyhold.origin}/account/data/delete`));

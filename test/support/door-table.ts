@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { giveConsent, listConsentEvents } from '../../src/domain/consents/consents.js';
+import { addLink } from '../../src/domain/federation/federation.js';
 import { applyTopics } from '../../src/domain/messages/messages.js';
 import { askRight, giveMandate, lawFor } from '../../src/domain/rights/rights.js';
 import type { Keyring } from '../../src/platform/crypto/keyring.js';
@@ -244,6 +245,16 @@ async function aMandate(owner: Owner): Promise<{ readonly id: string }> {
   return { id: given?.id ?? '' };
 }
 
+/** One of two, so that it is not the last way in. */
+async function aLink({ db, keyring, accountId }: Owner): Promise<{ readonly id: string }> {
+  const linking = { accountId, providerId: 'elsewhere', identity: { subject: uuidv7(), claims: {} } };
+  await db('federated_links').where({ account_id: accountId }).delete();
+  const added = await openWork(db, { kind: 'person', id: accountId }, work =>
+    addLink(work, keyring, linking, 'added'),
+  );
+  return { id: 'id' in added ? added.id : '' };
+}
+
 const PROFILE = '/account/profile';
 const CONTACTS = '/account/contacts';
 const nickname = { named: { attribute: 'nickname' } };
@@ -346,6 +357,12 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'GET /account/sign-in/passkeys/:id': { owner: 200, params: aPasskey },
   'POST /account/sign-in/passkeys/:id': { owner: 303, params: aPasskey, sent: { name: 'Blue phone' } },
   'POST /account/sign-in/passkeys/:id/remove': { owner: 303, params: aPasskey },
+  'GET /account/linked': { owner: 200 },
+  'POST /account/linked/add/:provider': { owner: 303, named: { provider: 'nowhere' } },
+  /* A trip is good in the session and browser that began it, and in no other. */
+  'GET /account/linked/back/:trip': { owner: 303, named: { trip: '019ac1d2-6f3c-7c1e-9d8a-2f6b8d7c1e55' } },
+  'GET /account/linked/:id': { owner: 200, params: aLink },
+  'POST /account/linked/:id/remove': { owner: 303, params: aLink },
   'GET /account/merge': { owner: 200 },
   'POST /account/merge': { owner: 303 },
   'POST /account/merge/undo': { owner: 303 },
@@ -521,6 +538,8 @@ export const DOORS: Readonly<Record<string, DoorEntry>> = {
   'DELETE /api/me/sign-in-methods/passkeys/:id': { owner: 204, params: aPasskey },
   'PATCH /api/me/sign-in-methods/apps/:id': { owner: 204, params: anApp, sent: { name: 'Blue phone' } },
   'DELETE /api/me/sign-in-methods/apps/:id': { owner: 204, params: anApp },
+  'GET /api/me/linked': { owner: 200 },
+  'DELETE /api/me/linked/:id': { owner: 204, params: aLink },
   'GET /api/me/devices': { owner: 200 },
   'POST /api/me/devices/end-others': { owner: 200 },
   'GET /api/me/devices/remembered': { owner: 200 },

@@ -104,26 +104,34 @@ export async function removePasskey(work: Work, accountId: string, passkeyId: st
 /** Whether a way in was taken away; the last one of an account stays. */
 export type Dropped = 'dropped' | 'missing' | 'last';
 
-/** Its owner wants to sign in by password no more: taken away, unless nothing else would let them in. */
-export async function dropPassword(work: Work, accountId: string): Promise<Dropped> {
+/**
+ * Its owner wants to sign in by password no more: taken away, unless nothing else would let them in. `others` are ways in that this
+ * room does not keep, counted under the account's lock.
+ */
+export async function dropPassword(work: Work, accountId: string, others = 0): Promise<Dropped> {
   await lockAccount(work, accountId);
   const ways = await findWaysIn(work.tx, accountId);
   if (!ways.password) return 'missing';
-  if (ways.passkeys === 0) return 'last';
+  if (ways.passkeys + others === 0) return 'last';
   await removePassword(work, accountId);
   await outdateProofs(work, accountId);
   return 'dropped';
 }
 
 /** Its owner wants a passkey no more: taken away, unless nothing else would let them in. */
-export async function dropPasskey(work: Work, accountId: string, passkeyId: string): Promise<Dropped> {
+export async function dropPasskey(
+  work: Work,
+  accountId: string,
+  passkeyId: string,
+  others = 0,
+): Promise<Dropped> {
   /* Whoever takes away the other one at this moment waits here, and is then the last. */
   await lockAccount(work, accountId);
   const ways = await findWaysIn(work.tx, accountId);
   const passkey = await findPasskey(work.tx, accountId, passkeyId);
   /* A suspended one may come back to its owner: whoever is signed in meanwhile cannot take it away. */
   if (!passkey || passkey.suspendedFor !== null) return 'missing';
-  if (!ways.password && ways.passkeys < 2) return 'last';
+  if (!ways.password && ways.passkeys + others < 2) return 'last';
   if (!(await deletePasskey(work.tx, accountId, passkeyId))) return 'missing';
   work.record({ type: 'passkey.removed', accountId, detail: { passkeyId } });
   await outdateProofs(work, accountId);

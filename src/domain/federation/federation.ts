@@ -48,8 +48,9 @@ export {
   TRIP_MINUTES,
   type TripPurpose,
 } from './link.js';
-export { countLinks, findLink, forgetFederation, listLinks } from './link-store.js';
+export { countLinks, countUsableLinks, findLink, forgetFederation, listLinks } from './link-store.js';
 export { addLink, holdLink, type Linking, listLinksWithSaid, removeLink, useLink } from './links.js';
+export { giveBackLinks, type KeptLink, takeOverLinks } from './merging.js';
 export { enactProvider, mustBeUnused, type PlannedProvider, planProvider } from './planned.js';
 export { PRESETS, presetOf } from './presets/presets.js';
 export { probeProvider } from './probe.js';

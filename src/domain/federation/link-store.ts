@@ -111,6 +111,16 @@ export async function deleteLink(tx: Tx, accountId: string, id: string): Promise
   return rows[0] && present(rows[0]);
 }
 
+/** How many links of an account let its owner in now: those whose provider may be used. */
+export async function countUsableLinks(db: Db, accountId: string): Promise<number> {
+  const { rows } = await db.raw<{ rows: { count: number }[] }>(
+    `SELECT count(*)::int AS count FROM federated_links l JOIN identity_providers p ON p.id = l.provider_id
+     WHERE l.account_id = ? AND p.state = 'enabled'`,
+    [accountId],
+  );
+  return rows[0]?.count ?? 0;
+}
+
 /** How many links there are by provider. */
 export async function countLinks(db: Db): Promise<ReadonlyMap<string, number>> {
   const { rows } = await db.raw<{ rows: { provider_id: string; links: string }[] }>(

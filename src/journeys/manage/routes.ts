@@ -16,6 +16,8 @@ import { DISCLOSURES_PAGES } from './disclosures/pages.js';
 import { type AccountPage, mountPages } from './door.js';
 import { HISTORY_OPERATIONS } from './history/api.js';
 import { HISTORY_PAGES } from './history/pages.js';
+import { LINKED_OPERATIONS } from './linked/api.js';
+import { LINKED_PAGES } from './linked/pages.js';
 import { MERGE_PAGES } from './merge/pages.js';
 import { MESSAGES_OPERATIONS } from './messages/api.js';
 import { MESSAGES_PAGES } from './messages/pages.js';
@@ -46,6 +48,7 @@ export const ACCOUNT_PAGES: readonly AccountPage[] = [
   ...PROFILE_PAGES,
   ...PICTURE_PAGES,
   ...SIGNING_IN_PAGES,
+  ...LINKED_PAGES,
   ...MERGE_PAGES,
   ...MOVE_PAGES,
   ...DEVICES_PAGES,
@@ -64,6 +67,7 @@ export const ACCOUNT_PAGES: readonly AccountPage[] = [
 export const API_OPERATIONS: readonly ApiOperation[] = [
   ...OVERVIEW_OPERATIONS,
   ...SIGNING_IN_OPERATIONS,
+  ...LINKED_OPERATIONS,
   ...RECOVERY_OPERATIONS,
   ...MOVE_OPERATIONS,
   ...DEVICES_OPERATIONS,

@@ -3,6 +3,7 @@ import { listLiveConsents } from '../../domain/consents/consents.js';
 import { contactsToMove, listContacts, listOpenChanges } from '../../domain/contacts/contacts.js';
 import { listPasskeys, MOST_PASSKEYS } from '../../domain/credentials/credentials.js';
 import { isUnderWay, listExports } from '../../domain/exports/exports.js';
+import { listLinks, MOST_LINKS } from '../../domain/federation/federation.js';
 import { findStandingMerge, listGone, MOST_MERGES } from '../../domain/merges/merges.js';
 import { findLatestMove, OPEN_STATES, stateAt } from '../../domain/moves/moves.js';
 import { findWaiting } from '../../domain/recoveries/recoveries.js';
@@ -89,11 +90,13 @@ async function ownHindrances(db: Db, parts: Reading, account: Account): Promise<
 async function tooMany(db: Db, { stays, goes }: Two): Promise<boolean> {
   const [here, there] = [await listContacts(db, stays.id), await listContacts(db, goes.id)];
   const passkeys = (await listPasskeys(db, stays.id)).length + (await listPasskeys(db, goes.id)).length;
+  const links = (await listLinks(db, stays.id)).length + (await listLinks(db, goes.id)).length;
   const gone = (await listGone(db, stays.id)).length + (await listGone(db, goes.id)).length;
   const apps = await listLiveConsents(db, stays.id, { limit: MOST_APPS });
   return (
     !contactsToMove(here, there).fits ||
     passkeys > MOST_PASSKEYS ||
+    links > MOST_LINKS ||
     gone >= MOST_MERGES ||
     apps.length >= MOST_APPS
   );

@@ -3,12 +3,14 @@ import type { SaleChoice } from '../../domain/accounts/accounts.js';
 import type { ConsentState } from '../../domain/consents/consents.js';
 import type { ContactsBefore } from '../../domain/contacts/contacts.js';
 import type { KeptPasskey } from '../../domain/credentials/credentials.js';
+import type { KeptLink } from '../../domain/federation/federation.js';
 import type { ReplacedValue } from '../../domain/profiles/profiles.js';
 
 /** What it takes to undo a merge: how rows of either account were before, and what they were made. */
 export interface Kept {
   readonly contacts: ContactsBefore;
   readonly passkeys: readonly KeptPasskey[];
+  readonly links: readonly KeptLink[];
   readonly values: readonly ReplacedValue[];
   /** Consents of the account that stays that were made narrower: which stood then, and what it was before. */
   readonly consents: readonly {
@@ -54,6 +56,7 @@ const choice = z.enum(['opted_out', 'opted_in']);
 const schema = z.object({
   contacts: z.object({ here: z.array(contact), moved: z.array(contact) }),
   passkeys: z.array(z.looseObject({ id: z.string(), credential_id: z.string() })),
+  links: z.array(z.looseObject({ id: z.string(), provider_id: z.string(), subject: z.string() })).default([]),
   values: z.array(
     z.object({
       attribute: z.string(),

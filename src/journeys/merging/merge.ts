@@ -10,6 +10,7 @@ import {
 import { narrowConsent } from '../../domain/consents/consents.js';
 import { takeOverContacts } from '../../domain/contacts/contacts.js';
 import { takeOverPasskeys } from '../../domain/credentials/credentials.js';
+import { takeOverLinks } from '../../domain/federation/federation.js';
 import { type Merge, mergedLately, recordMerge } from '../../domain/merges/merges.js';
 import { changeProfile, listValues, type ReplacedValue } from '../../domain/profiles/profiles.js';
 import { mayAct } from '../../oidc/acting.js';
@@ -60,6 +61,7 @@ export async function mergeAccounts(work: Work, doing: Doing, wish: MergeWish): 
   const kept: Kept = {
     contacts: await takeOverContacts(work, { to, from }),
     passkeys: await takeOverPasskeys(work, { to, from }),
+    links: await takeOverLinks(work, parts.keyring, { to, from }),
     values,
     consents: await narrowAll(work, to, shared),
     ...(await keepOptOut(work, two)),

@@ -3,6 +3,7 @@ import { isWithin, type LiveConsent, listLiveConsents, narrowerOf } from '../../
 import { type Contact, contactsToMove, listContacts } from '../../domain/contacts/contacts.js';
 import { listWaysIn, type Passkey } from '../../domain/credentials/credentials.js';
 import { findFactors } from '../../domain/factors/factors.js';
+import { type FederatedLink, listLinks } from '../../domain/federation/federation.js';
 import { listAttributes } from '../../domain/profiles/profiles.js';
 import type { AccountScope } from '../../domain/resources/resources.js';
 import { lastUsesByApp } from '../../oidc/last-use.js';
@@ -69,6 +70,7 @@ export interface Plan {
   readonly contacts: readonly Contact[];
   readonly offers: readonly ValueOffer[];
   readonly passkeys: readonly Passkey[];
+  readonly links: readonly FederatedLink[];
   /** What of the account that goes signs nobody in any more. */
   readonly ends: { readonly password: boolean; readonly secondStep: boolean };
   readonly shared: readonly SharedApp[];
@@ -87,6 +89,7 @@ export async function planOf(db: Db, parts: Reading, two: Two): Promise<Plan> {
   return {
     contacts: contactsToMove(here, there).moved,
     offers: await offersOf(db, parts, two),
+    links: await listLinks(db, goes.id),
     passkeys: ways.passkeys.filter(({ suspendedFor }) => suspendedFor === null),
     ends: { password: ways.password !== undefined, secondStep: apps.length > 0 || codes !== undefined },
     shared: await sharedApps(db, two),

@@ -8,6 +8,7 @@ import {
 import { widenConsentAgain } from '../../domain/consents/consents.js';
 import { giveBackContacts } from '../../domain/contacts/contacts.js';
 import { giveBackPasskeys } from '../../domain/credentials/credentials.js';
+import { giveBackLinks } from '../../domain/federation/federation.js';
 import { findStandingMerge, type Merge, recordUnmerge, useMergeUndo } from '../../domain/merges/merges.js';
 import { restoreValues } from '../../domain/profiles/profiles.js';
 import { endOtherSessionsOf, endSessionsOf } from '../../oidc/session.js';
@@ -50,6 +51,7 @@ async function putBack(work: Work, doing: Doing, { accountId: from, goneId: to }
   const lost = await giveBackContacts(work, { to, from, before: kept.contacts });
   await endLinksTo(work, keyring, from, lost);
   await giveBackPasskeys(work, { to, from, kept: kept.passkeys });
+  await giveBackLinks(work, { to, from, kept: kept.links });
   const attributes = await restoreValues(work, from, kept.values);
   if (attributes.length > 0) tellOfCorrection(work, { accountId: from, request: uuidv7(), attributes });
   for (const consent of kept.consents)

@@ -30,6 +30,7 @@ export const NEWS = [
   'phone_removed',
   'phone_retired',
   'provider_added',
+  'provider_removed',
   'profile_answered',
   'profile_changed',
   'profile_ending',

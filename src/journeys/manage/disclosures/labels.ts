@@ -19,6 +19,7 @@ export const TOPICS = [
   'disclosures',
   'exports',
   'history',
+  'linked',
   'messages',
   'move',
   'overview',

@@ -43,6 +43,8 @@ export interface MergeReviewPage extends AccountFrame {
   readonly contacts: readonly string[];
   readonly values: readonly MergeValue[];
   readonly passkeys: readonly string[];
+  /** Names of providers. */
+  readonly links: readonly string[];
   readonly ends: { readonly password: boolean; readonly secondStep: boolean };
   /** Names of apps. */
   readonly narrower: readonly string[];

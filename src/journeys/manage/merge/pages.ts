@@ -4,6 +4,7 @@ import { sayIn } from '../../../domain/purposes/purposes.js';
 import { type Person, peopleHere } from '../../../oidc/people.js';
 import { Refusal } from '../../../platform/errors.js';
 import { openWork } from '../../../platform/storage/work.js';
+import { providerName } from '../../federated/buttons.js';
 import { countTry, MERGES } from '../../limits.js';
 import { hindrancesOf, type Two } from '../../merging/hindrances.js';
 import { mergeAccounts } from '../../merging/merge.js';
@@ -87,7 +88,7 @@ async function review(call: AccountCall, other: Person, keep: 'mine' | 'other'):
     [other.accountId, other.account.email?.address ?? ''],
   ]);
   const side = ({ id, openedAt }: Two['stays']) => ({ email: emails.get(id) ?? '', since: openedAt });
-  const { contacts, passkeys, ends, shared, lost, seeing } = plan;
+  const { contacts, passkeys, links, ends, shared, lost, seeing } = plan;
   showAccount(call, 'account/merge-review', {
     action: ctx.path,
     stays: side(two.stays),
@@ -98,6 +99,7 @@ async function review(call: AccountCall, other: Person, keep: 'mine' | 'other'):
     contacts: contacts.map(({ address }) => address),
     values: plan.offers.map(offer => shownOf(call, offer)),
     passkeys: passkeys.map(({ name }) => name),
+    links: await Promise.all(links.map(({ providerId }) => providerName(call, providerId))),
     ends,
     narrower: shared.filter(one => one.narrower).map(({ app }) => app.name),
     same: shared.filter(one => !one.narrower).map(({ app }) => app.name),

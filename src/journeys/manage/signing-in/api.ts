@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import {
   type Dropped,
-  dropPassword,
   findPasskey,
   listWaysIn,
   namedPasskey,
@@ -12,7 +11,7 @@ import { dropApp, findFactors, renameApp } from '../../../domain/factors/factors
 import { Refusal } from '../../../platform/errors.js';
 import { openWork } from '../../../platform/storage/work.js';
 import { type ApiOperation, operation } from '../api.js';
-import { dropping, droppingPasskey } from './ways.js';
+import { dropping, droppingPasskey, droppingPassword } from './ways.js';
 
 const time = z.iso.datetime();
 const used = z.strictObject({ added_at: time, last_used_at: time.nullable() });
@@ -102,7 +101,7 @@ export const SIGNING_IN_OPERATIONS: readonly ApiOperation[] = [
     scope: 'account:security:write',
     sensitive: true,
     summary: 'Takes the password away; the last way in stays (409).',
-    run: async call => settled(await dropping(call, 'password_removed', dropPassword)),
+    run: async call => settled(await droppingPassword(call)),
   }),
   operation({
     method: 'PATCH',

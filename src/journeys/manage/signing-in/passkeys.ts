@@ -17,7 +17,7 @@ import { noteReplay } from '../../journey.js';
 import { CHALLENGES, countTry } from '../../limits.js';
 import type { Problem } from '../../page-models.js';
 import { type AccountCall, type AccountPage, leadTo, showAccount } from '../door.js';
-import { changing, droppingPasskey, mustHaveOne, shownPasskey, WAYS, waysOf } from './ways.js';
+import { changing, droppingPasskey, hasOtherWays, mustHaveOne, shownPasskey, WAYS, waysOf } from './ways.js';
 
 const PASSKEYS = `${WAYS}/passkeys` as const;
 const NEW = `${PASSKEYS}/new` as const;
@@ -98,7 +98,7 @@ async function showPasskey(
     problems,
     passkey: shownPasskey(passkey, events),
     typed: typed ?? call.draft['name'] ?? passkey.name,
-    last: password === undefined && passkeys.length < 2,
+    last: password === undefined && passkeys.length < 2 && !(await hasOtherWays(call)),
     needed: apps.length === 0 && passkeys.length < 2 && mustHaveOne(call),
   });
 }

@@ -1,13 +1,8 @@
-import {
-  dropPassword,
-  listWaysIn,
-  PASSWORD_MINIMUM,
-  setPassword,
-} from '../../../domain/credentials/credentials.js';
+import { listWaysIn, PASSWORD_MINIMUM, setPassword } from '../../../domain/credentials/credentials.js';
 import type { Problem } from '../../page-models.js';
 import { passwordProblems } from '../../sign-up/account.js';
 import { type AccountCall, type AccountPage, leadTo, showAccount } from '../door.js';
-import { changing, dropping, WAYS } from './ways.js';
+import { changing, droppingPassword, hasOtherWays, WAYS } from './ways.js';
 
 const PASSWORD = `${WAYS}/password` as const;
 
@@ -25,7 +20,7 @@ async function showForm(call: AccountCall, problems: readonly Problem[] = []): P
     problems,
     minimumLength: PASSWORD_MINIMUM.alone,
     exists: password !== undefined,
-    last: passkeys.length === 0,
+    last: passkeys.length === 0 && !(await hasOtherWays(call)),
   });
 }
 
@@ -46,7 +41,7 @@ async function savePassword(call: AccountCall): Promise<void> {
 }
 
 async function removeIt(call: AccountCall): Promise<void> {
-  const dropped = await dropping(call, 'password_removed', dropPassword);
+  const dropped = await droppingPassword(call);
   if (dropped === 'last') return showForm(call, [{ word: 'last_way_in' }]);
   leadTo(call, WAYS, dropped === 'dropped' ? 'password_removed' : undefined);
 }

@@ -1,13 +1,15 @@
-import { findAccount, mustHaveSecondFactor } from '../../../domain/accounts/accounts.js';
+import { findAccount, lockAccount, mustHaveSecondFactor } from '../../../domain/accounts/accounts.js';
 import {
   type Dropped,
   dropPasskey,
+  dropPassword,
   listWaysIn,
   type Passkey,
   passkeyName,
   passkeyUserId,
 } from '../../../domain/credentials/credentials.js';
 import { type AuthenticatorApp, type Factors, findFactors } from '../../../domain/factors/factors.js';
+import { countUsableLinks } from '../../../domain/federation/federation.js';
 import { mayAct } from '../../../oidc/acting.js';
 import { Refusal } from '../../../platform/errors.js';
 import { type PastEvent, readEvents } from '../../../platform/storage/events.js';
@@ -163,6 +165,24 @@ export function dropping<D extends string = Dropped>(
 export function droppingPasskey(call: Parameters<typeof changing>[0], passkeyId: string) {
   return dropping<Dropped | 'last_factor'>(call, 'passkey_removed', async (work, accountId) => {
     if (await isLastFactor(work, call.parts, accountId, { passkeyId })) return 'last_factor';
-    return dropPasskey(work, accountId, passkeyId);
+    return dropPasskey(work, accountId, passkeyId, await otherWays(work, accountId));
   });
+}
+
+/** Whether an account elsewhere lets its owner in, beside passwords and passkeys. */
+export async function hasOtherWays({ parts, me }: Pick<AccountCall, 'parts' | 'me'>): Promise<boolean> {
+  return (await countUsableLinks(parts.db, me.accountId)) > 0;
+}
+
+/* Whoever takes away the other one at this moment waits here, and is then the last. */
+async function otherWays(work: Work, accountId: string): Promise<number> {
+  await lockAccount(work, accountId);
+  return countUsableLinks(work.tx, accountId);
+}
+
+/** Takes the password away, unless it is the last way in. */
+export function droppingPassword(call: Parameters<typeof changing>[0]) {
+  return dropping(call, 'password_removed', async (work, accountId) =>
+    dropPassword(work, accountId, await otherWays(work, accountId)),
+  );
 }
