@@ -257,7 +257,7 @@ async function verifySignature(
     known ??
     jose.createRemoteJWKSet(new URL(keysAt), {
       [jose.customFetch]: (to, init) => upstream.fetch(to, init as RequestInit),
-      cooldownDuration: 5_000,
+      cooldownDuration: 0,
       cacheMaxAge: 600_000,
     });
   upstream.memory.set('keys', keys);
