@@ -33,13 +33,13 @@ export interface FederationCommand extends Shell {
 
 export const FEDERATION_USAGE = `keyhold federation list | show ID                            where people may bring an identity from
 keyhold federation plan FILE                                 what applying would change
-keyhold federation apply FILE                                add and change the identity providers that a file names
+keyhold federation apply FILE [--same-people]                add and change the identity providers that a file names
 keyhold federation enable ID | disable ID | remove ID        let it be used or not, from this moment on; or take it away
 keyhold federation test ID                                   try a sign-in there, and see what came; it ties nobody to anything
 keyhold federation callback ID                               the address to enter at the provider
 keyhold federation presets                                   the providers that are known by name`;
 
-type Verb = (subject: string, command: FederationCommand) => Promise<unknown>;
+type Verb = (subject: string, command: FederationCommand, samePeople: boolean) => Promise<unknown>;
 
 const ALONE: Readonly<Record<string, (command: FederationCommand) => Promise<unknown>>> = {
   list: async ({ db }) => (await listProviders(db)).map(present),
@@ -48,7 +48,7 @@ const ALONE: Readonly<Record<string, (command: FederationCommand) => Promise<unk
 };
 
 const WITH_FILE: Readonly<Record<string, Verb>> = {
-  plan: async (file, command) => (await planned(file, command)).map(shown),
+  plan: async (file, command, samePeople) => (await planned(file, command, samePeople)).map(shown),
   apply,
 };
 
@@ -71,18 +71,19 @@ const WITH_ID: Readonly<Record<string, Verb>> = {
 /** Runs one verb and gives the exit code: 0 done, 1 refused, 2 not understood. */
 export function runFederation(words: readonly string[], command: FederationCommand): Promise<number> {
   return answering(command, FEDERATION_USAGE, async () => {
-    const { positionals } = parseArgs({ args: [...words], options: {}, allowPositionals: true });
+    const { values, positionals } = parseArgs({ args: [...words], options: OPTIONS, allowPositionals: true });
+    const samePeople = values['same-people'] === true;
     const [name = '', subject, ...rest] = positionals;
-    if (rest.length > 0) throw new Usage();
+    if (rest.length > 0 || (samePeople && !Object.hasOwn(WITH_FILE, name))) throw new Usage();
     if (subject === undefined) {
       const verb = Object.hasOwn(ALONE, name) ? ALONE[name] : undefined;
       if (verb) return verb(command);
       throw new Usage();
     }
-    if (Object.hasOwn(WITH_FILE, name)) return WITH_FILE[name]?.(subject, command);
+    if (Object.hasOwn(WITH_FILE, name)) return WITH_FILE[name]?.(subject, command, samePeople);
     if (!Object.hasOwn(WITH_ID, name)) throw new Usage();
     if (!PROVIDER_ID.test(subject)) throw new Usage('An identity provider is named by its id.');
-    return WITH_ID[name]?.(subject, command);
+    return WITH_ID[name]?.(subject, command, false);
   });
 }
 
@@ -99,6 +100,8 @@ export function checkFile(
   });
 }
 
+const OPTIONS = { 'same-people': { type: 'boolean' } } as const;
+
 const asOperator = <T>({ db }: Pick<FederationCommand, 'db'>, act: (work: Work) => Promise<T>) =>
   openWork(db, { kind: 'operator' }, act);
 
@@ -113,20 +116,24 @@ function present({ updatedAt, origins: _, ...provider }: IdentityProvider): obje
   return { ...provider, updated_at: updatedAt };
 }
 
-async function planned(file: string, command: FederationCommand): Promise<readonly PlannedProvider[]> {
+async function planned(
+  file: string,
+  command: FederationCommand,
+  samePeople: boolean,
+): Promise<readonly PlannedProvider[]> {
   const keyring = openKeyring(command.config.secret);
   const plans: PlannedProvider[] = [];
   for (const declared of await readProviders(file, secretsOf(command.env))) {
-    plans.push(await planProvider(command.db, keyring, declared));
+    plans.push(await planProvider(command.db, keyring, declared, samePeople));
   }
   return plans;
 }
 
 const shown = ({ declared, what, changes }: PlannedProvider) => ({ id: declared.id, what, changes });
 
-async function apply(file: string, command: FederationCommand): Promise<unknown> {
+async function apply(file: string, command: FederationCommand, samePeople: boolean): Promise<unknown> {
   const keyring = openKeyring(command.config.secret);
-  const plans = await planned(file, command);
+  const plans = await planned(file, command, samePeople);
   await asOperator(command, async work => {
     for (const plan of plans) await enactProvider(work, keyring, plan);
   });

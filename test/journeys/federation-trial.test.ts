@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { runFederation } from '../../src/federation-commands.js';
+import { inhabitant, openDirectory } from '../support/directory.js';
 import { personAt } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import type { Person } from '../support/person.js';
-import { declareOpenid, openUpstream, type TestUpstream } from '../support/upstream.js';
+import { openSamlPeer } from '../support/saml-peer.js';
+import { declareOpenid, declareProvider, openUpstream, type TestUpstream } from '../support/upstream.js';
 
 let keyhold: TestKeyhold;
 let upstream: TestUpstream;
@@ -191,4 +193,58 @@ test('a provider that is changed while somebody is there is said to have changed
   await ada.goto(await wayBack(ada));
   expect(ada.page.heading).toBe('This did not work');
   expect((await running).answer).toEqual({ came: false, trouble: 'changed', reason: 'provider_unavailable' });
+});
+
+test('a company that speaks SAML is tried in the same way', async () => {
+  const company = await openSamlPeer();
+  const settings = { metadata_url: company.metadataUrl };
+  await declareProvider(keyhold, { id: 'company', name: 'Company', kind: 'saml', secrets: {}, settings });
+  company.manners.employee = { id: 'a7c3', attributes: { email: 'ada@acme.test' } };
+  const { run, address } = terminal();
+  const running = run('test', 'company');
+  const ada = personAt(keyhold);
+  await ada.goto(await address);
+  await ada.press('Continue to Company');
+  await ada.follow('Continue to Company');
+  await ada.press('Go on');
+  expect(ada.page.heading).toBe('What came back');
+  expect((await running).answer).toMatchObject({ came: true, subject: 'a7c3' });
+  await company.close();
+});
+
+test('a directory is tried by the password of there, which is right or wrong once for each address', async () => {
+  const directory = await openDirectory();
+  directory.people.push(inhabitant('ada', 'her password there', { givenName: 'Ada' }));
+  await declareProvider(keyhold, {
+    id: 'directory',
+    name: 'Directory',
+    kind: 'ldap',
+    state: 'disabled',
+    secrets: { bind_password: directory.bindPassword },
+    settings: {
+      urls: [`ldap://127.0.0.1:${directory.port}`],
+      plain_on_loopback: true,
+      bind_dn: directory.bindDn,
+      base: directory.base,
+    },
+    mapping: { attributes: { given_name: { from: 'givenName' } } },
+  });
+  const tryWith = async (password: string) => {
+    const { run, address } = terminal();
+    const running = run('test', 'directory');
+    const ada = personAt(keyhold);
+    await ada.goto(await address);
+    ada.fill('Email', 'ada@acme.test');
+    ada.fill('Your password there', password);
+    await ada.press('Continue to Directory');
+    return { page: ada.page, answer: (await running).answer };
+  };
+  const wrong = await tryWith('another one');
+  expect(wrong.answer).toMatchObject({ came: false, trouble: 'refused' });
+  expect(wrong.page.status).toBe(422);
+  const { answer } = await tryWith('her password there');
+  expect(answer).toMatchObject({ came: true, attributes: [{ attribute: 'given_name', value: 'Ada' }] });
+  expect(JSON.stringify(answer)).not.toContain('her password there');
+  expect(await tied()).toEqual([[], [], [], []]);
+  await directory.close();
 });

@@ -54,6 +54,7 @@ export { giveBackLinks, type KeptLink, takeOverLinks } from './merging.js';
 export { enactProvider, mustBeUnused, type PlannedProvider, planProvider } from './planned.js';
 export { PRESETS, presetOf } from './presets/presets.js';
 export { probeProvider } from './probe.js';
+export { byPassword } from './protocols.js';
 export {
   type DeclaredProvider,
   type IdentityProvider,
@@ -164,7 +165,11 @@ export interface Federation {
   /** Whether some domain demands its provider; from memory. */
   anyRequired(): Promise<boolean>;
   /** Asks a provider of passwords who somebody is; throws `UpstreamTrouble`, and refuses a provider that is none. */
-  prove(id: string, typed: { readonly address: string; readonly password: string }): Promise<Arrived>;
+  prove(
+    id: string,
+    typed: { readonly address: string; readonly password: string },
+    purpose?: TripPurpose,
+  ): Promise<Arrived>;
   /** A provider as it stands in the database now, for a protocol that sends nobody anywhere; refuses one that may not be used. */
   reach(id: string, began?: { readonly version: number }): Promise<Upstream>;
   /** The same whatever its state, for operators. */
@@ -247,7 +252,7 @@ export function openFederation({ listenUrl, breaker, ...options }: FederationOpt
     },
     realmOf: realms.of,
     anyRequired: realms.anyRequired,
-    prove: (id, typed) => proved(reaching, id, typed),
+    prove: (id, typed, purpose = 'sign-in') => proved(reaching, id, typed, purpose),
     reach: (id, began) => reach(reaching, id, began),
     reachAnyway: id => reachAnyway(reaching, id),
     upstreamOf: (provider, secrets) => upstreamOf(reaching, provider, secrets),
@@ -303,14 +308,15 @@ async function proved(
   reaching: Reaching,
   id: string,
   typed: { readonly address: string; readonly password: string },
+  purpose: TripPurpose,
 ): Promise<Arrived> {
-  const upstream = await reach(reaching, id);
+  const upstream = await reached(reaching, id, purpose);
   const { kind, version } = upstream.provider;
   const protocol = byPassword(kind);
   if (!protocol) throw noSuchProvider();
   const identity = checked(await protocol.prove(upstream, typed));
   /* It may have been disabled while it was asked. */
-  const { provider } = await reach(reaching, id, { version });
+  const { provider } = await reached(reaching, id, purpose, { version });
   return { provider, identity };
 }
 

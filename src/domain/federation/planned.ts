@@ -22,12 +22,14 @@ export interface PlannedProvider {
 
 /**
  * Holds a declaration against what stands. What it does not say stays: the state, so that nothing that was disabled in a
- * hurry comes back by itself, and secrets. Who would be taken for somebody else by it is a refusal.
+ * hurry comes back by itself, and secrets. Who would be taken for somebody else by it is a refusal, unless the operator knows
+ * that both name the same people.
  */
 export async function planProvider(
   db: Db,
   keyring: Keyring,
   { state, secrets: given = {}, ...rest }: UndecidedProvider,
+  samePeople = false,
 ): Promise<PlannedProvider> {
   const found = await findWithSecrets(db, rest.id);
   const kept = openSecrets(keyring, rest.id, found?.sealed);
@@ -37,7 +39,7 @@ export async function planProvider(
   const changed = Object.keys(secrets).filter(name => secrets[name] !== kept[name]);
   const planned = { declared: { ...declared, ...(changed.length > 0 && { secrets }) } };
   if (!found) return { ...planned, what: 'added', changes: [] };
-  await mustNameTheSame(db, found.provider, declared);
+  if (!samePeople) await mustNameTheSame(db, found.provider, declared);
   const changes = [...differences(found.provider, declared), ...changed.map(name => `secrets.${name}`)];
   return { ...planned, what: changes.length > 0 ? 'changed' : 'unchanged', changes };
 }
@@ -82,7 +84,7 @@ async function mustNameTheSame(
   throw new Refusal(
     'conflict',
     'other_people',
-    `${was.id}: people sign in by it as they are named at ${namespaceOf(was)}, and ${namespaceOf(next)} names others; give it an id of its own.`,
+    `${was.id}: people sign in by it as they are named at ${namespaceOf(was)}, and ${namespaceOf(next)} names others; give it an id of its own, or say --same-people if you know that they are the same there.`,
   );
 }
 

@@ -3,6 +3,15 @@ export interface TrialPage {
   readonly provider: string;
   /** Nobody but whoever tries it can sign in by it now. */
   readonly disabled: boolean;
+  /** The address and the password of there are typed here. Posts `address` and `password` then. */
+  readonly byPassword: boolean;
+}
+
+/** Where the trial goes on: by a link, or by a form that posts `fields` there. */
+export interface TrialLeavingPage {
+  readonly provider: string;
+  readonly to: string;
+  readonly fields?: readonly { readonly name: string; readonly value: string }[];
 }
 
 /** What came of it. */
@@ -30,5 +39,6 @@ export type TrialOutcomePage =
 /** The pages of a sign-in that is tried out. */
 export interface TrialPages {
   readonly 'federated/trial': TrialPage;
+  readonly 'federated/trial-leaving': TrialLeavingPage;
   readonly 'federated/trial-outcome': TrialOutcomePage;
 }

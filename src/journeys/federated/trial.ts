@@ -1,10 +1,14 @@
 import type Router from '@koa/router';
 import type Koa from 'koa';
+import { z } from 'zod';
+import { normaliseEmail } from '../../domain/accounts/accounts.js';
 import {
   beginTrial,
+  byPassword,
   endTrial,
   findProvider,
   providerOnTrial,
+  type SentTo,
   type TrialOutcome,
   tellTrial,
   tellTrouble,
@@ -32,11 +36,15 @@ async function look(ctx: Koa.Context, parts: Parts): Promise<void> {
   const provider = id === undefined ? undefined : await findProvider(parts.db, id);
   if (!provider) throw over();
   for (const origin of await parts.federation.originsOf(provider)) allowFormTarget(ctx, origin);
-  show(ctx, parts, 'federated/trial', { provider: provider.name, disabled: provider.state === 'disabled' });
+  show(ctx, parts, 'federated/trial', {
+    provider: provider.name,
+    disabled: provider.state === 'disabled',
+    byPassword: byPassword(provider.kind) !== undefined,
+  });
 }
 
 async function begin(ctx: Koa.Context, parts: Parts): Promise<void> {
-  await readForm(ctx, parts.csrf);
+  const form = await readForm(ctx, parts.csrf);
   const trial = await openWork(parts.db, { kind: 'operator' }, work =>
     beginTrial(work, paramOf(ctx, 'ticket')),
   );
@@ -44,18 +52,42 @@ async function begin(ctx: Koa.Context, parts: Parts): Promise<void> {
     await noteReplay(ctx, parts, 'federation_trial');
     throw over();
   }
+  const provider = await findProvider(parts.db, trial.providerId);
+  if (provider && byPassword(provider.kind)) return prove(ctx, parts, trial, form);
   try {
-    const { to } = await parts.federation.depart({
+    const sent = await parts.federation.depart({
       providerId: trial.providerId,
       purpose: 'test',
       binding: trial.id,
       browser: parts.csrf.openBrowser(ctx),
       returnTo: `/federation-test/${trial.id}`,
     });
-    seeOther(ctx, to.href);
+    if (sent.known && !sent.form) seeOther(ctx, sent.to.href);
+    else lead(ctx, parts, provider?.name ?? trial.providerId, sent);
   } catch (error) {
     await end(ctx, parts, trial.id, tellTrouble(error));
   }
+}
+
+/* Whoever was not told of the address with the form is led there, and what is posted there is posted from a page of its own. */
+function lead(ctx: Koa.Context, parts: Parts, provider: string, { to, form }: SentTo): void {
+  if (form) allowFormTarget(ctx, to.href);
+  const fields = form && Object.entries(form).map(([name, value]) => ({ name, value }));
+  show(ctx, parts, 'federated/trial-leaving', { provider, to: to.href, ...(fields && { fields }) });
+}
+
+const typedSchema = z.object({ address: z.string().max(254), password: z.string().max(1_024) });
+
+async function prove(
+  ctx: Koa.Context,
+  parts: Parts,
+  { id, providerId }: { readonly id: string; readonly providerId: string },
+  form: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const typed = typedSchema.safeParse(form).data ?? { address: '', password: '' };
+  const address = normaliseEmail(typed.address) ?? '';
+  const proved = parts.federation.prove(providerId, { ...typed, address }, 'test');
+  await end(ctx, parts, id, await proved.then(tellTrial, tellTrouble));
 }
 
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;

@@ -244,6 +244,7 @@ test('an id that people are known by is not given to a provider that names other
       failed: expect.stringContaining('give it an id of its own'),
     });
   }
+  expect((await run('plan', await file(moved), '--same-people')).answer).toMatchObject([{ what: 'changed' }]);
   const removed = await run('remove', 'acme');
   expect({ code: removed.code, failed: removed.failed }).toEqual({
     code: 1,
@@ -340,7 +341,15 @@ test('check-config says of a file whether it could be applied, without a databas
 });
 
 test('what makes no sense is answered with the usage', async () => {
-  for (const words of [[], ['apply'], ['show', 'NOT AN ID'], ['dance'], ['list', 'x'], ['--force']]) {
+  for (const words of [
+    [],
+    ['apply'],
+    ['show', 'NOT AN ID'],
+    ['dance'],
+    ['list', 'x'],
+    ['--force'],
+    ['show', 'google', '--same-people'],
+  ]) {
     expect(await run(...words)).toMatchObject({
       code: 2,
       failed: expect.stringContaining('keyhold federation apply'),

@@ -31,8 +31,16 @@ export function federatedSamples(): Samples {
   };
   return {
     'federated/trial': {
-      usual: { provider: 'Google', disabled: false },
-      disabled: { provider: long, disabled: true },
+      usual: { provider: 'Google', disabled: false, byPassword: false },
+      disabled: { provider: long, disabled: true, byPassword: true },
+    },
+    'federated/trial-leaving': {
+      link: { provider: 'Google', to: 'https://accounts.example/authorize' },
+      form: {
+        provider: long,
+        to: 'https://idp.example/sso',
+        fields: [{ name: 'SAMLRequest', value: 'PHNhbWw=' }],
+      },
     },
     'federated/trial-outcome': {
       usual: {

@@ -13,6 +13,10 @@ export const ldapProtocol: PasswordProtocol = {
   kind: 'ldap',
   settings: ldapSettingsSchema,
   secrets: ['bind_password'],
+  namespace: settings => {
+    const { base, subject } = ldapSettingsSchema.parse(settings);
+    return `${base}, ${subject}`;
+  },
   origins: () => [],
   probe: async upstream => (await opened(upstream)).directory.close(),
   prove: async (upstream, typed) => {

@@ -48,7 +48,10 @@ export const oauthProtocol: RedirectingProtocol = {
   settings: oauthSettings,
   secrets: ['client_secret'],
   origins: settings => [new URL(oauthSettings.parse(settings).authorization_endpoint).origin],
-  namespace: settings => oauthSettings.parse(settings).profile_endpoint,
+  namespace: settings => {
+    const { profile_endpoint: api, subject } = oauthSettings.parse(settings);
+    return `${api}, ${subject}`;
+  },
   checkSecrets: (settings, secrets) => mustAuthenticate(oauthSettings.parse(settings), secrets),
   stateParameter: 'state',
   depart: async (upstream, { state, loginHint }) => {

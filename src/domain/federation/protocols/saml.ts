@@ -27,6 +27,16 @@ export const samlProtocol: RedirectingProtocol = {
   kind: 'saml',
   settings: samlSettings,
   secrets: [],
+  namespace: settings => {
+    const {
+      metadata_url: from,
+      metadata_xml: xml = '',
+      name_id: name,
+      subject_attribute,
+    } = samlSettings.parse(settings);
+    const who = from ?? /\sentityID\s*=\s*["']([^"']*)/.exec(xml)?.[1] ?? '';
+    return `${who}, ${subject_attribute ?? name}`;
+  },
   origins: () => [],
   stateParameter: 'RelayState',
   depart: async (upstream, { state, freshWithin, acrValues = [] }) => {
