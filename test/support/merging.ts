@@ -22,9 +22,13 @@ export async function bringTogether(keyhold: TestKeyhold, person: Person, other:
 const DAYS = 8 * 86_400_000;
 
 /** Lets the time to undo pass, and the job look so often. */
-export async function finishAll(db: Db, looks = 2): Promise<void> {
+export async function finishAll(
+  db: Db,
+  looks = 2,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<void> {
   const job = finishMerges({ db, rooms: OF_ANY_ACCOUNT, clock: () => new Date(Date.now() + DAYS) });
   for (let look = 0; look < looks; look += 1) {
-    await job.run({}, { signal: new AbortController().signal } as never);
+    await job.run({}, { signal } as never);
   }
 }

@@ -67,12 +67,13 @@ async function handOver(work: Work, { from, to, contact }: HandedOver): Promise<
 
 /**
  * Undoes that: each address goes back to where it was, unless it is somebody else's by now; what was added since stays where it is.
- * An account that would have no proved e-mail address left gets back those that it had. Gives those that the account lost.
+ * An account that would have no proved e-mail address left gets back those that it had; `reachable` says whether that worked, since they
+ * may be somebody else's by now. Gives those that the account lost.
  */
 export async function giveBackContacts(
   work: Work,
   { to, from, before }: { readonly to: string; readonly from: string; readonly before: ContactsBefore },
-): Promise<readonly Contact[]> {
+): Promise<{ readonly lost: readonly Contact[]; readonly reachable: boolean }> {
   const { tx } = work;
   const { here, moved } = before;
   const now = await store.listContacts(tx, from);
@@ -89,7 +90,8 @@ export async function giveBackContacts(
   await restorePrimary(work, from, here);
   await restorePrimary(work, to, moved);
   await store.endOpenChanges(tx, from, work.at);
-  return lost;
+  const reachable = primaryOf(await store.listContacts(tx, from), 'email') !== undefined;
+  return { lost, reachable };
 }
 
 /* Addresses that were removed since, where nothing else is left. */

@@ -54,7 +54,7 @@ const browserOf = (ctx: Koa.Context, parts: Parts) =>
 /** Takes the answer: whoever gave it is who the account's pages are about, if they are signed in in this browser. */
 export async function takeAnswer(ctx: Koa.Context, parts: Parts): Promise<void> {
   const { code, state, error } = ctx.query;
-  const { verifier, to, beside } = openState(ctx, parts, state);
+  const { verifier, to, beside, at: since } = openState(ctx, parts, state);
   if (typeof code !== 'string') return declined(ctx, parts, error);
   const answerer = await useAccountCode(parts.provider, parts.issuer, { code, verifier });
   /* A code that was used before: the page that it led to asks anew if it has to. */
@@ -62,16 +62,23 @@ export async function takeAnswer(ctx: Koa.Context, parts: Parts): Promise<void> 
   const people = await peopleHere();
   if (!people.some(({ sessionUid }) => sessionUid === answerer.sessionUid)) throw notHere();
   if (beside !== undefined)
-    return seeOther(ctx, `${to}/${sealPair(ctx, parts, { mine: beside, other: answerer.accountId })}`);
+    return seeOther(ctx, `${to}/${sealPair(ctx, parts, { mine: beside, other: answerer.accountId, since })}`);
   remember(ctx, parts, answerer.accountId);
   seeOther(ctx, to);
 }
 
 const PAIR = 'account-pair';
-const pairSchema = z.strictObject({ mine: z.uuid(), other: z.uuid(), browser: z.string(), at: z.number() });
+const pairSchema = z.strictObject({
+  mine: z.uuid(),
+  other: z.uuid(),
+  /** When the other one was asked for. */
+  since: z.number(),
+  browser: z.string(),
+  at: z.number(),
+});
 
 /** Two accounts that were both signed in to in one browser: that alone proves neither, it only names them. */
-export type Pair = Pick<z.output<typeof pairSchema>, 'mine' | 'other'>;
+export type Pair = Pick<z.output<typeof pairSchema>, 'mine' | 'other' | 'since'>;
 
 /** Names two accounts in an address that is good in this browser alone, for an hour. */
 function sealPair(ctx: Koa.Context, parts: Parts, pair: Pair): string {

@@ -1,10 +1,17 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { beginObjections } from '../../../src/domain/accounts/accounts.js';
+import { addProvedContact, makePrimary, removeContact } from '../../../src/domain/contacts/contacts.js';
+import { askFor } from '../../../src/journeys/privacy/deletion/ask.js';
+import { FORGETTING } from '../../../src/journeys/privacy/rooms.js';
 import { openWork } from '../../../src/platform/storage/work.js';
+import { sagaOf } from '../../support/deletion.js';
+import { jobsDone } from '../../support/jobs.js';
 import { personAt, signIn, signUp } from '../../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../../support/keyhold.js';
 import { accountOf } from '../../support/ledger.js';
+import { objectionIn } from '../../support/mailbox.js';
 import { bringTogether, finishAll, toReview } from '../../support/merging.js';
+import { browserOf } from '../../support/people.js';
 import type { Person } from '../../support/person.js';
 import { eventsOf } from '../../support/protocol.js';
 import { openRelyingParty, type RelyingParty } from '../../support/relying-party.js';
@@ -41,6 +48,14 @@ beforeEach(async () => {
 });
 
 const ids = async () => [await accountOf(keyhold.db, here), await accountOf(keyhold.db, there)] as const;
+
+/* The link in the notice of the merge, whatever other mail came there. */
+async function objectionTo(to: string): Promise<string> {
+  await jobsDone(keyhold.db);
+  const mail = await person.newestMail(to, /brought together/);
+  return objectionIn(mail ?? { text: '' });
+}
+
 const stateOf = async (id: string) => (await keyhold.db('accounts').where({ id }).first('state'))?.state;
 
 async function allows(email: string, app: RelyingParty, scope: string) {
@@ -68,9 +83,7 @@ test('two accounts become one: addresses lead to it, and both histories are its 
   expect(person.page.text).toContain('Another account became part of this one');
   expect(person.page.text).toContain('This account became part of another one');
   for (const to of [here, there]) {
-    const mail = await person.latestMail(to);
-    expect(mail.subject).toContain('brought together');
-    expect(mail.text).toContain('/objection/');
+    expect(await objectionTo(to)).toContain('/objection/');
   }
 });
 
@@ -138,9 +151,9 @@ test('the other one can stay instead, and its person goes on in it', async () =>
 test('"this wasn\'t me" from the address that came over takes them apart and freezes both', async () => {
   const [stays, goes] = await ids();
   await bringTogether(keyhold, person, there);
-  const mail = await person.newestMail(there, /brought together/);
+  const link = await objectionTo(there);
   const owner = personAt(keyhold);
-  await owner.goto(/https?:\/\/\S+\/objection\/\S+/.exec(mail?.text ?? '')?.[0] ?? '');
+  await owner.goto(link);
   expect(owner.page.text).toContain('The two accounts are taken apart again.');
   await owner.press("This wasn't me");
   expect([await stateOf(stays), await stateOf(goes)]).toEqual(['frozen', 'frozen']);
@@ -177,6 +190,24 @@ test('the page of one browser is good in no other, and another sign-in of both i
   await person.press('Bring them together');
   expect(person.page.heading).toBe('Sign in');
   expect(await accountOf(keyhold.db, there)).toBe(goes);
+});
+
+test('somebody else who is signed in beside them, a moment ago, is asked to sign in for this', async () => {
+  const shared = personAt(keyhold);
+  await browserOf(keyhold, house, [there, here], shared);
+  const [, goes] = await ids();
+  await keyhold
+    .db('sessions')
+    .where({ account_id: goes })
+    .update({ login_ts: Math.floor(Date.now() / 1_000) - 5 });
+  await shared.goto(new URL('/account', keyhold.origin));
+  await shared.press(`Ada ${here}`);
+  await shared.goto(new URL('/account/merge', keyhold.origin));
+  await shared.press('Sign in to the other account');
+  await shared.press(`Countess ${there}`);
+  expect(shared.page.heading).toBe('Sign in');
+  await signIn(shared, there);
+  expect(shared.page.heading).toBe('Look at what becomes of what');
 });
 
 const PUT: Readonly<Record<string, (id: string) => Promise<unknown>>> = {
@@ -263,6 +294,80 @@ test('a passkey comes over, signs in to the account that stays, and goes back ev
   await person.press('Take the two accounts apart');
   const back = await keyhold.db('passkeys').where({ account_id: goes }).select('credential_id', 'made_for');
   expect(back).toEqual([{ credential_id: key.credentialId, made_for: null }]);
+});
+
+test('killed while it removes what is left, it goes on at the next look; nothing is undone from then on', async () => {
+  const [stays, goes] = await ids();
+  await bringTogether(keyhold, person, there);
+  await finishAll(keyhold.db, 1);
+  await person.goto(new URL('/account/merge', keyhold.origin));
+  expect(person.page.buttons).not.toContain('Take the two accounts apart');
+  await person.post('/account/merge/undo', { csrf: csrfOf(person), for: stays });
+  expect(person.page.text).toContain('There is nothing to undo any more.');
+  await finishAll(keyhold.db, 1, AbortSignal.abort());
+  expect(await stateOf(goes)).toBe('closed');
+  await finishAll(keyhold.db, 1);
+  expect(await stateOf(goes)).toBeUndefined();
+});
+
+test('deleting the account that stays waits for these days, and takes the other one along', async () => {
+  const [stays, goes] = await ids();
+  await bringTogether(keyhold, person, there);
+  const { undo_until: until } = await keyhold.db('merges').where({ account_id: stays }).first('undo_until');
+  const { telling } = sagaOf(keyhold, 0);
+  await openWork(keyhold.db, { kind: 'person', id: stays }, work =>
+    askFor(work, telling, { accountId: stays, cause: 'person', days: 0, at: work.at }),
+  );
+  const { begins_at: begins } = await keyhold.db('deletions').orderBy('asked_at', 'desc').first('begins_at');
+  expect(begins.getTime()).toBeGreaterThan(until.getTime());
+  await keyhold.db('accounts').where({ id: stays }).update({ state: 'closed' });
+  const whom = { accountId: stays, addresses: [] };
+  for (let round = 0; round < 3; round += 1)
+    for (const { forget } of FORGETTING)
+      await openWork(keyhold.db, { kind: 'system' }, work => forget(work, whom, 500));
+  expect(await stateOf(goes)).toBeUndefined();
+  expect(await keyhold.db('merges').where({ account_id: stays })).toEqual([]);
+});
+
+test('undone after its own address was taken away, the account has that again, and is found by nothing of the other', async () => {
+  const [stays, goes] = await ids();
+  await bringTogether(keyhold, person, there);
+  const page = person.page.url;
+  await openWork(keyhold.db, { kind: 'person', id: stays }, async work => {
+    const asked = { accountId: stays, kind: 'email', askedFrom: Buffer.from('x') } as const;
+    await makePrimary(work, { ...asked, address: there });
+    await removeContact(work, { ...asked, address: here });
+  });
+  await person.goto(page);
+  await person.press('Take the two accounts apart');
+  expect(await accountOf(keyhold.db, here)).toBe(stays);
+  expect(await accountOf(keyhold.db, there)).toBe(goes);
+  const primary = (id: string) =>
+    keyhold.db('email_addresses').where({ account_id: id, is_primary: true }).pluck('address');
+  expect([await primary(stays), await primary(goes)]).toEqual([[here], [there]]);
+});
+
+test('a thief who gave their own address to another account meanwhile keeps nothing by that', async () => {
+  const [stays, goes] = await ids();
+  await bringTogether(keyhold, person, there);
+  const link = await objectionTo(there);
+  await openWork(keyhold.db, { kind: 'person', id: stays }, async work => {
+    const asked = { accountId: stays, kind: 'email', askedFrom: Buffer.from('x') } as const;
+    await makePrimary(work, { ...asked, address: there });
+    await removeContact(work, { ...asked, address: here });
+  });
+  const other = `thief${count}@example.test`;
+  await signUp(personAt(keyhold), house, other);
+  const accountId = await accountOf(keyhold.db, other);
+  await openWork(keyhold.db, { kind: 'person', id: accountId }, work =>
+    addProvedContact(work, { accountId, kind: 'email', address: here, askedFrom: Buffer.from('x') }),
+  );
+  const owner = personAt(keyhold);
+  await owner.goto(link);
+  await owner.press("This wasn't me");
+  expect([await stateOf(stays), await stateOf(goes)]).toEqual(['closed', 'frozen']);
+  expect(await accountOf(keyhold.db, there)).toBe(goes);
+  expect(await accountOf(keyhold.db, here)).not.toBe(stays);
 });
 
 test('after seven days it is final: what it takes to undo is gone, the other account with it, and the history stays', async () => {

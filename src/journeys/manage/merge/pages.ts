@@ -12,7 +12,7 @@ import { planOf, type ValueOffer } from '../../merging/plan.js';
 import { undoMergeOf } from '../../merging/undo.js';
 import { askWho, openPair } from '../ask.js';
 import { type AccountCall, type AccountPage, doneHere, leadTo, showAccount } from '../door.js';
-import { ASKED_SECONDS, demandOf, meets } from '../freshness.js';
+import { demandOf, meets } from '../freshness.js';
 import { remember, secondFactorOf } from '../person.js';
 import { shownValue, speakingOf } from '../profile/shown.js';
 import type { MergeValue } from './models.js';
@@ -56,9 +56,12 @@ async function bothHere(call: AccountCall, showing: boolean): Promise<Person | u
   const other = (await peopleHere()).find(({ accountId }) => accountId === pair.other);
   const second = { secondStep: other?.account.second_step ?? false };
   const demand = demandOf({ sensitive: true, showing, secondFactor: secondFactorOf(second) });
-  if (other && meets({ authenticatedAt: other.signedInAt, acr: other.acr }, demand, new Date())) return other;
+  /* Whoever is signed in here beside them, a minute ago, has proved nothing to this. */
+  const forThis = (other?.signedInAt.getTime() ?? 0) >= Math.floor(pair.since / 1_000) * 1_000;
+  const how = other && { authenticatedAt: other.signedInAt, acr: other.acr };
+  if (other && how && forThis && meets(how, demand, new Date())) return other;
   const email = other?.account.email?.address;
-  const wish = { accountId: pair.other, email, maxAge: ASKED_SECONDS, strengths: demand?.strengths };
+  const wish = { accountId: pair.other, email, prompt: 'login', strengths: demand?.strengths } as const;
   askWho(ctx, parts, `${MERGE}/with`, { ...wish, beside: me.accountId });
   return undefined;
 }
