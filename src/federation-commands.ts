@@ -18,11 +18,13 @@ import {
   type TrialOutcome,
   takeOutcome,
 } from './domain/federation/federation.js';
+import { keptAttributes } from './domain/profiles/profiles.js';
 import { readProviders, secretsOf } from './federation-file.js';
 import { type Keyring, openKeyring } from './platform/crypto/keyring.js';
 import { Refusal } from './platform/errors.js';
 import { answering, type Shell, Usage } from './platform/shell.js';
 import { openWork, type Work } from './platform/storage/work.js';
+import { standingIn } from './profile-commands.js';
 
 /** What `keyhold federation …` works with. */
 export interface FederationCommand extends Shell {
@@ -123,8 +125,12 @@ async function planned(
 ): Promise<readonly PlannedProvider[]> {
   const keyring = openKeyring(command.config.secret);
   const plans: PlannedProvider[] = [];
+  const kept = new Set(keptAttributes(await standingIn(command)).map(({ name }) => name));
   for (const declared of await readProviders(file, secretsOf(command.env))) {
     plans.push(await planProvider(command.db, keyring, declared, samePeople));
+    const { id, mapping } = declared;
+    for (const attribute of Object.keys(mapping.attributes).filter(name => !kept.has(name)))
+      command.fail(`${id}: there is no attribute ${attribute} to keep; what comes for it is left out.`);
   }
   return plans;
 }

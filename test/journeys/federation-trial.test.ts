@@ -17,7 +17,14 @@ beforeAll(async () => {
     id: 'acme',
     name: 'Acme',
     issuer: upstream.issuer,
-    mapping: { attributes: { given_name: { from: 'first' }, family_name: { from: 'last' } } },
+    mapping: {
+      attributes: {
+        given_name: { from: 'first' },
+        family_name: { from: 'last' },
+        shoe_size: { from: 'shoe' },
+        birthdate: { from: 'born' },
+      },
+    },
   });
 });
 
@@ -56,7 +63,15 @@ const facts = async () =>
   keyhold.db('events').where('type', 'identity_provider.tried').orderBy('id').pluck('detail');
 
 test('a trial shows what came and how it is read, on the page and in the terminal, and ties nobody to anything', async () => {
-  upstream.says({ sub: 'ada-1', email: 'ada@example.test', email_verified: true, first: 'Ada', acr: 'gold' });
+  upstream.says({
+    sub: 'ada-1',
+    email: 'ada@example.test',
+    email_verified: true,
+    first: 'Ada',
+    acr: 'gold',
+    shoe: 44,
+    born: 'long ago',
+  });
   const { run, address } = terminal();
   const running = run('test', 'acme');
   const ada = personAt(keyhold);
@@ -81,8 +96,10 @@ test('a trial shows what came and how it is read, on the page and in the termina
       email: { address: 'ada@example.test', proved: true, counts: true },
       strength: { told: 'gold', counts: 'aal1' },
       attributes: [
-        { attribute: 'given_name', from: 'first', value: 'Ada' },
+        { attribute: 'birthdate', from: 'born', value: 'long ago', left: 'unreadable' },
         { attribute: 'family_name', from: 'last' },
+        { attribute: 'given_name', from: 'first', value: 'Ada' },
+        { attribute: 'shoe_size', from: 'shoe', value: 44, left: 'unknown' },
       ],
       claims: expect.objectContaining({ sub: 'ada-1', first: 'Ada' }),
     },

@@ -13,7 +13,12 @@ export const outcomeSchema = z.discriminatedUnion('came', [
     /** What it told of how strong the sign-in was, and what that counts as here. */
     strength: z.strictObject({ told: z.string().optional(), counts: z.string() }),
     attributes: z.array(
-      z.strictObject({ attribute: z.string(), from: z.string(), value: z.unknown().optional() }),
+      z.strictObject({
+        attribute: z.string(),
+        from: z.string(),
+        value: z.unknown().optional(),
+        left: z.enum(['unknown', 'unreadable']).optional(),
+      }),
     ),
     claims: z.record(z.string(), z.unknown()),
   }),
@@ -29,13 +34,10 @@ export const outcomeSchema = z.discriminatedUnion('came', [
 export type TrialOutcome = z.output<typeof outcomeSchema>;
 
 /** Who somebody is there, and what would be made of it here. */
-export function tellTrial({
-  provider,
-  identity,
-}: {
-  readonly provider: IdentityProvider;
-  readonly identity: UpstreamIdentity;
-}): TrialOutcome {
+export function tellTrial(
+  { provider, identity }: { readonly provider: IdentityProvider; readonly identity: UpstreamIdentity },
+  leftOut: ReadonlyMap<string, 'unknown' | 'unreadable'>,
+): TrialOutcome {
   const { subject, email, acr, claims } = identity;
   const proved = email && { ...email, counts: isTrustedFor(provider, email) };
   return {
@@ -43,11 +45,14 @@ export function tellTrial({
     subject,
     ...(proved && { email: { address: proved.address, proved: proved.verified, counts: proved.counts } }),
     strength: { ...(acr !== undefined && { told: acr }), counts: strengthThere(provider, identity).acr },
-    attributes: Object.entries(provider.mapping.attributes).map(([attribute, { from }]) => ({
-      attribute,
-      from,
-      ...(Object.hasOwn(claims, from) && { value: claims[from] }),
-    })),
+    attributes: Object.entries(provider.mapping.attributes)
+      .sort(byName)
+      .map(([attribute, { from }]) => ({
+        attribute,
+        from,
+        ...(Object.hasOwn(claims, from) && { value: claims[from] }),
+        ...(leftOut.has(attribute) && { left: leftOut.get(attribute) }),
+      })),
     claims,
   };
 }
@@ -67,3 +72,5 @@ function innermost(error: Error): string {
   const next = error.cause;
   return (next instanceof Error ? innermost(next) : error.message).slice(0, 500);
 }
+
+const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]) => (a < b ? -1 : 1);

@@ -29,6 +29,20 @@ export async function takeMapped(
   return (await takeProvided(work, { schema: profile, keyring }, provided)).given;
 }
 
+/** What cannot be taken of it into any profile as it is declared now: there is no such attribute, or what came is no value of it. */
+export function leftOutOf(
+  { profile }: Pick<Parts, 'profile'>,
+  arrived: Arrived,
+): ReadonlyMap<string, 'unknown' | 'unreadable'> {
+  const left = new Map<string, 'unknown' | 'unreadable'>();
+  for (const { attribute: name, value } of mappedOf(arrived)) {
+    const attribute = keptAttributes(profile).find(each => each.name === name);
+    if (!attribute) left.set(name, 'unknown');
+    else if ('problem' in readValue(attribute, value, new Date())) left.set(name, 'unreadable');
+  }
+  return left;
+}
+
 /** The same as somebody is shown it who opens an account by it; what cannot be taken is not shown. */
 export function shownOf(
   { profile }: Pick<Parts, 'profile'>,

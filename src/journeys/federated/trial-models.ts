@@ -31,6 +31,7 @@ export type TrialOutcomePage =
         readonly attribute: string;
         readonly from: string;
         readonly value?: string;
+        readonly left?: 'unknown' | 'unreadable' | undefined;
       }[];
       /** All that came, as JSON. */
       readonly claims: string;

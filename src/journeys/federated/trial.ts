@@ -18,6 +18,7 @@ import { openWork } from '../../platform/storage/work.js';
 import { allowFormTarget } from '../../platform/web/headers.js';
 import { readForm } from '../../platform/web/input.js';
 import { noteReplay, type Parts, seeOther, show } from '../journey.js';
+import { leftOutOf } from './taking.js';
 import type { TrialOutcomePage } from './trial-models.js';
 
 /** A sign-in that an operator tries out (`keyhold federation test`): it shows what came, and ties nobody to anything. */
@@ -87,7 +88,12 @@ async function prove(
   const typed = typedSchema.safeParse(form).data ?? { address: '', password: '' };
   const address = normaliseEmail(typed.address) ?? '';
   const proved = parts.federation.prove(providerId, { ...typed, address }, 'test');
-  await end(ctx, parts, id, await proved.then(tellTrial, tellTrouble));
+  await end(
+    ctx,
+    parts,
+    id,
+    await proved.then(arrived => tellTrial(arrived, leftOutOf(parts, arrived)), tellTrouble),
+  );
 }
 
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
@@ -98,7 +104,7 @@ async function comeBack(ctx: Koa.Context, parts: Parts): Promise<void> {
   const browser = parts.csrf.browser(ctx) ?? '';
   const outcome = await parts.federation
     .arrive({ id: trip, purpose: 'test', binding: trial, browser })
-    .then(arrived => arrived && tellTrial(arrived), tellTrouble);
+    .then(arrived => arrived && tellTrial(arrived, leftOutOf(parts, arrived)), tellTrouble);
   if (!outcome) {
     await noteReplay(ctx, parts, 'federation_trial');
     throw over();

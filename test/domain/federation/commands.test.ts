@@ -139,6 +139,16 @@ test('what was disabled stays so when a file that says nothing of it is applied'
   expect((await run('show', 'google')).answer).toMatchObject({ state: 'disabled' });
 });
 
+test('an attribute that nobody declared is named, and hinders nothing', async () => {
+  const mapping = { attributes: { given_name: { from: 'given_name' }, shoe_size: { from: 'shoe' } } };
+  const { code, failed } = await run('apply', await file({ ...google, mapping }));
+  expect({ code, failed }).toEqual({
+    code: 0,
+    failed: expect.stringContaining('google: there is no attribute shoe_size'),
+  });
+  expect(failed).not.toContain('given_name');
+});
+
 test('secrets that a file leaves out stay', async () => {
   await run('apply', await file(google));
   const [before] = await kept();

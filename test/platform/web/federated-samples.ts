@@ -50,6 +50,8 @@ export function federatedSamples(): Samples {
         attributes: [
           { attribute: 'given_name', from: 'given_name', value: 'Ada' },
           { attribute: 'family_name', from: 'family_name' },
+          { attribute: 'shoe', from: 'shoe', value: '44', left: 'unknown' },
+          { attribute: 'birthdate', from: 'born', value: 'long ago', left: 'unreadable' },
         ],
         claims: JSON.stringify(
           { sub: '10769150350006150715113082367', given_name: 'Ada', hd: 'example.test' },
