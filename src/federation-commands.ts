@@ -6,14 +6,18 @@ import {
   enactProvider,
   findProvider,
   type IdentityProvider,
+  listOwnKeys,
   listProviders,
+  makeOwnKeys,
   mustBeUnused,
   offerTrial,
+  ownAddresses,
   type PlannedProvider,
   PRESETS,
   PROVIDER_ID,
   planProvider,
   removeProvider,
+  rotateOwnKeys,
   setProviderState,
   type TrialOutcome,
   takeOutcome,
@@ -39,6 +43,8 @@ keyhold federation apply FILE [--same-people]                add and change the 
 keyhold federation enable ID | disable ID | remove ID        let it be used or not, from this moment on; or take it away
 keyhold federation test ID                                   try a sign-in there, and see what came; it ties nobody to anything
 keyhold federation callback ID                               the address to enter at the provider
+keyhold federation metadata ID                               the address of what a company that speaks SAML reads about us
+keyhold federation keys ID | rotate-keys ID                  our keys towards it; the next ones, which sign in a week
 keyhold federation presets                                   the providers that are known by name`;
 
 type Verb = (subject: string, command: FederationCommand, samePeople: boolean) => Promise<unknown>;
@@ -57,6 +63,21 @@ const WITH_FILE: Readonly<Record<string, Verb>> = {
 const WITH_ID: Readonly<Record<string, Verb>> = {
   show: async (id, { db }) => present(await known({ db }, id)),
   callback: async (id, { config }) => ({ id, callback: callbackUrlOf(config.issuer, id).href }),
+  metadata: async (id, command) => {
+    mustSpeakSaml(await known(command, id));
+    return { id, metadata: ownAddresses(command.config.issuer, id).entityId };
+  },
+  keys: async (id, command) => {
+    mustSpeakSaml(await known(command, id));
+    return listOwnKeys(command.db, id, new Date());
+  },
+  'rotate-keys': async (id, command) => {
+    mustSpeakSaml(await known(command, id));
+    const keyring = openKeyring(command.config.secret);
+    const naming = { keyring, providerId: id, name: command.config.issuer.hostname };
+    const made = await makeOwnKeys(naming, new Date());
+    return { id, ...(await asOperator(command, work => rotateOwnKeys(work, id, made))) };
+  },
   enable: (id, command) => switchTo(id, command, 'enabled'),
   disable: (id, command) => switchTo(id, command, 'disabled'),
   remove: async (id, command) => {
@@ -111,6 +132,11 @@ async function known({ db }: Pick<FederationCommand, 'db'>, id: string): Promise
   const provider = await findProvider(db, id);
   if (provider) return provider;
   throw new Refusal('missing', 'no_such_provider', `There is no identity provider ${id}.`);
+}
+
+function mustSpeakSaml({ id, kind }: IdentityProvider): void {
+  if (kind !== 'saml')
+    throw new Refusal('invalid', 'no_saml', `The identity provider ${id} does not speak SAML.`);
 }
 
 /** What operators see of a provider: nothing that is secret. */

@@ -25,7 +25,13 @@ const sourceSchema = z.union(
 );
 type Source = z.output<typeof sourceSchema>;
 
-const entrySchema = z.looseObject({ id: z.string(), secrets: z.record(z.string(), sourceSchema).optional() });
+const entrySchema = z.looseObject({
+  id: z.string(),
+  settings: z.record(z.string(), z.unknown()).optional(),
+  secrets: z.record(z.string(), sourceSchema).optional(),
+});
+/* Metadata and certificates are files of their own wherever they come from. */
+const inFile = z.strictObject({ file: z.string().min(1) });
 const fileSchema = z.strictObject({ providers: z.array(entrySchema).min(1).max(MOST_PROVIDERS) });
 
 /** The providers of a file, each completed by its preset, with their secrets; or every problem of the file at once. */
@@ -43,12 +49,15 @@ export async function readProviders(
   const { providers } = content.data;
   const problems: string[] = [];
   const read: UndecidedProvider[] = [];
-  for (const [at, { secrets, ...entry }] of providers.entries()) {
+  for (const [at, { secrets, settings, ...entry }] of providers.entries()) {
     const where = `providers.${at} (${entry.id})`;
     if (providers.findIndex(each => each.id === entry.id) < at) problems.push(`${where}: is there already`);
     try {
       const values = secrets && (await valuesOf(secrets, file, sources));
-      read.push(readDeclared({ ...entry, ...(values && { secrets: values }) }));
+      const whole = settings && (await filledIn(settings, file, sources));
+      read.push(
+        readDeclared({ ...entry, ...(whole && { settings: whole }), ...(values && { secrets: values }) }),
+      );
     } catch (problem) {
       if (!(problem instanceof Refusal)) throw problem;
       problems.push(...problem.message.split('\n').map(line => `${where}: ${line}`));
@@ -60,6 +69,19 @@ export async function readProviders(
 
 const problemsIn = (file: string, lines: readonly string[]): Refusal =>
   new Refusal('invalid', 'invalid_providers', lines.map(line => `${file}: ${line}`).join('\n'));
+
+async function filledIn(
+  settings: Readonly<Record<string, unknown>>,
+  file: string,
+  { read }: SecretSources,
+): Promise<Record<string, unknown>> {
+  const whole: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(settings)) {
+    const source = inFile.safeParse(value);
+    whole[name] = source.success ? await contentOf(source.data.file, file, read, 'settings') : value;
+  }
+  return whole;
+}
 
 async function valuesOf(
   secrets: Readonly<Record<string, Source>>,
@@ -82,12 +104,13 @@ async function valuesOf(
 
 async function secretFrom(source: Source, file: string, { env, read }: SecretSources): Promise<string> {
   if ('env' in source) return env[source.env] ?? '';
-  const path = resolve(file === '-' ? '.' : dirname(file), source.file);
-  return read(path).catch((cause: NodeJS.ErrnoException) => {
-    throw new Refusal(
-      'invalid',
-      'no_secret',
-      `secrets: ${source.file} cannot be read (${cause.code ?? 'error'})`,
-    );
+  return contentOf(source.file, file, read, 'secrets');
+}
+
+/* Beside the file that names it, unless it says otherwise. */
+function contentOf(named: string, file: string, read: SecretSources['read'], where: string): Promise<string> {
+  return read(resolve(file === '-' ? '.' : dirname(file), named)).catch((cause: NodeJS.ErrnoException) => {
+    const why = cause.code ?? 'error';
+    throw new Refusal('invalid', 'no_secret', `${where}: ${named} cannot be read (${why})`);
   });
 }

@@ -41,7 +41,7 @@ const declareCompany = (settings: object = {}, more: object = {}) =>
     ...more,
   });
 
-/* As a company reads it, that asks for encryption and trusts the signing certificate. */
+/* As a company reads it, that encrypts from then on for that certificate, and takes what is signed with this key alone. */
 async function readUs(): Promise<{ readonly signing: readonly string[]; readonly encryption: string }> {
   const answer = await fetch(at('metadata'));
   expect(answer.headers.get('content-type')).toContain('application/samlmetadata+xml');
@@ -192,6 +192,56 @@ test('an assertion is opened that was encrypted for the certificate in our metad
   company.manners.encryptFor = undefined;
   company.manners.signResponse = false;
   expect(ada.page.heading).toBe('Back in the app');
+});
+
+test('a company that wants requests by a form gets a signed one, and a page says where it leads', async () => {
+  await readUs();
+  await declareCompany({ binding: 'post' });
+  company.manners.employee = { id: 'a7c3' };
+  const ada = personAt(keyhold);
+  await ada.goto(await house.authorizationUrl());
+  await continueWith(ada, 'acme');
+  expect(ada.page.heading).toBe('On to Acme');
+  expect(ada.page.headers.get('content-security-policy')).toMatch(
+    new RegExp(`form-action [^;]*${company.origin}`),
+  );
+  expect(ada.page.html).not.toContain('name="csrf"');
+  await ada.press('Continue with Acme');
+  const request = Buffer.from(company.requests.at(-1)?.body['SAMLRequest'] ?? '', 'base64').toString();
+  expect(request).toMatch(/<samlp:AuthnRequest .*<SignatureValue>/s);
+  await ada.press('Go on');
+  await declareCompany();
+  expect(ada.page.heading).toBe('Back in the app');
+});
+
+test('how somebody was recognised there counts as its mapping says, and nothing less than what was asked for', async () => {
+  const context = 'urn:example:two-factors';
+  const mapping = { email_domains: ['acme.test'], acr: { [context]: 'aal2' } };
+  await declareCompany({ contexts: [context] }, { mapping });
+  company.manners.employee = { id: 'a7c3' };
+  const ada = personAt(keyhold);
+  await signInThere(ada);
+  expect(ada.page.heading).toBe('This did not work');
+  expect((await troubles()).at(-1)).toMatchObject({ reason: 'context' });
+  company.manners.context = context;
+  const again = personAt(keyhold);
+  await signInThere(again);
+  company.manners.context = undefined;
+  await declareCompany();
+  expect(again.page.heading).toBe('Back in the app');
+  expect((await house.exchange()).claims()?.['acr']).toBe('aal2');
+});
+
+test('a company that is disabled while somebody is there lets nobody in', async () => {
+  company.manners.employee = { id: 'a7c3' };
+  const ada = personAt(keyhold);
+  await goThere(ada);
+  const before = await peopleOnRecord(keyhold.db);
+  await declareCompany({}, { state: 'disabled' });
+  await ada.press('Go on');
+  await declareCompany();
+  expect(ada.page.heading).toBe('This did not work');
+  expect(await peopleOnRecord(keyhold.db)).toBe(before);
 });
 
 const living = (accountId: string | undefined) =>

@@ -39,6 +39,8 @@ export interface Manners {
   encryptFor: string | undefined;
   context: string | undefined;
   signAssertion: boolean;
+  /** What it says about itself instead of the truth. */
+  metadata: string | undefined;
   key: CertifiedKey;
   /** Changed before it is sent, as an attacker or a broken product would. */
   tamper: (xml: string) => string;
@@ -95,6 +97,7 @@ export async function openSamlPeer(us: () => Participant | undefined = () => und
     encryptFor: undefined,
     context: undefined,
     signAssertion: true,
+    metadata: undefined,
     key,
     tamper: xml => xml,
   };
@@ -113,14 +116,16 @@ export async function openSamlPeer(us: () => Participant | undefined = () => und
       cert: manners.key.certificate,
       key: manners.key.privateKey,
     };
-    if (path === '/metadata') {
+    if (path === '/metadata' && manners.metadata !== undefined) response.send(manners.metadata);
+    else if (path === '/metadata') {
       samlp.metadata({
         ...signing,
         redirectEndpointPath: '/sso',
         postEndpointPath: '/sso',
         logoutEndpointPaths: { redirect: '/slo', post: '/slo' },
       })(request, response, next);
-    } else if (path === '/sso') signIn(request, response, next, manners, signing);
+    } else if (path === '/sso')
+      signIn(request, response, next, { manners, signing, signingCert: us()?.certificate });
     else signOut(request, response, next, signing, { us: us(), manners, state });
   });
   await new Promise<void>(resolve => server.listen(0, 'localhost', resolve));
@@ -152,16 +157,23 @@ interface Signing {
   readonly key: string;
 }
 
+interface SigningIn {
+  readonly manners: Manners;
+  readonly signing: Signing;
+  /** What requests must be signed with, once it knows. */
+  readonly signingCert: string | undefined;
+}
+
 function signIn(
   request: ExpressRequest,
   response: ExpressLike,
   next: Next,
-  manners: Manners,
-  signing: Signing,
+  { manners, signing, signingCert }: SigningIn,
 ): void {
   const deflate = request.method === 'GET';
-  samlp.parseRequest(request, { deflate }, (error, { id, issuer }) => {
-    if (error) return next(error);
+  samlp.parseRequest(request, { deflate, ...(signingCert && { signingCert }) }, (error, asked) => {
+    if (error || !asked) return next(error ?? new Error('nothing was asked'));
+    const { id, issuer } = asked;
     const callback = issuer.replace(/metadata$/, 'callback');
     const { employee, sessionIndex, signAssertion, signResponse, context } = manners;
     return makeResponse(manners.key, employee, {

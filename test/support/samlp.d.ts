@@ -17,7 +17,7 @@ declare module 'samlp' {
     parseRequest(
       request: ExpressRequest,
       options: object,
-      done: (error: Error | null, request: { readonly id: string; readonly issuer: string }) => void,
+      done: (error: Error | null, request?: { readonly id: string; readonly issuer: string }) => void,
     ): void;
     getSamlResponse(
       options: Options,

@@ -68,8 +68,9 @@ export {
   strengthThere,
 } from './provider.js';
 export { applyProvider, readProvider, removeProvider, setProviderState } from './providers.js';
+export { ownAddresses } from './saml/exchange.js';
 export { refreshSamlMetadata, sweepFederatedSessions } from './saml/jobs.js';
-export { rotateOwnKeys } from './saml/keys.js';
+export { listOwnKeys, makeOwnKeys, rotateOwnKeys } from './saml/keys.js';
 export type { LogoutAsked } from './saml/logout.js';
 export { beginSession, listSessionsOfLink, type NamedSession } from './sessions.js';
 export { findProvider, listProviders, MOST_PROVIDERS } from './store.js';

@@ -11,5 +11,6 @@ export async function probeProvider(
   const { kind, settings } = upstream.provider;
   await protocolOf(kind).checkSecrets?.(settings, upstream.secrets);
   await byPassword(kind)?.probe(upstream);
-  await redirecting(kind)?.depart(upstream, { state: 'probe' });
+  const protocol = redirecting(kind);
+  await (protocol?.probe?.(upstream) ?? protocol?.depart(upstream, { state: 'probe' }));
 }

@@ -123,6 +123,8 @@ export interface RedirectingProtocol extends Protocol {
   /** The name of the parameter that brings `state` back. */
   readonly stateParameter: 'state' | 'RelayState';
   depart(upstream: Upstream, leaving: Leaving): Promise<Departure>;
+  /** Whether people can be sent there, without keeping anything; departs in vain where it is absent. Throws `UpstreamTrouble`. */
+  probe?(upstream: Upstream): Promise<void>;
   /** Who they are by what came, checked against the notes; throws `UpstreamTrouble`. */
   identify(
     upstream: Upstream,

@@ -40,7 +40,10 @@ export interface FederatedTroublePage extends Step, WithProviders {
 }
 
 /** On the way to a provider whose pages are elsewhere than was known. */
-export interface FederatedLeavingPage extends Step {
+export interface FederatedLeavingPage {
+  /** The request of an app on the way of which that is, if any. */
+  readonly uid?: string;
+  readonly app?: Step['app'];
   readonly provider: string;
   readonly to: string;
   readonly host: string;

@@ -1,5 +1,3 @@
-import type { SentTo } from '../../domain/federation/federation.js';
-import { allowFormTarget } from '../../platform/web/headers.js';
 import { badgeOf, show } from '../journey.js';
 import { stepUrl, type Turn } from '../turn.js';
 import { providerButtons, providerName } from './buttons.js';
@@ -29,25 +27,4 @@ export async function showTrouble(
     ...(await providerButtons(turn)),
   });
   ctx.status = STATUS[word];
-}
-
-/**
- * Says where somebody is led whose browser was not told of that address with the button (CSP3 §6.4.2), or has something to
- * post there.
- */
-export async function showLeaving(
-  turn: Turn,
-  provider: string,
-  { to, form }: { readonly to: URL; readonly form?: SentTo['form'] | undefined },
-): Promise<void> {
-  const { ctx, parts, pending } = turn;
-  if (form) allowFormTarget(ctx, to.href);
-  show(ctx, parts, 'federated/leaving', {
-    uid: pending.uid,
-    app: badgeOf(pending),
-    provider: await providerName(turn, provider),
-    to: to.href,
-    host: to.host,
-    ...(form && { fields: Object.entries(form).map(([name, value]) => ({ name, value })) }),
-  });
 }

@@ -11,12 +11,13 @@ import {
 import { mayAct } from '../../oidc/acting.js';
 import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
+import { sendThere } from '../federated/leaving.js';
 import { provedThere } from '../federated/linking.js';
 import { pendingOf } from '../federated/pending.js';
 import { strengthOfArrival } from '../federated/strength.js';
 import { takeMapped } from '../federated/taking.js';
-import { showLeaving, showTrouble } from '../federated/trouble.js';
-import { noteReplay, seeOther } from '../journey.js';
+import { showTrouble } from '../federated/trouble.js';
+import { badgeOf, noteReplay, seeOther } from '../journey.js';
 import { countTry, PROVIDERS } from '../limits.js';
 import { beginReturn, isArchived } from '../recovery/archived.js';
 import { leadToSecond } from '../second-step/second-step.js';
@@ -33,7 +34,7 @@ export async function submitProvider(turn: Turn): Promise<void> {
   const providerId = paramOf(turn, 'provider');
   await countTry(turn, PROVIDERS);
   try {
-    const { to, known, form } = await parts.federation.depart({
+    const sent = await parts.federation.depart({
       providerId,
       purpose: 'sign-in',
       binding: pending.uid,
@@ -42,8 +43,7 @@ export async function submitProvider(turn: Turn): Promise<void> {
       freshWithin: freshnessOf(turn),
       loginHint: hintOf(turn),
     });
-    if (known && !form) seeOther(ctx, to.href);
-    else await showLeaving(turn, providerId, { to, form });
+    await sendThere(ctx, parts, { providerId, ...sent }, { uid: pending.uid, app: badgeOf(pending) });
   } catch (error) {
     await inTrouble(turn, providerId, error);
   }

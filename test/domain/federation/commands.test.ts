@@ -366,3 +366,42 @@ test('what makes no sense is answered with the usage', async () => {
     });
   }
 });
+
+test('metadata and certificates may be files beside the file that names them', async () => {
+  const metadata = '<EntityDescriptor/>';
+  await writeFile(join(folder, 'acme.xml'), metadata);
+  const acme = { id: 'acme', kind: 'saml', name: 'Acme', settings: { metadata_xml: { file: 'acme.xml' } } };
+  expect((await run('apply', await file(acme))).code).toBe(0);
+  expect((await kept())[0]?.settings).toMatchObject({ metadata_xml: metadata, name_id: 'persistent' });
+  const gone = { ...acme, settings: { metadata_xml: { file: 'gone.xml' } } };
+  expect(await run('plan', await file(gone))).toMatchObject({
+    code: 1,
+    failed: expect.stringContaining('settings: gone.xml cannot be read (ENOENT)'),
+  });
+});
+
+test('our keys towards a company that speaks SAML are shown and changed; no other provider has any', async () => {
+  const acme = {
+    id: 'acme',
+    kind: 'saml',
+    name: 'Acme',
+    settings: { metadata_url: 'https://acme.example/m' },
+  };
+  await run('apply', await file(acme, google));
+  expect((await run('metadata', 'acme')).answer).toEqual({
+    id: 'acme',
+    metadata: 'https://id.example.com/federation/acme/metadata',
+  });
+  expect((await run('keys', 'acme')).answer).toEqual([]);
+  expect((await run('rotate-keys', 'acme')).answer).toMatchObject({ id: 'acme', generation: 1 });
+  const { answer, output } = await run('keys', 'acme');
+  expect(answer.map((key: { use: string }) => key.use).sort()).toEqual(['encryption', 'signing']);
+  expect(output).not.toMatch(/PRIVATE|sealed/);
+  expect((await run('rotate-keys', 'acme')).answer).toMatchObject({ generation: 2 });
+  expect(await run('rotate-keys', 'acme')).toMatchObject({
+    code: 1,
+    failed: expect.stringContaining('already'),
+  });
+  for (const verb of ['metadata', 'keys', 'rotate-keys'])
+    expect(await run(verb, 'google')).toMatchObject({ code: 1, failed: expect.stringContaining('SAML') });
+});

@@ -119,8 +119,6 @@ export function federatedSamples(): Samples {
         host: 'accounts.example',
       },
       posting: {
-        uid,
-        app,
         provider: 'Acme',
         to: 'https://login.acme.example/sso',
         host: 'login.acme.example',

@@ -1,24 +1,31 @@
 import { digest, randomToken } from '../../../platform/crypto/tokens.js';
 import { type Exchange, ownAddresses } from '../saml/exchange.js';
-import { ownKeys } from '../saml/keys.js';
+import { lookAtOwnKeys, ownKeys } from '../saml/keys.js';
 import { untrue } from '../saml/message.js';
-import { theirMetadata } from '../saml/reading.js';
+import { lookAtMetadata, theirMetadata } from '../saml/reading.js';
 import { authnRequest } from '../saml/request.js';
 import { identityOf, readResponse } from '../saml/response.js';
-import { samlSettings } from '../saml/settings.js';
+import { type SamlSettings, samlSettings } from '../saml/settings.js';
 import { see } from '../saml/store.js';
 import type { RedirectingProtocol, Upstream } from '../upstream.js';
 
+const settingsOf = ({ provider }: Upstream): SamlSettings => samlSettings.parse(provider.settings);
+const keepingOf = ({ provider, issuer, db, keyring }: Upstream) => ({
+  db,
+  keyring,
+  providerId: provider.id,
+  name: issuer.hostname,
+});
+
 /** All that speaking SAML with a provider takes, as it stands now. */
 export async function exchangeWith(upstream: Upstream, now: Date): Promise<Exchange> {
-  const { provider, issuer, db, keyring } = upstream;
-  const settings = samlSettings.parse(provider.settings);
-  const keeping = { db, keyring, providerId: provider.id, name: issuer.hostname };
+  const { provider, issuer } = upstream;
+  const settings = settingsOf(upstream);
   return {
     own: ownAddresses(issuer, provider.id),
     settings,
     theirs: await theirMetadata(upstream, settings, now),
-    keys: await ownKeys(keeping, now),
+    keys: await ownKeys(keepingOf(upstream), now),
   };
 }
 
@@ -54,6 +61,11 @@ export const samlProtocol: RedirectingProtocol = {
         ...(freshWithin !== undefined && { freshWithin: String(freshWithin) }),
       },
     };
+  },
+  probe: async upstream => {
+    const now = new Date();
+    await lookAtMetadata(upstream, settingsOf(upstream), now);
+    await lookAtOwnKeys(keepingOf(upstream), now);
   },
   identify: async (upstream, { method, parameters }, { notes }) => {
     const now = new Date();

@@ -22,7 +22,8 @@ interface Keeping {
   readonly name: string;
 }
 
-async function make({ keyring, providerId, name }: Omit<Keeping, 'db'>, at: Date) {
+/** Makes a pair of keys, for signing and for encryption; kept nowhere yet. */
+export async function makeOwnKeys({ keyring, providerId, name }: Omit<Keeping, 'db'>, at: Date) {
   const made = await Promise.all(USES.map(() => makeCertifiedKey({ name, from: at, years: YEARS })));
   return USES.flatMap((use, i) => {
     const key = made[i];
@@ -37,11 +38,17 @@ export async function ownKeys(keeping: Keeping, now: Date): Promise<OwnKeys> {
   const { db, providerId } = keeping;
   let kept = await store.listKeys(db, providerId, now);
   if (!USES.every(use => kept.some(key => key.use === use))) {
-    for (const key of await make(keeping, now))
+    for (const key of await makeOwnKeys(keeping, now))
       await store.insertKey(db, providerId, { ...key, generation: 1, signsFrom: now });
     kept = await store.listKeys(db, providerId, now);
   }
   return keysOf(keeping, kept, now);
+}
+
+/** Opens those that are there; throws when they were sealed under another secret. Makes none. */
+export async function lookAtOwnKeys(keeping: Keeping, now: Date): Promise<void> {
+  const kept = await store.listKeys(keeping.db, keeping.providerId, now);
+  if (kept.length > 0) keysOf(keeping, kept, now);
 }
 
 function keysOf({ keyring, providerId }: Keeping, kept: readonly store.KeptKey[], now: Date): OwnKeys {
@@ -63,6 +70,14 @@ function keysOf({ keyring, providerId }: Keeping, kept: readonly store.KeptKey[]
   };
 }
 
+/** A key of ours as operators see it. */
+export type OwnKeyShown = Omit<store.KeptKey, 'sealed'>;
+
+/** The keys towards a provider that are in use, or will be. */
+export async function listOwnKeys(db: Db, providerId: string, now: Date): Promise<readonly OwnKeyShown[]> {
+  return (await store.listKeys(db, providerId, now)).map(({ sealed: _, ...key }) => key);
+}
+
 /** When the next keys sign, and when those before them end. */
 export interface Rotation {
   readonly generation: number;
@@ -70,18 +85,20 @@ export interface Rotation {
   readonly retiresAt: Date;
 }
 
-/** Makes the next keys: told in our metadata from now on, signing in a week, and the only ones a week later. */
+/** Keeps the next keys: told in our metadata from now on, signing in a week, and the only ones a week later. */
 export async function rotateOwnKeys(
   work: Work,
-  { keyring, providerId, name }: Omit<Keeping, 'db'>,
+  providerId: string,
+  made: Awaited<ReturnType<typeof makeOwnKeys>>,
 ): Promise<Rotation> {
   const kept = await store.listKeys(work.tx, providerId, work.at);
   if (kept.some(({ signsFrom, retiresAt }) => signsFrom > work.at || retiresAt !== undefined))
     throw new Refusal('conflict', 'rotating', 'The keys are being changed already.');
   const generation = Math.max(0, ...kept.map(key => key.generation)) + 1;
-  const signsFrom = new Date(work.at.getTime() + ROTATION_DAYS * DAY);
+  /* Where there are none nobody has to be told first. */
+  const signsFrom = new Date(work.at.getTime() + (kept.length === 0 ? 0 : ROTATION_DAYS * DAY));
   const retiresAt = new Date(signsFrom.getTime() + ROTATION_DAYS * DAY);
-  for (const key of await make({ keyring, providerId, name }, work.at)) {
+  for (const key of made) {
     if (!(await store.insertKey(work.tx, providerId, { ...key, generation, signsFrom })))
       throw new Refusal('conflict', 'rotating', 'The keys are being changed already.');
   }

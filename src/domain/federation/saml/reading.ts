@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { digest } from '../../../platform/crypto/tokens.js';
 import { type Upstream, UpstreamTrouble } from '../upstream.js';
+import { untrue } from './message.js';
 import type { SamlSettings } from './settings.js';
 import * as store from './store.js';
 import { LONGEST_METADATA, readTheirMetadata, type TheirMetadata } from './their-metadata.js';
@@ -33,26 +35,17 @@ export async function theirMetadata(
   return kept && stands ? presented(kept.said) : (await readAgain(upstream, settings, now)).theirs;
 }
 
-/** Reads the metadata anew and keeps it; says what changed. Whoever it was about before it must be about again. */
+/** Reads the metadata anew and keeps it; says what it says and whether that is different. */
 export async function readAgain(
   upstream: Upstream,
   settings: SamlSettings,
   now: Date,
 ): Promise<{ readonly theirs: TheirMetadata; readonly changed: boolean }> {
-  const { provider, db, allowPrivateNetwork: allowHttp } = upstream;
-  const kept = await store.findMetadata(db, provider.id);
-  const source = sourceOf(settings);
-  const before = kept?.source.equals(source) ? kept : undefined;
-  const entityId = settings.entity_id ?? before?.entityId;
-  const theirs = await readTheirMetadata(await fetched(upstream, settings), {
-    allowHttp,
-    now,
-    ...(settings.metadata_certificate !== undefined && { signedBy: settings.metadata_certificate }),
-    ...(entityId !== undefined && { entityId }),
-  });
+  const { provider, db } = upstream;
+  const { theirs, before } = await lookAtMetadata(upstream, settings, now);
   await store.putMetadata(db, {
     providerId: provider.id,
-    source,
+    source: sourceOf(settings),
     entityId: theirs.entityId,
     said: theirs,
     readAt: now,
@@ -60,11 +53,37 @@ export async function readAgain(
     refreshAt:
       settings.metadata_url === undefined ? undefined : new Date(now.getTime() + REFRESH_HOURS * HOUR),
   });
-  const changed = before !== undefined && JSON.stringify(presented(before.said)) !== JSON.stringify(theirs);
+  const changed = before !== undefined && !isDeepStrictEqual(presented(before.said), theirs);
   return { theirs, changed };
 }
 
-async function fetched({ fetch }: Upstream, { metadata_url, metadata_xml }: SamlSettings): Promise<string> {
+/**
+ * Reads the metadata and keeps nothing. Whoever it was about first it must be about for good, under whatever settings: the names of
+ * another company are other people's.
+ */
+export async function lookAtMetadata(
+  { provider, db, fetch, allowPrivateNetwork: allowHttp }: Upstream,
+  settings: SamlSettings,
+  now: Date,
+): Promise<{ readonly theirs: TheirMetadata; readonly before: store.KeptMetadata | undefined }> {
+  const before = await store.findMetadata(db, provider.id);
+  const { entity_id: named = before?.entityId, metadata_certificate: signedBy } = settings;
+  if (before && before.entityId !== named) throw untrue('metadata', new Error(OTHER_COMPANY));
+  const theirs = await readTheirMetadata(await fetched(fetch, settings), {
+    allowHttp,
+    now,
+    ...(signedBy !== undefined && { signedBy }),
+    ...(named !== undefined && { entityId: named }),
+  });
+  return { theirs, before };
+}
+
+const OTHER_COMPANY = 'entity_id is that of another company than before: give that an id of its own';
+
+async function fetched(
+  fetch: Upstream['fetch'],
+  { metadata_url, metadata_xml }: SamlSettings,
+): Promise<string> {
   if (metadata_url === undefined) return metadata_xml ?? '';
   const response = await fetch(metadata_url, { maxBytes: LONGEST_METADATA });
   if (response.status !== 200) throw new UpstreamTrouble('unreachable', 'metadata');
