@@ -7,7 +7,12 @@ import { fetchLogo, openClientCache } from './domain/clients/clients.js';
 import { sweepCommands, tellApps } from './domain/commands/commands.js';
 import { judgeConsents, recordOutdatedConsents } from './domain/consents/consents.js';
 import { openPasswordHasher, relyingPartyOf } from './domain/credentials/credentials.js';
-import { checkDomains, openFederation, refreshSamlMetadata } from './domain/federation/federation.js';
+import {
+  checkDomains,
+  openFederation,
+  refreshSamlMetadata,
+  revokeTokens,
+} from './domain/federation/federation.js';
 import { openLedger } from './domain/messages/messages.js';
 import {
   bringAboutChanges,
@@ -368,6 +373,7 @@ function jobsOf(
     advanceSigningKeys(db),
     ...auditJobs(auditOf(config, base, log)),
     ...sweepsOf(config, db),
+    revokeTokens({ db, keyring, reachAnyway: base.federation.reachAnyway }),
     refreshSamlMetadata({ db, reachAnyway: base.federation.reachAnyway }),
     checkDomains({ db, issuer, names: openNames() }),
     recordOutdatedConsents(db),

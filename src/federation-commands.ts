@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { Config, Environment } from './config.js';
+import { accountByEmail, findAccount } from './domain/accounts/accounts.js';
 import {
   callbackUrlOf,
   enactProvider,
@@ -16,6 +17,7 @@ import {
   PRESETS,
   PROVIDER_ID,
   planProvider,
+  readTokens,
   removeProvider,
   rotateOwnKeys,
   setProviderState,
@@ -42,6 +44,7 @@ keyhold federation plan FILE                                 what applying would
 keyhold federation apply FILE [--same-people]                add and change the identity providers that a file names
 keyhold federation enable ID | disable ID | remove ID        let it be used or not, from this moment on; or take it away
 keyhold federation test ID                                   try a sign-in there, and see what came; it ties nobody to anything
+keyhold federation tokens ID ACCOUNT                         what it lets us do in somebody's name, where keep_tokens has it kept
 keyhold federation callback ID                               the address to enter at the provider
 keyhold federation metadata ID                               the address of what a company that speaks SAML reads about us
 keyhold federation keys ID | rotate-keys ID                  our keys towards it; the next ones, which sign in a week
@@ -96,16 +99,18 @@ export function runFederation(words: readonly string[], command: FederationComma
   return answering(command, FEDERATION_USAGE, async () => {
     const { values, positionals } = parseArgs({ args: [...words], options: OPTIONS, allowPositionals: true });
     const samePeople = values['same-people'] === true;
-    const [name = '', subject, ...rest] = positionals;
+    const [name = '', subject, whom, ...rest] = positionals;
     if (rest.length > 0 || (samePeople && !Object.hasOwn(WITH_FILE, name))) throw new Usage();
+    if ((whom === undefined) === (name === 'tokens')) throw new Usage();
     if (subject === undefined) {
       const verb = Object.hasOwn(ALONE, name) ? ALONE[name] : undefined;
       if (verb) return verb(command);
       throw new Usage();
     }
     if (Object.hasOwn(WITH_FILE, name)) return WITH_FILE[name]?.(subject, command, samePeople);
-    if (!Object.hasOwn(WITH_ID, name)) throw new Usage();
+    if (!Object.hasOwn(WITH_ID, name) && whom === undefined) throw new Usage();
     if (!PROVIDER_ID.test(subject)) throw new Usage('An identity provider is named by its id.');
+    if (whom !== undefined) return tokensOf(subject, whom, command);
     return WITH_ID[name]?.(subject, command, false);
   });
 }
@@ -186,6 +191,20 @@ async function switchTo(
   await asOperator(command, work => setProviderState(work, id, state));
   return present(await known(command, id));
 }
+
+async function tokensOf(id: string, whom: string, command: FederationCommand): Promise<unknown> {
+  const { id: accountId } = await (UUID.test(whom)
+    ? findAccount(command.db, whom).then(found => found ?? nobody(whom))
+    : accountByEmail(command.db, whom));
+  const keyring = openKeyring(command.config.secret);
+  return asOperator(command, work => readTokens(work, keyring, { accountId, providerId: id }));
+}
+
+function nobody(whom: string): never {
+  throw new Refusal('missing', 'account_unknown', `Nobody has the id ${whom}.`);
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 const EVERY = 200;
 

@@ -13,6 +13,8 @@ const link = z.strictObject({
   said: z.record(z.string(), z.unknown()).nullable(),
 });
 
+const tokens = z.strictObject({ link_id: z.uuid(), provider_id: z.string(), kept_at: instant });
+
 const session = z.strictObject({
   id: z.uuid(),
   provider_id: z.string(),
@@ -34,6 +36,12 @@ export function exportFederation(from: Exporting): readonly ExportFile[] {
         const plain = from.open(contextOf(String(row['id'])), row['sealed']);
         return { said: plain === undefined ? null : (JSON.parse(plain) as Record<string, unknown>) };
       },
+    }),
+    tableFile(from, {
+      name: 'identity-provider-tokens',
+      table: 'federated_tokens',
+      key: ['link_id'],
+      record: tokens,
     }),
     tableFile(from, {
       name: 'identity-provider-sessions',

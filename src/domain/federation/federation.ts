@@ -74,6 +74,7 @@ export { listOwnKeys, makeOwnKeys, rotateOwnKeys } from './saml/keys.js';
 export type { LogoutAsked } from './saml/logout.js';
 export { beginSession, listSessionsOfLink, type NamedSession } from './sessions.js';
 export { findProvider, listProviders, MOST_PROVIDERS } from './store.js';
+export { endTokens, readTokens, revokeTokens } from './tokens.js';
 export { type TrialOutcome, tellTrial, tellTrouble } from './trial-outcome.js';
 export { beginTrial, endTrial, offerTrial, providerOnTrial, takeOutcome } from './trials.js';
 export { type Returned, type TripBinding, takeTrip } from './trips.js';
@@ -101,6 +102,8 @@ export const FEDERATION_FACTS = [
   'federated_link.used',
   'federated_link.removed',
   'federated_session.ended',
+  'federated_tokens.read',
+  'federated_tokens.ended',
   'identity_provider.keys_rotated',
   'identity_provider.metadata_changed',
   'identity_provider.metadata_failed',

@@ -7,6 +7,7 @@ import type { Work } from '../../platform/storage/work.js';
 import { lockAccount, outdateProofs } from '../accounts/accounts.js';
 import { boundedClaims, type FederatedLink, type LinkCameBy, type LinkSaid, MOST_LINKS } from './link.js';
 import * as store from './link-store.js';
+import { endTokens, keepTokens } from './tokens.js';
 import type { UpstreamIdentity } from './upstream.js';
 
 /** In which context what was said is sealed. */
@@ -72,6 +73,7 @@ export async function addLink(
     return { outcome: 'taken' };
   const times = { linkedAt: work.at, lastUsedAt: work.at };
   leaveLink(work, keyring, { accountId, id, providerId, subject, cameBy, given, ...times }, identity);
+  await keepTokens(work, keyring, { accountId, linkId: id, providerId }, identity.tokens);
   work.record({
     type: 'federated_link.added',
     accountId,
@@ -81,9 +83,15 @@ export async function addLink(
 }
 
 /** Notes that a link signs its owner in now, and what the provider said. Whoever calls it has held the link (`holdLink`). */
-export function useLink(work: Work, keyring: Keyring, link: FederatedLink, identity: UpstreamIdentity): void {
+export async function useLink(
+  work: Work,
+  keyring: Keyring,
+  link: FederatedLink,
+  identity: UpstreamIdentity,
+): Promise<void> {
   leaveLink(work, keyring, link, identity);
   const { accountId, id, providerId } = link;
+  await keepTokens(work, keyring, { accountId, linkId: id, providerId }, identity.tokens);
   work.record({ type: 'federated_link.used', accountId, detail: { link: id, provider: providerId } });
 }
 
@@ -104,6 +112,7 @@ export async function removeLink(
   await lockAccount(work, accountId);
   const link = await store.deleteLink(work.tx, accountId, id);
   if (!link) return undefined;
+  await endTokens(work, { accountId, linkId: id });
   await outdateProofs(work, accountId);
   work.record({
     type: 'federated_link.removed',

@@ -17,6 +17,17 @@ export interface UpstreamIdentity {
   readonly authenticatedAt?: Date;
   /** Their session there, as it is named when either side ends it; undefined where nobody can. */
   readonly session?: SessionThere;
+  /** Only where the settings of the provider say that they are kept. */
+  readonly tokens?: UpstreamTokens;
+}
+
+/** What a provider lets us do there in somebody's name. */
+export interface UpstreamTokens {
+  readonly access_token: string;
+  readonly refresh_token?: string;
+  readonly scope?: string;
+  /** Seconds since the epoch. */
+  readonly expires_at?: number;
 }
 
 /** Why a provider let nobody in: it cannot be reached, it (or the person there) said no, or what it said is not true. */
@@ -131,4 +142,6 @@ export interface RedirectingProtocol extends Protocol {
     answer: UpstreamAnswer,
     kept: { readonly state: string; readonly notes: Departure['notes'] },
   ): Promise<UpstreamIdentity>;
+  /** Gives tokens back; false where the provider takes none. */
+  revoke?(upstream: Upstream, tokens: UpstreamTokens): Promise<boolean>;
 }

@@ -34,6 +34,7 @@ export const EXPORT_GROUPS = {
     'recovery-codes',
     'identity-providers',
     'identity-provider-sessions',
+    'identity-provider-tokens',
     'sessions',
     'known-browsers',
     'remembered-browsers',

@@ -7,7 +7,7 @@ import { forgetCredentials } from '../../domain/credentials/credentials.js';
 import { forgetDisclosures } from '../../domain/disclosures/disclosures.js';
 import { forgetExports } from '../../domain/exports/exports.js';
 import { forgetFactors } from '../../domain/factors/factors.js';
-import { forgetFederation } from '../../domain/federation/federation.js';
+import { endTokens, forgetFederation } from '../../domain/federation/federation.js';
 import { forgetMessages } from '../../domain/messages/messages.js';
 import { forgetMoves } from '../../domain/moves/moves.js';
 import { forgetProfile } from '../../domain/profiles/profiles.js';
@@ -35,7 +35,13 @@ export const OF_ANY_ACCOUNT: readonly ForgettingRoom[] = [
   byAccount('artefacts', forgetArtefacts),
   byAccount('credentials', forgetCredentials),
   byAccount('factors', forgetFactors),
-  byAccount('federation', forgetFederation),
+  {
+    room: 'federation',
+    forget: async (work, { accountId }, most) => {
+      const ended = await endTokens(work, { accountId }, most);
+      return ended > 0 ? ended : forgetFederation(work.tx, accountId, most);
+    },
+  },
   byAccount('recoveries', forgetRecoveries),
   byAccount('moves', forgetMoves),
   byAccount('protection', forgetBrowsers),

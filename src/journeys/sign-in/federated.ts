@@ -125,7 +125,7 @@ async function asOwner(turn: Turn, arrived: Arrived, link: FederatedLink): Promi
   const there = await openWork(parts.db, actor, async work => {
     if (!(await holdLink(work, link))) return undefined;
     const given = await takeMapped(work, parts, arrived, link);
-    useLink(work, parts.keyring, { ...link, given }, arrived.identity);
+    await useLink(work, parts.keyring, { ...link, given }, arrived.identity);
     return { session: beginSession(work, parts.keyring, { ...linking, linkId: link.id }) };
   });
   if (!there) return asNobody(turn, arrived);

@@ -11,6 +11,7 @@ import {
 } from '../upstream.js';
 import { clientAuthentication, mustAuthenticate } from './client-authentication.js';
 import { troubleOf } from './openid.js';
+import { revokeAt, tokensOf } from './tokens.js';
 
 const endpoint = z.url({ protocol: /^https?$/ }).max(2_000);
 
@@ -32,6 +33,10 @@ export const oauthSettings = z.strictObject({
     .enum(['client_secret_basic', 'client_secret_post'])
     .default('client_secret_basic'),
   pkce: z.boolean().default(true),
+  /** Its tokens are kept, sealed, for the operator to use there; else they are forgotten as soon as they were used. */
+  keep_tokens: z.boolean().default(false),
+  /** Takes kept tokens back (RFC 7009). */
+  revocation_endpoint: endpoint.optional(),
   /** Where there is no preset: the member of the profile that says who it is, and that holds an address, which proves nothing. */
   subject: z.string().min(1).max(200).default('sub'),
   email: z.string().min(1).max(200).default('email'),
@@ -78,19 +83,22 @@ export const oauthProtocol: RedirectingProtocol = {
         expectedState: state,
         ...(notes['verifier'] !== undefined && { pkceCodeVerifier: notes['verifier'] }),
       });
-      return await readIdentity(upstream, settings, tokens.access_token);
+      const identity = await readIdentity(upstream, settings, tokens.access_token);
+      return { ...identity, ...tokensOf(settings, tokens) };
     } catch (error) {
       throw troubleOf(error, 'untrue', 'answer');
     }
   },
+  revoke: async (upstream, tokens) => revokeAt(await configurationOf(upstream, settingsOf(upstream)), tokens),
 };
 
 async function configurationOf(upstream: Upstream, settings: OauthSettings): Promise<openid.Configuration> {
-  const { authorization_endpoint, token_endpoint } = settings;
+  const { authorization_endpoint, token_endpoint, revocation_endpoint } = settings;
   const server = {
     issuer: settings.issuer ?? new URL(authorization_endpoint).origin,
     authorization_endpoint,
     token_endpoint,
+    ...(revocation_endpoint !== undefined && { revocation_endpoint }),
     authorization_response_iss_parameter_supported: settings.issuer !== undefined,
   };
   const authentication = await clientAuthentication(settings, upstream.secrets);

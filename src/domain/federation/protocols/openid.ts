@@ -13,6 +13,7 @@ import {
 import { nameFromForm } from './apple.js';
 import { clientAuthentication, mustAuthenticate } from './client-authentication.js';
 import { toIdentity } from './identity.js';
+import { revokeAt, tokensOf } from './tokens.js';
 
 const OURS = [
   'client_id',
@@ -61,6 +62,8 @@ export const openidSettings = z.strictObject({
   require: z.record(z.string().min(1).max(200), z.array(z.string().max(200)).min(1).max(100)).default({}),
   /** Whose key signs the secret that Apple takes. */
   apple: z.strictObject({ team_id: z.string().min(1).max(40), key_id: z.string().min(1).max(40) }).optional(),
+  /** Its tokens are kept, sealed, for the operator to use there; else they are forgotten as soon as they were read. */
+  keep_tokens: z.boolean().default(false),
   /** Seconds by which its clock may be wrong. */
   clock_tolerance: z.int().min(0).max(120).default(30),
 });
@@ -197,6 +200,7 @@ export const openidProtocol: RedirectingProtocol = {
       throw troubleOf(error, 'untrue', 'answer');
     }
   },
+  revoke: async (upstream, tokens) => revokeAt(await configurationOf(upstream), tokens),
 };
 
 async function identityOf(
@@ -223,11 +227,8 @@ async function identityOf(
   const info = lacksSome(upstream, claims, configuration)
     ? await openid.fetchUserInfo(configuration, tokens.access_token, claims.sub)
     : undefined;
-  return toIdentity(claims, {
-    info,
-    form: formOf(upstream, answer),
-    preset: presetOf(upstream.provider.preset),
-  });
+  const beside = { info, form: formOf(upstream, answer), preset: presetOf(upstream.provider.preset) };
+  return { ...toIdentity(claims, beside), ...tokensOf(settingsOf(upstream), tokens) };
 }
 
 const ALGORITHMS = [

@@ -215,6 +215,7 @@ const WORDS: ReadonlyMap<string, { readonly kind: Kind; readonly harmless: boole
     }),
     ...said('staff', true, {
       'account.inspected': inspected,
+      'federated_tokens.read': 'provider_tokens_read',
       'right.extended': 'right_extended',
       'right.decided': 'right_decided',
       'restriction.ends': 'restriction_ends',
