@@ -1,8 +1,13 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { personAt } from '../support/journeys.js';
+import { fetch } from 'undici';
+import { setProviderState } from '../../src/domain/federation/federation.js';
+import { openWork } from '../../src/platform/storage/work.js';
+import { until } from '../support/jobs.js';
+import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
-import { accountOf } from '../support/ledger.js';
+import { accountOf, recordedDuring } from '../support/ledger.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
+import { memberOf } from '../support/steps.js';
 import { continueWith, declareOpenid, openUpstream, type TestUpstream } from '../support/upstream.js';
 
 let keyhold: TestKeyhold;
@@ -45,4 +50,93 @@ test('somebody new opens an account by what they bring, and is signed in by it f
   expect(types).toEqual(
     expect.arrayContaining(['account.opened', 'federated_link.added', 'federated_link.used']),
   );
+});
+
+test('a provider has its button on the pages of signing in and signing up for as long as it may be used', async () => {
+  const person = personAt(keyhold);
+  const buttons = async (wishes: Readonly<Record<string, string>> = {}) => {
+    await person.goto(await house.authorizationUrl(wishes));
+    return person.page.buttons;
+  };
+  await until(async () => (await buttons()).includes('Continue with Acme'));
+  expect(await buttons({ prompt: 'create' })).toContain('Continue with Acme');
+  const policy = person.page.headers.get('content-security-policy');
+  expect(policy).toContain(`form-action 'self' ${upstream.issuer}`);
+  await openWork(keyhold.db, { kind: 'operator' }, work => setProviderState(work, 'acme', 'disabled'));
+  await until(async () => !(await buttons()).includes('Continue with Acme'));
+  await openWork(keyhold.db, { kind: 'operator' }, work => setProviderState(work, 'acme', 'enabled'));
+  await until(async () => (await buttons()).includes('Continue with Acme'));
+});
+
+test('providers that are offered cost a page no statement', async () => {
+  const person = personAt(keyhold);
+  await person.goto(await house.authorizationUrl());
+  await until(async () => {
+    await person.goto(person.page.url);
+    return person.page.buttons.includes('Continue with Acme');
+  });
+  const { url } = person.page;
+  expect((await keyhold.trips.during(() => person.goto(url))).length).toBeLessThanOrEqual(1);
+});
+
+test('C45: an answer that is posted goes on by GET, in the browser that began alone', async () => {
+  upstream.says({ sub: 'ada-1' });
+  const stops = [`${keyhold.origin}/federation/`];
+  const ada = personAt(keyhold, { away: stops });
+  await ada.goto(await house.authorizationUrl());
+  await continueWith(ada, 'acme');
+  const { origin, pathname, searchParams } = ada.page.url;
+  stops.length = 0;
+  /* A page of the provider posts it, and the browser sends no cookie along. */
+  const answer = await fetch(origin + pathname, {
+    method: 'POST',
+    redirect: 'manual',
+    headers: { origin: upstream.issuer, 'sec-fetch-site': 'cross-site' },
+    body: new URLSearchParams(searchParams),
+  });
+  expect([answer.status, answer.headers.getSetCookie()]).toEqual([303, []]);
+  const on = new URL(answer.headers.get('location') ?? '', origin);
+  const stranger = personAt(keyhold);
+  await stranger.goto(await house.authorizationUrl());
+  await stranger.goto(on);
+  expect(stranger.page.status).toBe(404);
+  await ada.goto(on);
+  expect(ada.page.heading).toBe('Back in the app');
+});
+
+test('R16: a provider that is down says so, its button rests, and every other way goes on', async () => {
+  const email = 'grace@example.test';
+  await memberOf(keyhold, house, email);
+  await declareOpenid(keyhold, { id: 'gone', name: 'Gone', issuer: 'http://localhost:1' });
+  const person = personAt(keyhold);
+  const resting = async () => {
+    await person.goto(await house.authorizationUrl());
+    return person.page.text.includes('Gone cannot be reached at the moment. Use another way.');
+  };
+  await until(async () => {
+    await person.goto(await house.authorizationUrl());
+    return person.page.buttons.includes('Continue with Gone');
+  });
+  const failed = await recordedDuring(keyhold.db, async () => {
+    await person.press('Continue with Gone');
+  });
+  expect([person.page.status, person.page.heading]).toEqual([503, 'This did not work']);
+  expect(person.page.text).toContain('Gone cannot be reached at the moment.');
+  expect(failed).toMatchObject([
+    {
+      type: 'identity_provider.failed',
+      detail: { provider: 'gone', kind: 'unreachable', reason: 'no_answer' },
+    },
+  ]);
+  for (let time = 0; time < 4; time++) {
+    expect(await resting()).toBe(false);
+    await person.press('Continue with Gone');
+  }
+  expect(await resting()).toBe(true);
+  await continueWith(person, 'gone');
+  expect(person.page.status).toBe(503);
+  await person.follow('Other ways to sign in');
+  expect(person.page.buttons).toContain('Continue with Acme');
+  await signIn(person, email);
+  expect(person.page.heading).toBe('Back in the app');
 });

@@ -4,9 +4,17 @@ import type { Parts } from '../journey.js';
 import type { Turn } from '../turn.js';
 import type { ProviderButton, WithProviders } from './models.js';
 
-/** The buttons of the providers that are offered, and leave for their forms to lead there; from memory. */
-export async function providerButtons({ ctx, parts }: Pick<Turn, 'ctx' | 'parts'>): Promise<WithProviders> {
-  const offered = await parts.federation.offered();
+/**
+ * The buttons of the providers that are offered, and leave for their forms to lead there; from memory. Not of the one that
+ * somebody has just come from.
+ */
+export async function providerButtons({
+  ctx,
+  parts,
+  progress,
+}: Pick<Turn, 'ctx' | 'parts'> & Partial<Pick<Turn, 'progress'>>): Promise<WithProviders> {
+  const all = await parts.federation.offered();
+  const offered = all.filter(({ id }) => id !== progress?.federated?.provider);
   if (offered.length === 0) return {};
   for (const { origins } of offered) for (const origin of origins) allowFormTarget(ctx, origin);
   return { providers: offered.map(each => buttonOf(parts, each)) };

@@ -17,6 +17,8 @@ export async function showTrouble(
   { word, provider }: { readonly word: FederatedTroublePage['word']; readonly provider?: string | undefined },
 ): Promise<void> {
   const { ctx, parts, pending } = turn;
+  const { providers = [] } = await providerButtons({ ctx, parts });
+  const awake = providers.filter(({ resting }) => !resting);
   ctx.status = STATUS[word];
   show(ctx, parts, 'federated/trouble', {
     uid: pending.uid,
@@ -24,7 +26,7 @@ export async function showTrouble(
     word,
     provider: provider === undefined ? '' : await providerName(turn, provider),
     otherUrl: `${stepUrl(pending)}?way=sign-in`,
-    ...(await providerButtons(turn)),
+    ...(awake.length > 0 && { providers: awake }),
   });
   ctx.status = STATUS[word];
 }

@@ -103,7 +103,7 @@ export function federatedSamples(): Samples {
         provider: 'Google',
         word: 'unreachable',
         otherUrl: '/x',
-        providers: [{ ...google, resting: true }],
+        providers: someProviders.slice(1, 2),
       },
       refused: { uid, app, provider: 'Google', word: 'refused', otherUrl: '/x', providers: [google] },
       untrue: { uid, app, provider: long, word: 'untrue', otherUrl: '/x', providers: someProviders },
