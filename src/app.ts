@@ -33,6 +33,7 @@ import type { Parts } from './journeys/journey.js';
 import { tellOfDay, tellOfEnding } from './journeys/manage/profile/tell.js';
 import { dispatchJob } from './journeys/messages/dispatch.js';
 import { tellNewDevice } from './journeys/notices/new-device.js';
+import { samlPages } from './journeys/onward/pages.js';
 import { deletionJobs } from './journeys/privacy/deletion/job.js';
 import { makeExports, resumeExports } from './journeys/privacy/export-job.js';
 import { finishMerges } from './journeys/privacy/merged.js';
@@ -95,6 +96,7 @@ import { knownHost, pinToIssuer, surface } from './platform/web/surface.js';
 import { openWords, type Words } from './platform/web/words.js';
 import { findResourceServer, registryOf } from './registry.js';
 import { mountRoutes } from './routes.js';
+import { openSamlKeys, samlJobs, tellByBrowser, tellBySoap } from './saml/saml.js';
 import { sweepsOf } from './sweeping.js';
 
 /** Keyhold, ready to be listened with. */
@@ -161,6 +163,8 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
       support: config.support,
       profile,
       disclosing,
+      claims,
+      samlPages: samlPages(pages),
     };
     const router = new Router();
     mountRoutes(router, parts, { claims, tryUrl });
@@ -183,6 +187,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     provider.use(signingOutThere(parts));
     provider.use(unavailability(provider));
     provider.use(choosePeople(provider, base.csrf, issuer, subjectOf));
+    provider.use(tellByBrowser(parts));
     provider.use(pastRoutes(router.routes() as Parameters<typeof pastRoutes>[0]));
     return { provider, listener: provider.callback() };
   };
@@ -301,6 +306,7 @@ function openBase(config: Config, { log, metrics, traces }: Telemetry) {
     load: openLoad({ limit: config.maxInFlight, page: busyPages(words, renderer), log }),
     pages: openPages(renderer, words, csrf, config.issuer),
     protection,
+    samlKeys: openSamlKeys(db, keyring, config.issuer),
     noteReplay: openReplayNotes(protection),
     close: async () => {
       transport.close();
@@ -363,7 +369,7 @@ function jobsOf(
     tellNewDevice(db, { keyring, places, telling }),
     lookAfterRecoveries(db, { telling }),
     lookAfterDormant(db, { writing: telling, policy, tally: base.dormancyTally }),
-    backchannelLogout(provider, db),
+    backchannelLogout(provider, db, tellBySoap({ ...base, db, issuer, subjectOf: openSubjects(keyring) })),
     tellApps({ db, keyring, outbound, issuer, sign: openTokenSigner(db, keyring), perSecond: TOLD_A_SECOND }),
     sweepCommands(db),
     finishMerges({ db, rooms: OF_ANY_ACCOUNT }),
@@ -371,6 +377,7 @@ function jobsOf(
     withholdJob(db, keyring),
     tellOfEnds(db, { keyring, subjectOf: openSubjects(keyring), days: config.commandsTried }),
     advanceSigningKeys(db),
+    ...samlJobs(db),
     ...auditJobs(auditOf(config, base, log)),
     ...sweepsOf(config, db),
     revokeTokens({ db, keyring, reachAnyway: base.federation.reachAnyway }),

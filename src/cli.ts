@@ -30,6 +30,7 @@ import { RECEIPTS_USAGE, runReceipts } from './receipt-commands.js';
 import { REPORT_USAGE, runReport } from './report-commands.js';
 import { RIGHTS_USAGE, runRights } from './rights-commands.js';
 import { ROLES_USAGE, runRoles } from './role-commands.js';
+import { readAppMetadata } from './saml/app-metadata.js';
 import { runSms, SMS_USAGE } from './sms-commands.js';
 
 /** What a verb that needs the database works with. */
@@ -61,7 +62,8 @@ const VERBS: Readonly<Record<string, Verb>> = {
   clients: async ({ db, config, words }) => {
     const scopes = [...STANDARD_SCOPES, ...(await listResourceScopes(db))];
     const declarable = declarableOf(await standingIn({ db }));
-    return runClients(words, { db, config: { ...config, scopes, declarable }, print, fail });
+    const readSaml = (text: string) => readAppMetadata(text);
+    return runClients(words, { db, config: { ...config, scopes, declarable }, readSaml, print, fail });
   },
   'resource-servers': ({ db, words }) => runResourceServers(words, { db, print, fail }),
   topics: ({ words, ...command }) => runTopics(words, messaging(command)),
@@ -77,7 +79,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
           print,
           fail,
         }),
-  keys: ({ db, config, words }) => runKeys(words, { db, secret: config.secret, print, fail }),
+  keys: ({ db, config, words }) => runKeys(words, { db, config, print, fail }),
   dormancy: ({ db, config, words }) => runDormancy(words, { db, config, print, fail }),
   receipts: ({ db, config, words }) => runReceipts(words, { db, config, print, fail }),
   deletions: ({ db, config, words }) => runDeletions(words, { db, config, print, fail }),

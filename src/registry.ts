@@ -10,6 +10,7 @@ import { ACCOUNT_APP, accountAppMetadata } from './oidc/account-app.js';
 import { mayAct } from './oidc/acting.js';
 import type { ClientRegistry } from './oidc/clients.js';
 import type { FindResourceServer } from './oidc/features.js';
+import { asEngineClient } from './saml/asking.js';
 
 /** What the engine asks of a client, and whether a secret is its own. */
 export function registryOf(
@@ -31,6 +32,7 @@ export function registryOf(
           ...toProviderMetadata(client),
           ...splitScope(client.metadata.scope),
           allowed_origins: allowedOrigins(client),
+          ...asEngineClient(client, issuer),
         };
         known.set(client, metadata);
       }

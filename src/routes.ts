@@ -20,6 +20,7 @@ import { receiptRoutes } from './journeys/receipts/verify.js';
 import { recoveryRoutes } from './journeys/recovery/entry.js';
 import { operatorRoutes } from './journeys/reports/api.js';
 import { type AccessParts, accessRoutes } from './oidc/access.js';
+import { signOnRoutes } from './saml/saml.js';
 
 /** What some routes take beside the parts. */
 export interface RouteParts extends Pick<AccessParts, 'claims'> {
@@ -46,6 +47,7 @@ export function mountRoutes(router: Router, parts: Parts, more: RouteParts): voi
   receiptRoutes(router, parts);
   deletionRoutes(router, parts);
   accessRoutes(router, { ...parts, claims: more.claims });
+  signOnRoutes(router, parts);
   callbackRoutes(router, parts);
   agentRoutes(router, parts);
   if (!parts.production) mailboxRoutes(router, parts);

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
 
 const SRC = fileURLToPath(new URL('../../src/', import.meta.url));
-const FLOORS = ['app', 'journeys', 'oidc', 'domain', 'platform'];
+const FLOORS = ['app', 'journeys', 'saml', 'oidc', 'domain', 'platform'];
 const ROOTS = ['accounts', 'clients', 'purposes'];
 const OWNERS: Readonly<Record<string, RegExp>> = {
   'oidc-provider': /^oidc\//,
@@ -24,6 +24,9 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   'libphonenumber-js/min': /^domain\/contacts\//,
   ldapts: /^domain\/federation\/protocols\//,
   'prom-client': /^platform\/telemetry\/metrics\.ts/,
+  'xml-crypto': /^saml\//,
+  'xml-encryption': /^saml\//,
+  '@xmldom/xmldom': /^saml\//,
   '@opentelemetry/api': /^platform\/telemetry\/traces\.ts/,
   '@opentelemetry/sdk-trace-node': /^platform\/telemetry\/traces\.ts/,
 };

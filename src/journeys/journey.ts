@@ -3,6 +3,7 @@ import type { PasswordHasher, RelyingParty } from '../domain/credentials/credent
 import type { Federation } from '../domain/federation/federation.js';
 import type { ProfileSchema } from '../domain/profiles/profiles.js';
 import type { NoteReplay, Protection } from '../domain/protection/protection.js';
+import type { Claims } from '../oidc/claims.js';
 import type { DeviceCodes } from '../oidc/device-codes.js';
 import type { Disclosing } from '../oidc/disclosing.js';
 import type { Interactions, PendingRequest } from '../oidc/interaction.js';
@@ -18,6 +19,8 @@ import { allowFormTarget } from '../platform/web/headers.js';
 import type { Pages } from '../platform/web/pages.js';
 import type { Renderer } from '../platform/web/render.js';
 import { visitOf } from '../platform/web/surface.js';
+import type { SamlKeys } from '../saml/keys.js';
+import type { SamlPages } from '../saml/parts.js';
 import type { PageModels } from './page-models.js';
 
 /** What every journey works with; `app.ts` opens each once. */
@@ -56,6 +59,9 @@ export interface Parts {
   readonly profile: ProfileSchema;
   readonly disclosing: Disclosing;
   readonly federation: Federation;
+  readonly claims: Claims;
+  readonly samlKeys: SamlKeys;
+  readonly samlPages: SamlPages;
 }
 
 /** Answers with one of our pages. */

@@ -93,7 +93,13 @@ export interface ChooseAccountPage extends Step {
 
 /** `/apps`: the apps that a person can start here. */
 export interface AppsPage {
-  readonly apps: readonly { readonly name: string; readonly url: string; readonly logo?: string }[];
+  readonly apps: readonly {
+    readonly name: string;
+    /** Where it is, or else the form that starts it. */
+    readonly url?: string;
+    readonly start?: string;
+    readonly logo?: string;
+  }[];
   readonly nextUrl?: string;
 }
 
@@ -272,6 +278,16 @@ export interface SignOutTherePage {
 /** After a finished sign-out. */
 export interface SignedOutPage {
   readonly app?: AppBadge & { readonly url?: string };
+  /** The names of apps that could not be told. */
+  readonly untold?: readonly string[];
+}
+
+/** A message on its way to an app, by a form or by an address; where scripts run it goes by itself. */
+export interface OnwardPage {
+  readonly app: string;
+  readonly form?: PlainForm;
+  /** Of the app: where it hears of the end. */
+  readonly address?: string;
 }
 
 /** What a person and the developer beside them need to know about a request that cannot go on. */
@@ -366,6 +382,7 @@ export interface PageModels
   readonly 'link/same-browser': LinkHerePage;
   readonly 'link/other-browser': LinkElsewherePage;
   readonly 'link/ended': LinkEndedPage;
+  readonly onward: OnwardPage;
   readonly 'sign-out/confirm': SignOutPage;
   readonly 'sign-out/who': SignOutWhoPage;
   readonly 'sign-out/done': SignedOutPage;

@@ -1,7 +1,6 @@
-import { hash } from 'node:crypto';
 import type Provider from 'oidc-provider';
-import { sameText } from '../platform/crypto/tokens.js';
 import type { Payload } from './artefacts.js';
+import { challengeOf, takeCode } from './own-codes.js';
 import { FlushConflict, requestScope } from './request-scope.js';
 import type { Strength } from './strength.js';
 
@@ -66,7 +65,7 @@ export function accountRequestPath(issuer: URL, asked: AccountQuestion): string 
     response_type: 'code',
     scope: 'openid',
     state: asked.state,
-    code_challenge: hash('sha256', asked.verifier, 'base64url'),
+    code_challenge: challengeOf(asked.verifier),
     code_challenge_method: 'S256',
     ...wishes,
   });
@@ -79,29 +78,20 @@ export interface Answerer {
   readonly sessionUid: string;
 }
 
-/**
- * Uses a code of the built-in app within the house, once, under the rules of the token endpoint (RFC 6749 §4.1.3, RFC
- * 7636 §4.6); nobody when it is not good (any more).
- */
+/** Uses a code of the built-in app within the house, once; nobody when it is not good (any more). */
 export async function useAccountCode(
   provider: Provider,
   issuer: URL,
   { code, verifier }: { readonly code: string; readonly verifier: string },
 ): Promise<Answerer | undefined> {
-  const found = await provider.AuthorizationCode.find(code);
-  if (!found?.isValid || found.clientId !== ACCOUNT_APP) return undefined;
-  if (found.redirectUri !== new URL(ACCOUNT_CALLBACK, issuer).href) return undefined;
-  const challenge = hash('sha256', verifier, 'base64url');
-  if (found.codeChallengeMethod !== 'S256' || !sameText(found.codeChallenge ?? '', challenge))
-    return undefined;
-  const { accountId, sessionUid } = found;
-  if (!accountId || !sessionUid) return undefined;
-  await found.consume();
+  const redirectUri = new URL(ACCOUNT_CALLBACK, issuer).href;
+  const taken = await takeCode(provider, { code, verifier, clientId: ACCOUNT_APP, redirectUri });
+  if (!taken) return undefined;
   try {
     await requestScope().flush();
   } catch (error) {
     if (error instanceof FlushConflict) return undefined;
     throw error;
   }
-  return { accountId, sessionUid };
+  return taken;
 }

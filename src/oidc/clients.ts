@@ -25,6 +25,8 @@ export const CLIENT_PROPERTIES = [
   'purposes',
   'required_claims',
   'optional_claims',
+  'saml_entity',
+  'comes_back_to',
 ] as const;
 
 interface ClientModel {

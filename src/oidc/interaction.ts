@@ -45,7 +45,7 @@ export interface PendingRequest {
   readonly prompt: { readonly name: string; readonly reasons: readonly string[]; readonly details: Payload };
   readonly params: Payload;
   readonly app: AskingApp;
-  /** Validated by the engine. */
+  /** Where the app takes the person back: validated by the engine, or registered. */
   readonly redirectUri: string;
   /** Who is signed in so far, in this browser or earlier in this request. */
   readonly accountId: string | undefined;
@@ -179,7 +179,7 @@ async function pendingOf(provider: Provider, interaction: Interaction): Promise<
       policy: client.policyUri,
       terms: client.tosUri,
     },
-    redirectUri: String(params['redirect_uri'] ?? ''),
+    redirectUri: String(client['comes_back_to'] ?? params['redirect_uri'] ?? ''),
     accountId: login?.accountId ?? interaction.session?.accountId,
     acr: login?.acr ?? interaction.session?.acr,
     demand: demandOfApp(client, params),

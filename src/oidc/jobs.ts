@@ -4,7 +4,7 @@ import type { JobDefinition } from '../platform/jobs/jobs.js';
 import type { Db } from '../platform/storage/db.js';
 import { openWork } from '../platform/storage/work.js';
 import { slotAt } from './artefacts.js';
-import { tellLoggedOut } from './clients.js';
+import { type TellLoggedOut, tellLoggedOut } from './clients.js';
 import { advanceKeys } from './keys.js';
 import { emptySlot, type NoteLeftBehind } from './left-behind.js';
 import { BACKCHANNEL_LOGOUT } from './session-ending.js';
@@ -64,14 +64,18 @@ export function advanceSigningKeys(db: Db): JobDefinition {
 
 const logoutSchema = z.object({ clientId: z.string(), accountId: z.string(), sid: z.string() });
 
-/** Tells one app that a session ended (Back-Channel Logout 1.0 §2.5); an app that does not take it is tried again. */
-export function backchannelLogout(provider: () => Provider, db: Db): JobDefinition {
+/**
+ * Tells one app that a session ended (Back-Channel Logout 1.0 §2.5, or by what else it hears); an app that does not take it is
+ * tried again.
+ */
+export function backchannelLogout(provider: () => Provider, db: Db, others: TellLoggedOut): JobDefinition {
   return {
     name: BACKCHANNEL_LOGOUT,
     run: async (payload, attempt) => {
       const { clientId, accountId, sid } = logoutSchema.parse(payload);
       try {
         await tellLoggedOut(provider(), clientId, accountId, sid);
+        await others(clientId, accountId, sid);
       } catch (error) {
         if (!attempt.last) throw error;
         await openWork(db, { kind: 'system' }, async work => {

@@ -6,7 +6,13 @@ export interface SubjectClient {
   readonly clientId: string;
   readonly subjectType?: string | undefined;
   readonly sectorIdentifier?: string | undefined;
+  /** Its name in SAML, where it speaks that. */
+  readonly saml_entity?: unknown;
 }
+
+/* A host has no space, so that no sector of another app is the same. An entity is a party of its own (SAML 2.0 Core §8.3.7). */
+const sectorOf = ({ saml_entity: entity, sectorIdentifier }: SubjectClient) =>
+  typeof entity === 'string' ? `saml ${entity}` : sectorIdentifier;
 
 /** The subject that an app knows an account by (OpenID Connect Core §8): the account's id, or one of the app's sector. */
 export type SubjectOf = (accountId: string, client: SubjectClient | undefined) => string;
@@ -15,7 +21,7 @@ export type SubjectOf = (accountId: string, client: SubjectClient | undefined) =
 export function openSubjects(keyring: Keyring): SubjectOf {
   return (accountId, client) =>
     client?.subjectType === 'pairwise'
-      ? keyring.mac('pairwise-subject', `${client.sectorIdentifier}\n${accountId}`).toString('base64url')
+      ? keyring.mac('pairwise-subject', `${sectorOf(client)}\n${accountId}`).toString('base64url')
       : accountId;
 }
 
@@ -29,7 +35,7 @@ export function subjectClientOf({
 }: Pick<Client, 'id'> & {
   readonly metadata: Pick<
     Client['metadata'],
-    'subject_type' | 'sector_identifier_uri' | 'redirect_uris' | 'jwks_uri' | 'response_types'
+    'subject_type' | 'sector_identifier_uri' | 'redirect_uris' | 'jwks_uri' | 'response_types' | 'saml'
   >;
 }): SubjectClient {
   const {
@@ -38,6 +44,7 @@ export function subjectClientOf({
     redirect_uris: back,
     jwks_uri: keys,
   } = metadata;
+  if (metadata.saml) return { clientId: id, subjectType, saml_entity: metadata.saml.entity_id };
   const of = sector ?? (metadata.response_types.length > 0 ? back[0] : keys);
   return { clientId: id, subjectType, ...(of !== undefined && { sectorIdentifier: new URL(of).host }) };
 }

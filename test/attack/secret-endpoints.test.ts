@@ -160,6 +160,18 @@ const REGISTER: Readonly<Record<string, Entry>> = {
       ...CHANGES_BY_TOKEN,
     ].map(route => [route, { secret: 'an access token', bits: 256 }]),
   ),
+  ...Object.fromEntries(
+    ['GET', 'POST'].flatMap(method =>
+      ['sso', 'logout'].map(path => [
+        `${method} /saml/${path}`,
+        { secret: 'the signature of an app', bits: 112 },
+      ]),
+    ),
+  ),
+  'GET /saml/sso/:id': { secret: 'the browser that a request came to', bits: 256 },
+  'GET /saml/answer': { secret: 'a code, and the browser that a request came to', bits: 256 },
+  'GET /saml/logout/asked': { secret: 'what an app asked, sealed', bits: 128 },
+  'GET /saml/logout/next': { secret: 'what an app answered, sealed', bits: 128 },
   'GET /api/v1/reports/minimisation': { secret: 'an access token', bits: 256 },
   'POST /api/me/contacts': { secret: 'sends a code', limit: 'mail' },
   'POST /api/me/contacts/proofs/:proof': { secret: 'a mailed code', limit: 'code' },
@@ -172,6 +184,8 @@ const NO_SECRET = [
   'POST /account/linked/:id/remove',
   'GET /api/me/linked',
   'DELETE /api/me/linked/:id',
+  'GET /saml/metadata',
+  'POST /apps/:id/start',
   /* Both sides were proved by signing in. */
   'POST /account/merge/with/:pair',
   'POST /account/merge/undo',

@@ -11,6 +11,7 @@ import { accountOf } from '../support/ledger.js';
 import { bringCode, memberAgain, newMember } from '../support/protocol.js';
 import { openRawClient } from '../support/raw-client.js';
 import { openRelyingParty, type RelyingParty, type Tokens } from '../support/relying-party.js';
+import { ownRoutes } from '../support/routes.js';
 
 const EMAIL = 'ada@example.test';
 const API = 'https://api.example.test/orders';
@@ -263,6 +264,19 @@ test('there is no other way out: no answer but these can carry a claim', async (
     'revocation_endpoint',
     'token_endpoint',
     'userinfo_endpoint',
+  ]);
+  /* Of these only the answer says anything about anybody: `test/saml/sign-on.test.ts` holds it against the record. */
+  const saml = ownRoutes().filter(({ path }) => path.startsWith('/saml/'));
+  expect(saml.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([
+    'GET /saml/answer',
+    'GET /saml/logout',
+    'GET /saml/logout/asked',
+    'GET /saml/logout/next',
+    'GET /saml/metadata',
+    'GET /saml/sso',
+    'GET /saml/sso/:id',
+    'POST /saml/logout',
+    'POST /saml/sso',
   ]);
 });
 

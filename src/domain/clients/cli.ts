@@ -1,5 +1,5 @@
 import { Refusal } from '../../platform/errors.js';
-import { answering, readJsonFile, type Shell, Usage } from '../../platform/shell.js';
+import { answering, readJsonFile, readWords, type Shell, Usage } from '../../platform/shell.js';
 import type { Db } from '../../platform/storage/db.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
 import {
@@ -22,12 +22,14 @@ import {
 /** What `keyhold clients …` works with. */
 export interface CommandContext extends Shell {
   readonly config: ClientRules;
+  /** What an app's own SAML metadata says, as the member `saml`. */
+  readonly readSaml: (text: string) => object;
 }
 
-export const CLIENTS_USAGE = `keyhold clients add FILE.json [--first-party] [--verified]   register a client (- reads standard input)
+export const CLIENTS_USAGE = `keyhold clients add FILE.json [--saml METADATA.xml] [--first-party] [--verified]   register a client (- reads standard input)
 keyhold clients list                                         all clients
 keyhold clients show ID                                      one client
-keyhold clients update ID FILE.json [--plan] [--verified]     other metadata in place of a client's; --plan shows what would change
+keyhold clients update ID FILE.json [--saml METADATA.xml] [--plan] [--verified]    other metadata in place of a client's; --plan shows what would change
 keyhold clients review ID [--take-back]                      you looked at who it is and what it asks for; or no longer
 keyhold clients told-by ID FILE.json                         how an app hears about people: {} for not at all
 keyhold clients rotate-secret ID [--keep-old MINUTES]        a new secret, the old one good for a while
@@ -69,7 +71,26 @@ export function runClients(argv: readonly string[], context: CommandContext): Pr
   });
 }
 
-async function add(words: readonly string[], { db, config }: CommandContext): Promise<unknown> {
+/*
+ * What the file says, and for an app that speaks SAML what its own metadata says; where both say something, the file does.
+ */
+async function inputOf(words: readonly string[], { readSaml }: CommandContext) {
+  const at = words.indexOf('--saml');
+  if (at < 0) return { rest: words, read: (file: string) => readJsonFile(file) };
+  const metadata = words[at + 1];
+  if (metadata === undefined || metadata.startsWith('--'))
+    throw new Usage('--saml takes a file of metadata.');
+  const saml = readSaml(await readWords(metadata));
+  const read = async (file: string) => {
+    const input = (await readJsonFile(file)) as { readonly saml?: object };
+    return { ...input, saml: { ...saml, ...input.saml } };
+  };
+  return { rest: words.toSpliced(at, 2), read };
+}
+
+async function add(given: readonly string[], context: CommandContext): Promise<unknown> {
+  const { db, config } = context;
+  const { rest: words, read } = await inputOf(given, context);
   const flags = words.filter(word => word.startsWith('--'));
   const stray = flags.find(flag => flag !== '--first-party' && flag !== '--verified');
   if (stray !== undefined) throw new Usage(`There is no option ${stray}.`);
@@ -77,7 +98,7 @@ async function add(words: readonly string[], { db, config }: CommandContext): Pr
     words.filter(word => !word.startsWith('--')),
     1,
   );
-  const input = await readJsonFile(file);
+  const input = await read(file);
   const checked = checkMetadata(input, config, { operator: true });
   if (!checked.ok) {
     const lines = checked.issues.map(({ field, message }) => `${field} ${message}`);
@@ -100,13 +121,15 @@ async function review(words: readonly string[], { db, config }: CommandContext):
   return present(await asOperator(db, work => reviewClient(work, id, { rules: config, verified })));
 }
 
-async function update(words: readonly string[], { db, config }: CommandContext): Promise<unknown> {
+async function update(given: readonly string[], context: CommandContext): Promise<unknown> {
+  const { db, config } = context;
+  const { rest: words, read } = await inputOf(given, context);
   const flags = words.filter(word => word.startsWith('--'));
   const stray = flags.find(flag => flag !== '--plan' && flag !== '--verified');
   if (stray !== undefined) throw new Usage(`There is no option ${stray}.`);
   const [id = '', file = '', ...rest] = words.filter(word => !word.startsWith('--'));
   if (file === '' || rest.length > 0) throw new Usage('This takes the id of a client and a file.');
-  const input = await readJsonFile(file);
+  const input = await read(file);
   const options = { rules: config, verified: flags.includes('--verified'), dry: flags.includes('--plan') };
   const { client, secret, changes, review } = await asOperator(db, work =>
     updateClient(work, id, input, options),

@@ -12,6 +12,7 @@ import {
   STANDARD_SCOPES,
 } from './metadata.js';
 import { ruleIssues } from './rules.js';
+import { SAML_DEFAULTS } from './saml.js';
 
 /** An application that may ask this provider about people. */
 export interface Client {
@@ -53,7 +54,13 @@ export function checkMetadata(input: unknown, rules: ClientRules, source: Metada
   const issues = [...memberIssues(input, source)];
   const sound = soundMembers(input);
   if (!source.operator) {
-    for (const field of ['first_party', 'development', 'webauthn_origins', 'consent_lasts'] as const) {
+    for (const field of [
+      'first_party',
+      'development',
+      'webauthn_origins',
+      'consent_lasts',
+      'saml',
+    ] as const) {
       if (sound[field]) issues.push({ field, message: 'may only be set by an operator' });
     }
   }
@@ -85,7 +92,7 @@ export function changesOf(before: ClientMetadata, after: ClientMetadata): readon
 /* What people are shown as checked, and where what they allow goes to: another one nobody has looked at. */
 const LOOKED_AT: readonly string[] = [
   ...['client_name', 'logo_uri', 'client_uri', 'policy_uri', 'tos_uri', 'application_type'],
-  ...['jwks', 'jwks_uri', 'token_endpoint_auth_method'],
+  ...['jwks', 'jwks_uri', 'token_endpoint_auth_method', 'saml'],
 ];
 const LISTS: readonly string[] = [
   ...['redirect_uris', 'post_logout_redirect_uris', 'allowed_origins', 'webauthn_origins', 'grant_types'],
@@ -189,6 +196,7 @@ function withDefaults(given: Omit<GivenMetadata, 'first_party'>): ClientMetadata
     subject_type: 'public',
     require_pkce: true,
     scope: defaultScope(code || grants.includes(DEVICE_CODE_GRANT), grants.includes('refresh_token')),
+    ...(given.saml && SAML_DEFAULTS),
     ...given,
     grant_types: grants,
   };

@@ -42,6 +42,7 @@ export {
   SIGNING_ALGORITHMS,
   STANDARD_SCOPES,
 } from './metadata.js';
+export { NAME_IDS, type SamlRegistration, samlSchema } from './saml.js';
 export { findMany as findClients, type Logo, listNames as namesOfClients } from './store.js';
 
 /** What this room says happened. */
@@ -107,6 +108,11 @@ export function findClient(db: Db | Tx, id: string): Promise<Client | undefined>
   return store.find(db, id);
 }
 
+/** The client that speaks SAML under this entity id, whatever its state. */
+export function findClientByEntity(db: Db | Tx, entityId: string): Promise<Client | undefined> {
+  return store.findByEntity(db, entityId);
+}
+
 /** The client with this id, or the refusal that there is none. */
 export async function getClient(db: Db | Tx, id: string): Promise<Client> {
   return (await store.find(db, id)) ?? refuseMissing(id);
@@ -132,7 +138,7 @@ function pageOf(found: readonly Client[], limit: number): ClientPage {
   return found.length > limit && last ? { clients, after: last.id } : { clients };
 }
 
-/** The active clients that a person can start from here (OpenID Connect Core §4), by name, a page at a time. */
+/** The active clients that a person can start from here (OpenID Connect Core §4, SAML), by name, a page at a time. */
 export async function listStartableClients(
   db: Db | Tx,
   { after = '', limit = 50 }: { readonly after?: string; readonly limit?: number } = {},
@@ -249,6 +255,7 @@ export async function updateClient(
   if (checked.firstParty && !before.firstParty) throw metadataRefusal([NOT_LATER]);
   const changes = changesOf(before.metadata, metadata);
   if (changes.some(({ member }) => KNOWS_PEOPLE_BY.includes(member))) throw metadataRefusal([OTHER_SUBJECTS]);
+  if (before.metadata.saml?.entity_id !== metadata.saml?.entity_id) throw metadataRefusal([OTHER_ENTITY]);
   const review = before.verified && !verified && changes.some(widens);
   if (dry || changes.length === 0) return { client: before, changes, review };
   const secret = hasSecret(metadata) && !before.secretDigest ? randomToken() : undefined;
@@ -275,6 +282,10 @@ const KNOWS_PEOPLE_BY: readonly string[] = ['subject_type', 'sector_identifier_u
 const OTHER_SUBJECTS = {
   field: 'subject_type',
   message: 'and sector_identifier_uri cannot change: the app would know nobody any more',
+};
+const OTHER_ENTITY = {
+  field: 'saml',
+  message: OTHER_SUBJECTS.message.replace('and sector_identifier_uri', 'entity_id'),
 };
 const NOT_LATER = { field: 'first_party', message: 'is said when an app is registered' };
 

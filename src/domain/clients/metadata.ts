@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { samlSchema } from './saml.js';
 
 /** The scopes a client may ask for; what it gets when its metadata names none. */
 export const STANDARD_SCOPES = ['openid', 'profile', 'email', 'address', 'phone', 'offline_access'] as const;
@@ -151,6 +152,8 @@ export const METADATA_FIELDS = {
     .array(z.enum(['data_use']))
     .transform(once)
     .exactOptional(),
+  /** What it says of itself where it speaks SAML 2.0 and nothing else; only an operator may register such an app. */
+  saml: samlSchema.exactOptional(),
   /** The operator's own word for where this client runs. */
   environment: z
     .string()

@@ -8,6 +8,7 @@ import {
   type MetadataIssue,
   STANDARD_SCOPES,
 } from './metadata.js';
+import { samlAddresses, samlRules } from './saml.js';
 import { type UriUse, uriProblem } from './uris.js';
 
 type Rule = (metadata: ClientMetadata, rules: ClientRules) => Iterable<MetadataIssue>;
@@ -30,9 +31,10 @@ export function ruleIssues(
     operatorRules,
     developmentRules,
     declarationRules,
+    samlRules,
   ];
   const issues = all.flatMap((rule: Rule) => [...rule(metadata, rules)]);
-  return issues.filter(({ field }) => judged(field.split('[')[0] ?? field));
+  return issues.filter(({ field }) => judged(field.split(/[[.]/)[0] ?? field));
 }
 
 const URI_USES = [
@@ -77,11 +79,12 @@ function* registeredUris(metadata: ClientMetadata): Iterable<readonly [string, U
     if (typeof value === 'string') yield [member, use, value];
     if (Array.isArray(value)) yield* value.map((uri, at) => [`${member}[${at}]`, use, uri] as const);
   }
+  if (metadata.saml) yield* samlAddresses(metadata.saml);
 }
 
 function* redirectRules(metadata: ClientMetadata): Iterable<MetadataIssue> {
-  const { redirect_uris, response_types, application_type } = metadata;
-  if (response_types.length > 0 && redirect_uris.length === 0) {
+  const { redirect_uris, response_types, application_type, saml } = metadata;
+  if (!saml && response_types.length > 0 && redirect_uris.length === 0) {
     yield { field: 'redirect_uris', message: 'must name at least one address to come back to' };
   }
   for (const [at, uri] of redirect_uris.entries()) {
@@ -156,7 +159,8 @@ function* grantRules(metadata: ClientMetadata): Iterable<MetadataIssue> {
 }
 
 function* subjectRules(metadata: ClientMetadata): Iterable<MetadataIssue> {
-  if (metadata.subject_type !== 'pairwise' || metadata.sector_identifier_uri !== undefined) return;
+  if (metadata.subject_type !== 'pairwise' || metadata.sector_identifier_uri !== undefined || metadata.saml)
+    return;
   const hosts = new Set(metadata.redirect_uris.map(uri => URL.parse(uri)?.host));
   if (hosts.size > 1) {
     yield {

@@ -1,3 +1,4 @@
+import { Refusal } from '../../platform/errors.js';
 import type { Db, Tx } from '../../platform/storage/db.js';
 import type { Client } from './client.js';
 import type { ClientMetadata } from './metadata.js';
@@ -70,6 +71,14 @@ export async function lock(tx: Tx, id: string): Promise<Client | undefined> {
   return row && toClient(row);
 }
 
+/** The client that is registered under this entity id of SAML. */
+export async function findByEntity(db: Db | Tx, entityId: string): Promise<Client | undefined> {
+  const row = await db('clients')
+    .whereRaw(`metadata -> 'saml' ->> 'entity_id' = ?`, [entityId])
+    .first<ClientRow | undefined>(COLUMNS);
+  return row && toClient(row);
+}
+
 /** Up to `limit` clients after `after`, oldest first (ids rise with time). */
 export async function list(db: Db | Tx, after: string, limit: number): Promise<readonly Client[]> {
   const rows: ClientRow[] = await db('clients')
@@ -90,11 +99,14 @@ export async function listNames(db: Db | Tx, ids: readonly string[]): Promise<Re
 
 const NAME = `lower(coalesce(metadata ->> 'client_name', client_id))`;
 
-/** Up to `limit` active clients with an `initiate_login_uri` after client `after`, by name. */
+const STARTABLE = `(metadata ->> 'initiate_login_uri' IS NOT NULL
+  OR metadata -> 'saml' -> 'startable' = 'true'::jsonb) AND state = 'active'`;
+
+/** Up to `limit` active clients that can be started from here after client `after`, by name. */
 export async function listStartable(db: Db | Tx, after: string, limit: number): Promise<readonly Client[]> {
   const rows: ClientRow[] = await db('clients')
     .select(COLUMNS)
-    .whereRaw(`metadata ->> 'initiate_login_uri' IS NOT NULL AND state = 'active'`)
+    .whereRaw(STARTABLE)
     .whereRaw(
       `(${NAME}, client_id) > (coalesce((SELECT ${NAME} FROM clients WHERE client_id = ?), ''), ?::text)`,
       [after, after],
@@ -117,9 +129,17 @@ export async function listPasskeyOrigins(db: Db | Tx): Promise<readonly string[]
   return rows.map(({ origin }) => origin);
 }
 
+/* Two apps under one name of SAML: nobody could tell whose request it is. */
+function refuseTaken(error: unknown): never {
+  if ((error as { constraint?: string }).constraint !== 'clients__entity') throw error;
+  throw new Refusal('conflict', 'entity_taken', 'There is an app with this saml.entity_id.', {
+    cause: error,
+  });
+}
+
 /** Keeps a new client. */
 export async function insert(tx: Tx, client: Client): Promise<void> {
-  await tx('clients').insert({
+  const kept = tx('clients').insert({
     client_id: client.id,
     metadata: JSON.stringify(client.metadata),
     secret_digest: client.secretDigest ?? null,
@@ -130,6 +150,7 @@ export async function insert(tx: Tx, client: Client): Promise<void> {
     updated_at: client.updatedAt,
     version: client.version,
   });
+  await kept.catch(refuseTaken);
 }
 
 /** Changes a client and gives it as it is now. */

@@ -1,7 +1,15 @@
 import { createHmac, createSecretKey } from 'node:crypto';
 
 /** The ways by which something about a person leaves to an app. */
-export const WAYS = ['id_token', 'access_token', 'userinfo', 'introspection', 'api', 'webhook'] as const;
+export const WAYS = [
+  'id_token',
+  'access_token',
+  'userinfo',
+  'introspection',
+  'api',
+  'webhook',
+  'saml',
+] as const;
 export type Way = (typeof WAYS)[number];
 
 /**

@@ -7,6 +7,7 @@ import { endSession } from '../../oidc/session.js';
 import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
 import { readForm } from '../../platform/web/input.js';
+import { wayByApps } from '../../saml/saml.js';
 import { allowSigningOutThere, signOutThere } from '../federated/signing-out.js';
 import { type Parts, seeOther, show } from '../journey.js';
 import { forget } from '../manage/person.js';
@@ -56,9 +57,10 @@ async function signOut(ctx: Koa.Context, parts: Parts): Promise<void> {
   forget(ctx, parts);
   const stays = people.length > leaving.length;
   const on = typeof request === 'string' ? endSessionPath(request) : stays ? '/' : undefined;
+  const way = (await wayByApps(ctx, parts, leaving, on)) ?? on;
   const [there] = leaving.flatMap(({ sessionUid }) => requestScope().cameBy(sessionUid) ?? []);
-  if (await signOutThere(ctx, parts, there, on ?? '/sign-out')) return;
-  if (on !== undefined) return seeOther(ctx, on);
+  if (await signOutThere(ctx, parts, there, way ?? '/sign-out')) return;
+  if (way !== undefined) return seeOther(ctx, way);
   show(ctx, parts, 'sign-out/done', { here: '/sign-out' });
   ctx.status = 200;
 }

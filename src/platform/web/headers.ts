@@ -64,3 +64,10 @@ export function allowFormTarget(ctx: Koa.Context, uri: string): void {
   if (policy.includes(`form-action 'self' ${source}`)) return;
   ctx.set('Content-Security-Policy', policy.replace(/form-action 'self'/, `form-action 'self' ${source}`));
 }
+
+/** The same for a page that only passes a message on to `uri`, which may lead on to whatever place of its own is safe. */
+export function allowOnward(ctx: Koa.Context, uri: string): void {
+  allowFormTarget(ctx, uri);
+  const policy = ctx.response.get('Content-Security-Policy');
+  ctx.set('Content-Security-Policy', policy.replace(/form-action 'self'/, "form-action 'self' https:"));
+}

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { runClients } from '../../../src/domain/clients/cli.js';
+import { readAppMetadata } from '../../../src/saml/app-metadata.js';
 import type { Declarable } from '../../../src/domain/clients/clients.js';
 import { openTestDatabase, type TestDatabase } from '../../support/database.js';
 
@@ -23,6 +24,7 @@ async function runWith(declarable: Declarable | undefined, ...argv: readonly str
   const printed: string[] = [];
   const failed: string[] = [];
   const code = await runClients(argv, {
+    readSaml: readAppMetadata,
     db: database.db,
     config: {
       issuer: new URL('http://localhost:3000'),

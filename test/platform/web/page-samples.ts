@@ -1638,6 +1638,16 @@ export const pageSamples = {
   'sign-out/done': {
     usual: { app: { name: 'Photo Album', url: 'https://photos.example/' } },
     nowhere: {},
+    untold: { untold: ['Timesheets', 'Photo Album'] },
+  },
+  onward: {
+    usual: {
+      app: 'Timesheets',
+      form: {
+        action: 'https://timesheets.example/saml/acs',
+        fields: [{ name: 'SAMLResponse', value: 'PHNh' }],
+      },
+    },
   },
   error: {
     usual: { word: 'generic', error: 'invalid_request', description: 'scope is missing', requestId: 'r-1' },

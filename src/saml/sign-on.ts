@@ -1,0 +1,169 @@
+import type Koa from 'koa';
+import { findClient } from '../domain/clients/clients.js';
+import { LIFETIMES } from '../oidc/lifetimes.js';
+import { takeCode } from '../oidc/own-codes.js';
+import { peopleHere } from '../oidc/people.js';
+import { pushRequest } from '../oidc/pushed-requests.js';
+import { releasedBy } from '../oidc/releasing.js';
+import { requestScope } from '../oidc/request-scope.js';
+import { digest } from '../platform/crypto/tokens.js';
+import { Refusal } from '../platform/errors.js';
+import { openWork } from '../platform/storage/work.js';
+import { visitOf } from '../platform/web/surface.js';
+import type { SamlApp } from './app.js';
+import { engineRequest, verifierOf } from './asking.js';
+import { askedBy, classFor, startOf } from './authn-request.js';
+import type { Incoming } from './incoming.js';
+import { actingApp, messageOf } from './messages.js';
+import type { Why } from './names.js';
+import type { SamlParts } from './parts.js';
+import { attributesOf, nameFor, subjectFor } from './person.js';
+import { SIGN_ON_PATH, samlPlaces } from './places.js';
+import { answersOnce, keepRequest, type PendingSignOn, visitRequest } from './requests.js';
+import { sendStatement, sendUnmet } from './sending.js';
+import { notesName } from './shares.js';
+
+/** Takes an app's request: what it asks for is kept, and gone on with where the browser's cookies are (Core §3.4). */
+export async function takeRequest(ctx: Koa.Context, parts: SamlParts, incoming: Incoming): Promise<void> {
+  const place = samlPlaces(parts.issuer).signOn;
+  const begun = await messageOf(ctx, parts, incoming, {
+    place,
+    kinds: ['AuthnRequest'],
+    read: ({ app: { clientId }, app, root, relayState }) => ({
+      clientId,
+      asked: askedBy(root, app, relayState),
+    }),
+  });
+  const id = await keepRequest(parts.db, parts.keyring, begun);
+  leadOn(ctx, `${SIGN_ON_PATH}/${id}`);
+}
+
+/** Begins an app that somebody wants to start from here; gives the path where it goes on. */
+export async function startApp(parts: SamlParts, clientId: string): Promise<string> {
+  const app = actingApp(await findClient(parts.db, clientId));
+  if (!app.saml.startable) throw new Refusal('missing', 'not_found', 'There is nothing at this address.');
+  const id = await keepRequest(parts.db, parts.keyring, { clientId, asked: startOf(app) });
+  return `${SIGN_ON_PATH}/${id}`;
+}
+
+/** Goes on with a request in the browser it came to: by an ordinary request to the engine, which nobody can change. */
+export async function goOn(ctx: Koa.Context, parts: SamlParts, id: unknown): Promise<void> {
+  const pending = await pendingHere(ctx, parts, id);
+  const app = await appOf(parts, pending);
+  const { unmet } = pending.asked;
+  if (unmet) return answerUnmet(ctx, parts, { app, pending, unmet });
+  leadOn(ctx, await pushRequest(parts.provider, app.clientId, engineRequest(pending, app, parts)));
+}
+
+/** Turns the engine's answer into the app's: its code is used here, and what it stands for leaves signed. */
+export async function takeEngineAnswer(ctx: Koa.Context, parts: SamlParts): Promise<void> {
+  const { state, code, error } = ctx.query;
+  const pending = await pendingHere(ctx, parts, state);
+  const app = await appOf(parts, pending);
+  if (typeof code !== 'string') return answerUnmet(ctx, parts, { app, pending, unmet: whyOf(String(error)) });
+  await answerWith(ctx, parts, { app, pending, code });
+}
+
+interface Answering {
+  readonly app: SamlApp;
+  readonly pending: PendingSignOn;
+}
+
+async function answerWith(
+  ctx: Koa.Context,
+  parts: SamlParts,
+  { app, pending, code }: Answering & { readonly code: string },
+): Promise<void> {
+  const { provider, claims, issuer, keyring, subjectOf } = parts;
+  const { clientId } = app;
+  const redirectUri = samlPlaces(issuer).answer;
+  const taken = await takeCode(provider, {
+    code,
+    clientId,
+    redirectUri,
+    verifier: verifierOf(keyring, pending.id),
+  });
+  const released = taken && (await releasedBy(provider, claims, clientId, taken));
+  const people = await peopleHere();
+  const person = people.find(({ sessionUid }) => sessionUid === taken?.sessionUid);
+  if (!taken || !released || !person) throw ended();
+  const { accountId, authTime = 0, acr } = taken;
+  const { asked } = pending;
+  const contextClass = classFor(asked.classes, acr);
+  const isFresh = !asked.force || authTime * 1000 >= Math.floor(pending.begunAt.getTime() / 1000) * 1000;
+  if (!contextClass || !isFresh) throw ended();
+  const email = released.claims['email'];
+  const named = { accountId, sid: released.sid, email: typeof email === 'string' ? email : undefined };
+  const nameId = nameFor(app, asked.nameId, named, parts);
+  if (!nameId) return answerUnmet(ctx, parts, { app, pending, unmet: 'RequestDenied' });
+  const sub = asked.nameId === 'persistent' ? { sub: subjectFor(app, accountId, subjectOf) } : {};
+  await parts.disclosing.leaving({ accountId, clientId, told: { saml: { ...sub, ...released.claims } } });
+  const { writes } = requestScope();
+  writes.along(answersOnce(pending.id));
+  if (asked.nameId !== (released.samlName ?? app.saml.name_id ?? 'persistent'))
+    writes.along(notesName(taken.sessionUid, clientId, asked.nameId));
+  await sendStatement(ctx, parts, {
+    app,
+    reply: asked,
+    statement: {
+      audience: app.saml.entity_id,
+      nameId,
+      sessionIndex: released.sid,
+      authenticatedAt: new Date(authTime * 1000),
+      contextClass,
+      sessionEnds: new Date(person.signedInAt.getTime() + LIFETIMES.session * 1000),
+      attributes: attributesOf(app, released.claims),
+    },
+  });
+}
+
+async function answerUnmet(
+  ctx: Koa.Context,
+  parts: SamlParts,
+  { app, pending, unmet }: Answering & { readonly unmet: Why },
+): Promise<void> {
+  requestScope().writes.along(answersOnce(pending.id));
+  await sendUnmet(ctx, parts, { app, reply: pending.asked, unmet });
+}
+
+/* The request of this browser, still open; whoever brings it elsewhere, or again, is told so and nothing else. */
+async function pendingHere(ctx: Koa.Context, parts: SamlParts, id: unknown): Promise<PendingSignOn> {
+  const browser = digest(parts.csrf.openBrowser(ctx));
+  const pending = await visitRequest(parts.db, parts.keyring, id, browser);
+  if (pending && !pending.elsewhere && !pending.answered) return pending;
+  if (pending) {
+    const about = { kind: 'SamlRequest', address: visitOf(ctx).address, clientId: pending.clientId };
+    const fact = await parts.noteReplay(about);
+    if (fact) await openWork(parts.db, { kind: 'person' }, async work => work.record(fact));
+  }
+  if (pending?.answered) throw new Refusal('conflict', 'finished', 'This request was answered already.');
+  throw ended();
+}
+
+/* Asked at every step: by now the app may be turned off, or take its answers elsewhere. */
+async function appOf(parts: SamlParts, { clientId, asked }: PendingSignOn): Promise<SamlApp> {
+  const app = actingApp(await findClient(parts.db, clientId));
+  if (app.saml.acs.some(({ url }) => url === asked.acs)) return app;
+  throw new Refusal('forbidden', 'client_unavailable', 'The application takes its answers elsewhere by now.');
+}
+
+const ended = () =>
+  new Refusal('forbidden', 'request_gone', 'This request has ended, or was begun in another browser.');
+
+/* In the engine's words, and in the app's (Core §3.2.2.2). */
+const WHY: Readonly<Record<string, Why>> = {
+  access_denied: 'RequestDenied',
+  login_required: 'NoPassive',
+  interaction_required: 'NoPassive',
+  consent_required: 'NoPassive',
+  account_selection_required: 'NoPassive',
+  unmet_authentication_requirements: 'NoAuthnContext',
+};
+
+const whyOf = (error: string): Why => WHY[error] ?? 'AuthnFailed';
+
+/** RFC 9110 §15.4.4: always with GET, which brings the browser's cookies along from wherever it comes. */
+export function leadOn(ctx: Koa.Context, location: string): void {
+  ctx.redirect(location);
+  ctx.status = 303;
+}
