@@ -206,7 +206,7 @@ function nobody(whom: string): never {
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-const EVERY = 200;
+const EVERY = 100;
 
 /* The server does it, which knows its way out; the database carries what came. */
 async function tryOut(id: string, command: FederationCommand): Promise<TrialOutcome> {

@@ -32,7 +32,10 @@ const entrySchema = z.looseObject({
 });
 /* Metadata and certificates are files of their own wherever they come from. */
 const inFile = z.strictObject({ file: z.string().min(1) });
-const fileSchema = z.strictObject({ providers: z.array(entrySchema).min(1).max(MOST_PROVIDERS) });
+const listSchema = z.strictObject({ providers: z.array(entrySchema).min(1).max(MOST_PROVIDERS) });
+/* A file of one is that one. */
+const fileSchema = z.preprocess(content => (isOne(content) ? { providers: [content] } : content), listSchema);
+const isOne = (content: unknown) => typeof content === 'object' && content !== null && 'id' in content;
 
 /** The providers of a file, each completed by its preset, with their secrets; or every problem of the file at once. */
 export async function readProviders(

@@ -176,6 +176,12 @@ test('a secret in clear, one that is not there and one that is missing are refus
   expect(await facts(since)).toEqual([]);
 });
 
+test('a file of one provider is that provider', async () => {
+  const path = join(folder, 'one.json');
+  await writeFile(path, JSON.stringify(google));
+  expect((await run('apply', path)).answer).toMatchObject([{ id: 'google', what: 'added' }]);
+});
+
 test('a secret is read from a file that is named as seen from the providers’ own', async () => {
   await writeFile(join(folder, 'google.txt'), 'words-of-a-file\n');
   const entry = { ...google, secrets: { client_secret: { file: 'google.txt' } } };
