@@ -239,7 +239,9 @@ test('an account that asks for two steps never becomes part of one that does not
   const [, goes] = await ids();
   await toReview(keyhold, person, there);
   await keyhold.db('accounts').where({ id: goes }).update({ second_step: true });
+  await keyhold.db('sessions').where({ account_id: goes }).update({ acr: 'aal2' });
   await person.press('Bring them together');
+  expect(person.page.text).toContain('it asks for a second step, and the other one does not');
   expect(await accountOf(keyhold.db, there)).toBe(goes);
   expect(await keyhold.db('merges').where({ gone_id: goes })).toEqual([]);
 });
