@@ -55,13 +55,16 @@ export async function findStanding(db: Db, accountId: string): Promise<Merge | u
   return rows[0] && present(rows[0]);
 }
 
+/* Those of an account, and of one that became part of it just now. */
+const MOST_GONE = 2 * MOST_MERGES;
+
 /** The accounts that became part of one, those included that were part of such a one, newest first. */
 export async function listGone(db: Db, accountId: string): Promise<readonly string[]> {
   const { rows } = await db.raw<{ rows: { gone_id: string }[] }>(
     `WITH direct AS (SELECT gone_id, made_at FROM merges WHERE account_id = :accountId AND state <> 'undone')
      SELECT gone_id FROM (SELECT gone_id, made_at FROM direct
        UNION ALL SELECT m.gone_id, m.made_at FROM direct d JOIN merges m ON m.account_id = d.gone_id AND m.state <> 'undone') g
-     ORDER BY made_at DESC, gone_id LIMIT ${2 * MOST_MERGES}`,
+     ORDER BY made_at DESC, gone_id LIMIT ${MOST_GONE}`,
     { accountId },
   );
   return rows.map(({ gone_id }) => gone_id);
