@@ -94,7 +94,7 @@ test('somebody of a company opens an account by what it says, and is signed in b
   expect(await accountOf(keyhold.db, 'ada@acme.test')).toBe(first?.sub);
 });
 
-test('an answer is taken once, in the browser and request that asked', async () => {
+test('C45: an answer is taken once, in the browser and request that asked', async () => {
   company.manners.employee = { id: 'a7c3' };
   const ada = personAt(keyhold);
   await goThere(ada);
@@ -141,7 +141,7 @@ test.each([
     (xml: string) => xml.replace('a7c3', 'a7<!---->c3'),
     'forbidden_markup',
   ],
-])('an answer that %s signs nobody in, and is on record', async (_name, tamper, reason) => {
+])('C46: an answer that %s signs nobody in, and is on record', async (_name, tamper, reason) => {
   company.manners.employee = { id: 'a7c3' };
   company.manners.tamper = tamper;
   const before = await peopleOnRecord(keyhold.db);

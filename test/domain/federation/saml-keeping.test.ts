@@ -121,7 +121,7 @@ test('what held for a time only counts no longer than that', async () => {
   await expect(exchange(later(2))).rejects.toMatchObject({ kind: 'untrue', reason: 'metadata' });
 });
 
-test('a provider is one company for good: other settings do not make another of it', async () => {
+test('a provider stays the company that it was, wherever its metadata comes from, until an operator names another', async () => {
   await exchange();
   await declare({ entity_id: 'https://other.example' });
   await expect(exchange()).rejects.toMatchObject({ kind: 'untrue', reason: 'metadata' });
@@ -129,7 +129,9 @@ test('a provider is one company for good: other settings do not make another of 
   const other = truth.replace(company.entityId, 'https://other.example');
   await declare({ metadata_url: undefined, metadata_xml: other });
   await expect(exchange()).rejects.toMatchObject({ kind: 'untrue', reason: 'metadata' });
-  await declare({ metadata_url: undefined, metadata_xml: truth });
+  await declare({ metadata_url: undefined, metadata_xml: other, entity_id: 'https://other.example' });
+  expect((await exchange()).theirs.entityId).toBe('https://other.example');
+  await declare({ metadata_url: undefined, metadata_xml: truth, entity_id: company.entityId });
   expect((await exchange()).theirs.entityId).toBe(company.entityId);
 });
 

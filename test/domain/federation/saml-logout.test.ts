@@ -115,7 +115,7 @@ const request = (more: { destination?: string; issuer?: string; name?: string; e
     ID="_r" Version="2.0" IssueInstant="${now.toISOString()}" Destination="${more.destination ?? own.logout}"${more.extra ?? ''}>
     <saml:Issuer>${more.issuer ?? there.entityId}</saml:Issuer><saml:NameID>${more.name ?? 'alice'}</saml:NameID></samlp:LogoutRequest>`;
 
-test('a request to sign out that is not signed as it must be is not believed', async () => {
+test('C46: a request to sign out that is not signed as it must be is not believed', async () => {
   const key = theirs.keys.signing;
   expect(await read({ by: 'redirect', query: signed(request(), key) })).toMatchObject({
     kind: 'asked',

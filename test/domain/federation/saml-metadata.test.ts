@@ -87,7 +87,7 @@ test('metadata with a document type, or that is no metadata, is not believed', a
   await expect(readTheirMetadata('no', trust)).rejects.toMatchObject({ reason: 'malformed' });
 });
 
-test('where a certificate is given, only metadata that is signed with its key is believed', async () => {
+test('C46: where a certificate is given, only metadata that is signed with its key is believed', async () => {
   const signing = { signatureAlgorithm: 'sha256', digestAlgorithm: 'sha256' } as const;
   const sign = ({ privateKey }: CertifiedKey, more: object = signing) =>
     signXmlMetadata(metadata(), { ...more, privateKey });

@@ -400,7 +400,7 @@ function evil(element: Element): void {
   childOf(childOf(assertion, 'Subject'), 'NameID').textContent = 'admin';
 }
 
-test.each(WRAPPED)('signature wrapping, XSW%s: not believed', async (_name, of, wrap) => {
+test.each(WRAPPED)('C46: signature wrapping, XSW%s: not believed', async (_name, of, wrap) => {
   const xml = await good({ signResponse: of === 'Response' });
   const { documentElement: whole } = await parseDomFromString(xml);
   const assertion = childOf(whole, 'Assertion');

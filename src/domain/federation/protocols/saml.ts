@@ -36,12 +36,13 @@ export const samlProtocol: RedirectingProtocol = {
   secrets: [],
   namespace: settings => {
     const {
+      entity_id: named,
       metadata_url: from,
       metadata_xml: xml = '',
       name_id: name,
       subject_attribute,
     } = samlSettings.parse(settings);
-    const who = from ?? /\sentityID\s*=\s*["']([^"']*)/.exec(xml)?.[1] ?? '';
+    const who = named ?? from ?? /\sentityID\s*=\s*["']([^"']*)/.exec(xml)?.[1] ?? '';
     return `${who}, ${subject_attribute ?? name}`;
   },
   origins: () => [],

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { digest } from '../../../platform/crypto/tokens.js';
 import { type Upstream, UpstreamTrouble } from '../upstream.js';
-import { untrue } from './message.js';
 import type { SamlSettings } from './settings.js';
 import * as store from './store.js';
 import { LONGEST_METADATA, readTheirMetadata, type TheirMetadata } from './their-metadata.js';
@@ -58,8 +57,8 @@ export async function readAgain(
 }
 
 /**
- * Reads the metadata and keeps nothing. Whoever it was about first it must be about for good, under whatever settings: the names of
- * another company are other people's.
+ * Reads the metadata and keeps nothing. Whoever it was about first it must be about again, from wherever it comes, unless an
+ * operator names another: the names of another company are other people's.
  */
 export async function lookAtMetadata(
   { provider, db, fetch, allowPrivateNetwork: allowHttp }: Upstream,
@@ -68,7 +67,6 @@ export async function lookAtMetadata(
 ): Promise<{ readonly theirs: TheirMetadata; readonly before: store.KeptMetadata | undefined }> {
   const before = await store.findMetadata(db, provider.id);
   const { entity_id: named = before?.entityId, metadata_certificate: signedBy } = settings;
-  if (before && before.entityId !== named) throw untrue('metadata', new Error(OTHER_COMPANY));
   const theirs = await readTheirMetadata(await fetched(fetch, settings), {
     allowHttp,
     now,
@@ -77,8 +75,6 @@ export async function lookAtMetadata(
   });
   return { theirs, before };
 }
-
-const OTHER_COMPANY = 'entity_id is that of another company than before: give that an id of its own';
 
 async function fetched(
   fetch: Upstream['fetch'],
