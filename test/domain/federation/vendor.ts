@@ -35,6 +35,7 @@ const PLACES: readonly (readonly [RegExp, string])[] = [
   [/\/(token|access_token)$/, '/token'],
   [/\/userinfo$/, '/userinfo'],
   [/\/(authorize|oauth)$/, '/authorize'],
+  [/\/revoke$/, '/revoke'],
 ];
 
 /** Opens a vendor with the issuer that its discovery document names. */

@@ -108,6 +108,21 @@ test('Apple: a secret signed anew, a form-post answer, a nonce without PKCE, and
   expect(vendor.asked.some(({ url }) => url.pathname.includes('.well-known'))).toBe(false);
 });
 
+test('Apple: tokens that were kept are given back at its own address, with a secret that is signed then', async () => {
+  vendor = at('apple');
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const settings = { apple: { team_id: 'TEAM123456', key_id: 'KEY1234567' }, keep_tokens: true };
+  const upstream = vendor.upstream(of('apple', settings), { private_key: pem });
+  const { tokens } = await vendor.signIn(upstream);
+  if (!tokens) throw new Error('nothing was kept');
+  expect(await redirecting('openid')?.revoke?.(upstream, tokens)).toBe(true);
+  const given = vendor.asked.filter(({ url }) => url.href === 'https://appleid.apple.com/auth/revoke');
+  const forms = given.map(({ init }) => new URLSearchParams(String(init.body)));
+  expect(forms.map(form => form.get('token'))).toEqual([tokens.refresh_token, tokens.access_token]);
+  expect(decodeJwt(forms[0]?.get('client_secret') ?? '')).toMatchObject({ iss: 'TEAM123456' });
+});
+
 test('Apple: an ID token whose nonce is not that of this browser is turned down', async () => {
   vendor = at('apple');
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });

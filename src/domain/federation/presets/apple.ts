@@ -11,6 +11,7 @@ export const apple: Preset = {
       authorization: 'https://appleid.apple.com/auth/authorize',
       token: 'https://appleid.apple.com/auth/token',
       keys: 'https://appleid.apple.com/auth/keys',
+      revocation: 'https://appleid.apple.com/auth/revoke',
     },
     scopes: ['openid', 'email', 'name'],
     token_endpoint_auth_method: 'apple',

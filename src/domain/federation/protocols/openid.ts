@@ -51,7 +51,9 @@ export const openidSettings = z.strictObject({
   /** UserInfo is asked when the ID token lacks what is mapped; or never. */
   userinfo: z.enum(['when_missing', 'never']).default('when_missing'),
   /** Its endpoints, where its discovery document is not to be relied on. */
-  endpoints: z.strictObject({ authorization: url, token: url, keys: url }).optional(),
+  endpoints: z
+    .strictObject({ authorization: url, token: url, keys: url, revocation: url.optional() })
+    .optional(),
   /** By what the answer is bound to the browser beside the state: both, unless the provider cannot. */
   bound_by: z
     .array(z.enum(['pkce', 'nonce']))
@@ -101,9 +103,20 @@ async function told(
   endpoints: NonNullable<OpenidSettings['endpoints']>,
 ): Promise<openid.Configuration> {
   const { issuer, client_id: clientId, clock_tolerance: tolerance } = settings;
-  const { authorization: authorization_endpoint, token: token_endpoint, keys: jwks_uri } = endpoints;
+  const {
+    authorization: authorization_endpoint,
+    token: token_endpoint,
+    keys: jwks_uri,
+    revocation,
+  } = endpoints;
   const authentication = await clientAuthentication(settings, upstream.secrets);
-  const server = { issuer, authorization_endpoint, token_endpoint, jwks_uri };
+  const server = {
+    issuer,
+    authorization_endpoint,
+    token_endpoint,
+    jwks_uri,
+    ...(revocation !== undefined && { revocation_endpoint: revocation }),
+  };
   const metadata = { [openid.clockTolerance]: tolerance };
   const configuration = new openid.Configuration(server, clientId, metadata, authentication);
   configuration[openid.customFetch] = (to, init) => upstream.fetch(to, init as RequestInit);
