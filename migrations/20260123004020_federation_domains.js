@@ -1,6 +1,5 @@
 /**
- * The domains of e-mail addresses that belong to an identity provider, once a record in the DNS says so; and with each link
- * what its provider has sent so far, as digests.
+ * The domains of e-mail addresses that belong to an identity provider, once a record in the DNS says so.
  */
 export async function up(knex) {
   await knex.raw(`
@@ -30,13 +29,11 @@ export async function up(knex) {
     CREATE TRIGGER federated_domains__notify AFTER INSERT OR DELETE OR UPDATE OF state, required, except_roles
       ON federated_domains FOR EACH ROW EXECUTE FUNCTION federated_domains_notify();
 
-    ALTER TABLE federated_subjects ADD COLUMN given jsonb NOT NULL DEFAULT '{}';
   `);
 }
 
 export async function down(knex) {
   await knex.raw(`
-    ALTER TABLE federated_subjects DROP COLUMN given;
     DROP TABLE federated_domains;
     DROP FUNCTION federated_domains_notify();
   `);

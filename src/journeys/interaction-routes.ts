@@ -6,6 +6,7 @@ import { submitChoice } from './choose-account/pages.js';
 import { submitConsent, submitDenial } from './consent/pages.js';
 import { acceptWarning } from './consent/warning.js';
 import { submitFederatedAccount } from './federated/account.js';
+import { goAround, submitOrganisation } from './federated/organisation.js';
 import type { Parts } from './journey.js';
 import { createPasskey, creationOptions, signInByPasskey, signInOptions } from './passkey/passkey.js';
 import { skip, submitAnswer } from './questions/pages.js';
@@ -40,6 +41,8 @@ const FORMS: readonly Post[] = [
   ['/identifier', BEFORE_CONSENT, submitIdentifier],
   ['/sign-up', BEFORE_CONSENT, submitSignUpEmail],
   ['/back', BEFORE_CONSENT, goBack],
+  ['/organisation', ['organisation'], submitOrganisation],
+  ['/organisation/around', ['organisation'], goAround],
   ['/password', ['password'], submitPassword],
   [
     '/code/send',

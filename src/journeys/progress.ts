@@ -5,6 +5,8 @@ import type { LostStage } from './sign-in/next-step.js';
 const schema = z.object({
   way: z.enum(['sign-in', 'sign-up', 'recovery']).optional(),
   email: z.string().optional(),
+  /** Sign-in: the address leads to an organisation. */
+  organisation: z.literal(true).optional(),
   /** Sign-in: a code was asked for instead of the password. */
   codeSent: z.boolean().optional(),
   codeState: z.enum(['open', 'expired', 'ended', 'over']).optional(),

@@ -37,11 +37,12 @@ export function factsOf(
   progress: Progress,
   asked: Pick<StepFacts, 'prompt' | 'codesAllowed' | 'unreviewed'>,
 ): StepFacts {
-  const { way, email, codeSent, warned, stepUp } = progress;
+  const { way, email, organisation, codeSent, warned, stepUp } = progress;
   return {
     ...asked,
     way,
     email,
+    organisation,
     codeSent,
     proved: progress.newAccountId !== undefined,
     offering: progress.signedIn !== undefined,

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { ACCOUNT_PAGES, API_OPERATIONS } from '../../src/journeys/manage/routes.js';
 import { accountToken } from '../support/account-api.js';
+import { declareDirectory, openDirectory, type TestDirectory } from '../support/directory.js';
+import { until } from '../support/jobs.js';
 import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { accountOf } from '../support/ledger.js';
@@ -22,6 +24,7 @@ import {
   toPassword,
   toRecoveryCredential,
 } from '../support/steps.js';
+import { claimDomain } from '../support/upstream.js';
 import { GOOD_PASSWORD } from '../support/walk.js';
 
 // The register of every endpoint that looks at a secret or sends one, held against the routers (C10).
@@ -69,6 +72,7 @@ const MOVE = { secret: 'what this browser claimed a move with, sealed', bits: 25
 
 const REGISTER: Readonly<Record<string, Entry>> = {
   'POST /interaction/:uid/password': { secret: 'a password', limit: 'password' },
+  'POST /interaction/:uid/organisation': { secret: 'a password of elsewhere', limit: 'password' },
   'POST /interaction/:uid/code': { secret: 'a mailed code', limit: 'code' },
   'POST /interaction/:uid/code/send': { secret: 'sends a code', limit: 'mail' },
   'POST /interaction/:uid/sign-up': { secret: 'sends a code', limit: 'mail' },
@@ -205,6 +209,7 @@ const NO_SECRET = [
     /^POST \/account\/(profile|preferences|devices|data\/(requests|agents))(\/|$)/.test(route),
   ),
   ...[
+    'organisation/around',
     'consent/known',
     'question',
     'question/skip',
@@ -302,7 +307,10 @@ beforeEach(async () => {
   await keyhold.db('accounts').update({ leaving_at: null });
 });
 
+let directory: TestDirectory | undefined;
+
 afterAll(async () => {
+  await directory?.close();
   await app?.close();
   await keyhold?.close();
 });
@@ -361,6 +369,18 @@ const KNOCKS: Record<string, () => Promise<Knock>> = {
     await keyhold.db('attempts').delete();
     return async () => (await postScript(person, '/passkey/new/options')).status;
   },
+};
+
+KNOCKS['/organisation'] = async () => {
+  directory ??= await openDirectory();
+  await declareDirectory(keyhold, directory, { id: 'works' });
+  await claimDomain(keyhold, 'works.test', 'works');
+  const person = personAt(keyhold);
+  await until(async () => {
+    await toPassword(person, app, 'somebody@works.test');
+    return person.page.heading === 'Sign in with works';
+  });
+  return async () => (await sendStep(person, '/organisation', { password: 'a wrong one' })).status;
 };
 
 KNOCKS['/federated/:provider'] = async () => {

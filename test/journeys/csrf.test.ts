@@ -86,6 +86,8 @@ test('C20: every post of the pages is known here', () => {
     '/interaction/:uid/lost/password',
     '/interaction/:uid/lost/stop',
     '/interaction/:uid/new-account',
+    '/interaction/:uid/organisation',
+    '/interaction/:uid/organisation/around',
     '/interaction/:uid/passkey',
     '/interaction/:uid/passkey/new',
     '/interaction/:uid/passkey/new/options',

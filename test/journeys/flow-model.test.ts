@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { STEPS } from '../../src/journeys/sign-in/next-step.js';
 import { setUpApp } from '../support/authenticator-app.js';
 import { type Flow, mailedCode, POSTS, type Post, reach, STATES } from '../support/flow-table.js';
+import { until } from '../support/jobs.js';
 import { personAt } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold, unchecked } from '../support/keyhold.js';
 import { accountOf, peopleOnRecord } from '../support/ledger.js';
@@ -17,9 +18,10 @@ import {
   requestPath,
   sendStep,
   signUpWithPasskey,
+  toPassword,
   toSignUpCode,
 } from '../support/steps.js';
-import { declareOpenid, openUpstream, type TestUpstream } from '../support/upstream.js';
+import { claimDomain, declareOpenid, openUpstream, type TestUpstream } from '../support/upstream.js';
 
 // Every post of a pending request from every place of it, with the cookies and the token of the very browser (class C06).
 
@@ -53,6 +55,12 @@ beforeAll(async () => {
   stranger = await openRelyingParty(unchecked(keyhold));
   upstream = await openUpstream();
   await declareOpenid(keyhold, { id: 'acme', name: 'Acme', issuer: upstream.issuer });
+  await claimDomain(keyhold, 'acme.test', 'acme');
+  await until(async () => {
+    const person = personAt(keyhold);
+    await toPassword(person, app, 'somebody@acme.test');
+    return person.page.heading === 'Sign in with Acme';
+  });
   const names = ['member', 'careful', 'keyed', 'losing'];
   const [member = '', careful = '', keyed = '', email = ''] = names.map(name => `${name}@example.test`);
   await memberOf(keyhold, app, member);

@@ -93,6 +93,11 @@ test.each([
   [{ ...login, email, way: 'sign-up', federated: true }, 'sign-up-code'],
   [{ ...login, email, way: 'sign-up', proved: true, federated: true }, 'federated-account'],
   [{ ...login, email, way: 'sign-in', federated: true }, 'password'],
+  [{ ...login, email, organisation: true }, 'organisation'],
+  [{ ...login, email, organisation: true, codeSent: true }, 'organisation'],
+  [{ ...login, email, organisation: true, halfway: true }, 'second-step'],
+  [{ ...login, email, way: 'sign-up', organisation: true }, 'sign-up-code'],
+  [{ ...login, organisation: true }, 'identifier'],
 ] as const)('%j leads to %s', (facts, step) => {
   expect(nextStep(facts)).toBe(step);
 });
@@ -123,6 +128,7 @@ test(`in all ${every.length} situations a step stands only where what it needs i
       'lost-new': false,
       'stop-recovery': false,
       identifier: signingIn && !facts.email,
+      organisation: signingIn && Boolean(facts.email) && facts.organisation === true,
       password: signingIn && Boolean(facts.email) && !(facts.codeSent && facts.codesAllowed),
       'sign-in-code': signingIn && Boolean(facts.email) && facts.codeSent === true && facts.codesAllowed,
       'sign-up-email': signingUp && !facts.email,

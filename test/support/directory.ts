@@ -2,6 +2,8 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { TLSSocket } from 'node:tls';
 import ldap from 'ldapjs';
 import { generate } from 'selfsigned';
+import type { TestKeyhold } from './keyhold.js';
+import { declareProvider } from './upstream.js';
 
 /** Somebody in a directory. */
 export interface Inhabitant {
@@ -34,6 +36,9 @@ export interface TestDirectory {
   connections(): number;
   /** How it behaves: as it should, not answering, answering too much, too busy, or closing after a bind. */
   behave(how: Behaviour): void;
+  /** Answers nobody until it goes on. */
+  pause(): void;
+  resume(): void;
   close(): Promise<void>;
 }
 
@@ -62,9 +67,11 @@ export async function openDirectory(by: 'plain' | 'ldaps' | 'start-tls' = 'plain
   const people: Inhabitant[] = [];
   const asked: Asked[] = [];
   const state = { how: 'well' as Behaviour, connections: 0 };
+  let goesOn = Promise.withResolvers<void>();
+  goesOn.resolve();
   const keys = by === 'plain' ? undefined : await selfSigned();
   const server = ldap.createServer(by === 'ldaps' && keys ? { certificate: keys.cert, key: keys.key } : {});
-  serve(server, { people, asked, how: () => state.how });
+  serve(server, { people, asked, how: () => state.how, ready: () => goesOn.promise });
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   const front = await openFront(
     Number(new URL(server.url).port),
@@ -83,6 +90,10 @@ export async function openDirectory(by: 'plain' | 'ldaps' | 'start-tls' = 'plain
     behave: how => {
       state.how = how;
     },
+    pause: () => {
+      goesOn = Promise.withResolvers<void>();
+    },
+    resume: () => goesOn.resolve(),
     close: async () => {
       await new Promise(resolve => front.close(resolve));
       await new Promise<void>(resolve => server.close(() => resolve()));
@@ -132,14 +143,16 @@ interface Serving {
   readonly people: readonly Inhabitant[];
   readonly asked: Asked[];
   how(): Behaviour;
+  ready(): Promise<void>;
 }
 
-function serve(server: ldap.Server, { people, asked, how }: Serving): void {
+function serve(server: ldap.Server, { people, asked, how, ready }: Serving): void {
   const same = (one: string, other: string) =>
     one.replace(/\s/g, '').toLowerCase() === other.replace(/\s/g, '').toLowerCase();
-  server.bind('', (request: Request, response: Answer, next: Next) => {
+  server.bind('', async (request: Request, response: Answer, next: Next) => {
     const [dn, password] = [request.dn.toString(), request.credentials];
     asked.push({ what: 'bind', dn, password });
+    await ready();
     if (how() === 'busy') return next(new ldap.BusyError('try later'));
     const isOurs = same(dn, BIND_DN) && password === BIND_PASSWORD;
     const person = people.find(each => same(each.dn, dn));
@@ -235,4 +248,25 @@ async function selfSigned(): Promise<{ readonly cert: string; readonly key: stri
     ],
   });
   return { cert: made.cert, key: made.private };
+}
+
+/** Declares a directory as an operator would. */
+export function declareDirectory(
+  keyhold: Pick<TestKeyhold, 'db' | 'config'>,
+  directory: TestDirectory,
+  { id, ...more }: { readonly id: string; readonly [member: string]: unknown },
+): Promise<void> {
+  return declareProvider(keyhold, {
+    id,
+    kind: 'ldap',
+    settings: {
+      urls: [`ldap://localhost:${directory.port}`],
+      plain_on_loopback: true,
+      bind_dn: directory.bindDn,
+      base: directory.base,
+      timeout: 1_000,
+    },
+    secrets: { bind_password: directory.bindPassword },
+    ...more,
+  });
 }

@@ -117,6 +117,11 @@ export const STATES: Readonly<Record<string, State>> = {
     heading: 'Sign in',
     reach: async (flow, person) => person.goto(await flow.app.authorizationUrl()),
   },
+  organisation: {
+    step: 'organisation',
+    heading: 'Sign in with Acme',
+    reach: (flow, person) => toPassword(person, flow.app, `m${flow.next()}@acme.test`),
+  },
   password: {
     step: 'password',
     heading: 'Enter your password',
@@ -343,6 +348,8 @@ export const POSTS: Readonly<Record<string, Post>> = {
       'federated-account': 'Create your account',
     },
   },
+  '/organisation': { right: () => ({ password: 'x' }), legal: { organisation: 'Sign in with Acme' } },
+  '/organisation/around': { right: nothing, legal: { organisation: 'Enter your password' } },
   '/password': {
     right: () => ({ password: GOOD_PASSWORD }),
     wrong: () => ({ password: 'a wrong password of somebody' }),

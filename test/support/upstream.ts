@@ -1,5 +1,5 @@
 import { OAuth2Server } from 'oauth2-mock-server';
-import { applyProvider, readProvider } from '../../src/domain/federation/federation.js';
+import { addDomain, applyProvider, noteSight, readProvider } from '../../src/domain/federation/federation.js';
 import { openKeyring } from '../../src/platform/crypto/keyring.js';
 import { openWork } from '../../src/platform/storage/work.js';
 import type { TestKeyhold } from './keyhold.js';
@@ -70,6 +70,22 @@ export function declareOpenid(
   }: { readonly id: string; readonly issuer: string; readonly [member: string]: unknown },
 ): Promise<void> {
   return declareProvider(keyhold, { id, settings: { issuer, client_id: 'keyhold' }, ...more });
+}
+
+/** Claims a domain for a provider as an operator would, whose record was found. */
+export async function claimDomain(
+  { db, config }: Pick<TestKeyhold, 'db' | 'config'>,
+  domain: string,
+  providerId: string,
+  demands: { readonly required: boolean; readonly exceptRoles: readonly string[] } = {
+    required: false,
+    exceptRoles: [],
+  },
+): Promise<void> {
+  await openWork(db, { kind: 'operator' }, async work => {
+    const claimed = await addDomain(work, config.issuer, { domain, providerId, ...demands });
+    await noteSight(work, claimed, 'there');
+  });
 }
 
 /** "Continue with …" on the page that is open, whether its button is there yet or not; gives the page it comes back to. */

@@ -36,7 +36,7 @@ export async function submitFederatedAccount(turn: Turn): Promise<void> {
   try {
     const opened = await openedOrTaken(turn, applicant, async work => {
       await openApplicantsAccount(work, parts, applicant, parts.pages.language(ctx));
-      const given = await takeMapped(work, parts, found, { accountId, given: {}, agreed: true });
+      const given = await takeMapped(work, turn, found, { accountId, given: {}, agreed: true });
       const linking = { accountId, providerId: provider.id, identity, given };
       const added = await addLink(work, parts.keyring, linking, 'opened');
       if (added.outcome === 'taken') throw new TiedElsewhere();

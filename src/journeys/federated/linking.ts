@@ -36,12 +36,12 @@ export async function linkIfProved(turn: Turn, accountId: string): Promise<strin
     const emails = await listEmails(work.tx, accountId);
     if (!emails.some(each => each.address === address && each.verifiedAt)) return undefined;
     if (await findLink(work.tx, found.provider.id, found.identity.subject)) return undefined;
-    const given = await takeMapped(work, turn.parts, found, { accountId, given: {} });
+    const doing = { ...turn, app: turn.pending.app };
+    const given = await takeMapped(work, doing, found, { accountId, given: {} });
     const linking = { accountId, providerId: found.provider.id, identity: found.identity, given };
     const added = await addLink(work, keyring, linking, 'proved');
     if (added.outcome !== 'added') return undefined;
     const news = { values: { provider: found.provider.name }, undo: { linkId: added.id } };
-    const doing = { ...turn, app: turn.pending.app };
     await tellEveryone(work, doing, { accountId, kind: 'provider_added', ...news });
     return beginSession(work, keyring, { ...linking, linkId: added.id });
   });

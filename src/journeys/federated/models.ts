@@ -51,9 +51,19 @@ export interface FederatedLeavingPage {
   readonly fields?: readonly { readonly name: string; readonly value: string }[];
 }
 
+/** The address belongs to an organisation: its password posts `password` to `…/organisation`, or a button leads there. */
+export interface OrganisationPage extends Step {
+  readonly email: string;
+  readonly domain: string;
+  readonly provider: { readonly id: string; readonly name: string; readonly byPassword: boolean };
+  /** There is another way, at `…/organisation/around`. */
+  readonly around: boolean;
+}
+
 /** The pages of whoever brings an identity. */
 export interface FederatedPages {
   readonly 'federated/account': FederatedAccountPage;
+  readonly 'federated/organisation': OrganisationPage;
   readonly 'federated/trouble': FederatedTroublePage;
   readonly 'federated/leaving': FederatedLeavingPage;
 }

@@ -3,6 +3,8 @@ import { keptAttributes, readValue, takeProvided, valueInWords } from '../../dom
 import { sayIn } from '../../domain/purposes/purposes.js';
 import type { Work } from '../../platform/storage/work.js';
 import type { Parts } from '../journey.js';
+import { tellOfChanges } from '../manage/profile/tell.js';
+import type { Doing } from '../notices/tell.js';
 import type { TakenOver } from './models.js';
 
 /** What a provider sent that its mapping has a place for, by attribute of the profile. */
@@ -14,19 +16,23 @@ function mappedOf({ provider, identity }: Arrived) {
 }
 
 /**
- * Takes what a provider sent into the profile of whoever signs in with it, by the rule of each attribute who wins. Gives what it
- * has sent, to be kept with the link.
+ * Takes what a provider sent into the profile of whoever signs in with it, by the rule of each attribute who wins, and tells
+ * them and the apps that know it what is another now. Gives what it has sent, to be kept with the link.
  */
 export async function takeMapped(
   work: Work,
-  { profile, keyring }: Pick<Parts, 'profile' | 'keyring'>,
+  doing: Doing,
   arrived: Arrived,
   whose: Pick<FederatedLink, 'accountId' | 'given'> & { readonly agreed?: boolean },
 ): Promise<FederatedLink['given']> {
+  const { profile, keyring } = doing.parts;
   const values = mappedOf(arrived);
   if (values.length === 0) return whose.given;
   const provided = { ...whose, provider: arrived.provider.id, values };
-  return (await takeProvided(work, { schema: profile, keyring }, provided)).given;
+  const { changes, given } = await takeProvided(work, { schema: profile, keyring }, provided);
+  /* What they have just been shown is no news to them. */
+  if (!whose.agreed) await tellOfChanges(work, doing, whose.accountId, changes);
+  return given;
 }
 
 /** What cannot be taken of it into any profile as it is declared now: there is no such attribute, or what came is no value of it. */

@@ -124,7 +124,7 @@ async function asOwner(turn: Turn, arrived: Arrived, link: FederatedLink): Promi
   const linking = { accountId: account.id, providerId: link.providerId, identity: arrived.identity };
   const there = await openWork(parts.db, actor, async work => {
     if (!(await holdLink(work, link))) return undefined;
-    const given = await takeMapped(work, parts, arrived, link);
+    const given = await takeMapped(work, { ...turn, app: turn.pending.app }, arrived, link);
     await useLink(work, parts.keyring, { ...link, given }, arrived.identity);
     return { session: beginSession(work, parts.keyring, { ...linking, linkId: link.id }) };
   });

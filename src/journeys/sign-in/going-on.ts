@@ -5,6 +5,7 @@ import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
 import { wake } from '../dormancy/waking.js';
 import { linkIfProved } from '../federated/linking.js';
+import { elsewhereDemanded } from '../federated/required.js';
 import { BROUGHT } from '../federated/strength.js';
 import { seeOther } from '../journey.js';
 import { PASSWORDS, SECOND_STEPS, welcome } from '../limits.js';
@@ -99,10 +100,12 @@ export function leadTo(turn: Turn, progress: Progress): string {
 
 /**
  * The one door: signs somebody in, on record how, and gives the address where their request goes on. Whoever showed less
- * than the app or a role demands is led on instead, and is not signed in.
+ * than the app, a role or the domain of an address demands is led on instead, and is not signed in.
  */
 export async function goOn(turn: Turn, authentication: Authentication, account?: Account): Promise<string> {
-  const demanded = await stillDemanded(turn, authentication, account);
+  const demanded =
+    (await elsewhereDemanded(turn, authentication, account)) ??
+    (await stillDemanded(turn, authentication, account));
   if (demanded) return leadTo(turn, demanded);
   await wake(turn, account);
   await heedSignal(turn, authentication.accountId, account);

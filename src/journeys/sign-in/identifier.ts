@@ -1,4 +1,5 @@
 import { normaliseEmail } from '../../domain/accounts/accounts.js';
+import { leadsThere } from '../federated/organisation-page.js';
 import type { Problem } from '../page-models.js';
 import { advance, atStartOf, type Turn, textOf } from '../turn.js';
 import type { Way } from './next-step.js';
@@ -19,7 +20,8 @@ export async function typedEmail(turn: Turn, way: Way): Promise<string | undefin
 /** Takes the address of whoever signs in; whether anybody has it is not looked up here, so nothing can tell. */
 export async function submitIdentifier(turn: Turn): Promise<void> {
   const email = await typedEmail(turn, 'sign-in');
-  if (email) advance(turn, { way: 'sign-in', email, federated: undefined });
+  if (!email) return;
+  advance(turn, { way: 'sign-in', email, ...(await leadsThere(turn, email)), federated: undefined });
 }
 
 /** "Change" and "Use a different email": back to the first step of the way, with nothing carried over. */

@@ -2,6 +2,7 @@
 export const STEPS = [
   'choose-account',
   'identifier',
+  'organisation',
   'password',
   'sign-in-code',
   'passkey-offer',
@@ -49,6 +50,8 @@ export interface StepFacts {
   readonly way?: Way | undefined;
   /** The address typed on this way. */
   readonly email?: string | undefined;
+  /** Its domain is one of an organisation where people prove who they are. */
+  readonly organisation?: boolean | undefined;
   /** A code was asked for instead of the password. */
   readonly codeSent?: boolean | undefined;
   /** The operator lets people sign in by code. */
@@ -120,5 +123,6 @@ export function nextStep(facts: StepFacts): Step {
     return facts.federated ? 'federated-account' : 'sign-up-credential';
   }
   if (!facts.email) return 'identifier';
+  if (facts.organisation) return 'organisation';
   return facts.codeSent && facts.codesAllowed ? 'sign-in-code' : 'password';
 }

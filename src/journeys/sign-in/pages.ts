@@ -5,6 +5,7 @@ import { showConsent } from '../consent/pages.js';
 import { showWarning } from '../consent/warning.js';
 import { showFederatedAccount } from '../federated/account-page.js';
 import { providerButtons, providerName } from '../federated/buttons.js';
+import { showOrganisation } from '../federated/organisation-page.js';
 import { openPending } from '../federated/pending.js';
 import { badgeOf, show } from '../journey.js';
 import type { Problem } from '../page-models.js';
@@ -104,6 +105,8 @@ async function showStep(turn: Turn, problems: readonly Problem[] = [], typed: Ty
       });
     case 'federated-account':
       return showFederatedAccount(turn, problems, typed);
+    case 'organisation':
+      return showOrganisation(turn, problems);
     case 'password':
       return show(ctx, parts, 'sign-in/password', {
         ...base,

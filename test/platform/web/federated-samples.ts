@@ -10,6 +10,9 @@ const terms = { version: '2026-01', url: '/terms' };
 const google = { id: 'google', name: 'Google', resting: false, mark: '/assets/provider-google.svg' };
 const apple = { id: 'apple', name: 'Apple', resting: false, mark: '/assets/provider-apple.svg' };
 
+const acme = { id: 'acme', name: 'Acme', byPassword: true };
+const verein = { id: 'verein', name: long, byPassword: false };
+
 /** Providers as a page may offer them: one that can be pressed, one with a long name, one that rests. */
 export const someProviders = [
   google,
@@ -30,6 +33,28 @@ export function federatedSamples(): Samples {
     taken: [],
   };
   return {
+    'federated/organisation': {
+      usual: { uid, app, email: 'ada@acme.test', domain: 'acme.test', provider: acme, around: true },
+      there: { uid, app, email: 'ada@verein.test', domain: 'verein.test', provider: verein, around: false },
+      wrong: {
+        uid,
+        app,
+        email: `${'lovelace.'.repeat(7)}ada@verein.test`,
+        domain: 'verein.test',
+        provider: { ...verein, byPassword: true },
+        around: false,
+        problems: [{ word: 'organisation_wrong', field: 'password', vars: { name: long } }],
+      },
+      away: {
+        uid,
+        app,
+        email: 'ada@acme.test',
+        domain: 'acme.test',
+        provider: acme,
+        around: true,
+        problems: [{ word: 'organisation_unreachable', vars: { name: 'Acme' } }],
+      },
+    },
     'federated/trial': {
       usual: { provider: 'Google', disabled: false, byPassword: false },
       disabled: { provider: long, disabled: true, byPassword: true },

@@ -54,7 +54,7 @@ export async function finishLink(call: AccountCall): Promise<void> {
       const { accountId } = me;
       const tied = await findLink(work.tx, provider.id, identity.subject);
       if (tied) return tied.accountId === accountId ? 'there' : 'taken';
-      const given = await takeMapped(work, parts, arrived, { accountId, given: {} });
+      const given = await takeMapped(work, call, arrived, { accountId, given: {} });
       const linking = { accountId, providerId: provider.id, identity, given };
       const added = await addLink(work, parts.keyring, linking, 'added');
       if (added.outcome !== 'added') return added.outcome;

@@ -15,7 +15,7 @@ import { type AccountCall, type AccountPage, doneHere, leadTo, type Sent, showAc
 import { END_PURPOSE_PAGES } from './end-purpose.js';
 import { type ProfileEntry, profileAndSkippedOf, profileOf } from './entries.js';
 import { countChange } from './limits.js';
-import type { ProfileDone, ShownBlock } from './models.js';
+import type { ProfileDone, ShownBlock, ShownEntry } from './models.js';
 import { changePath, fieldsOf, shownEntry, shownLimits, speakingOf } from './shown.js';
 import { tellOf, tellOfChanges } from './tell.js';
 
@@ -61,7 +61,8 @@ const DONE: readonly ProfileDone[] = [
 async function showProfile(call: AccountCall): Promise<void> {
   const speaking = speakingOf(call);
   const entries = await profileAndSkippedOf(call.parts, call.me.accountId);
-  const shown = entries.map(entry => shownEntry(entry, speaking));
+  const providers = new Map((await call.parts.federation.enabled()).map(({ id, name }) => [id, name]));
+  const shown = entries.map(entry => sentByName(shownEntry(entry, speaking), providers));
   const isHeld = ({ value, open, undoable, refused, correction }: (typeof shown)[number]) =>
     undoable.length > 0 || [value, open, refused, correction].some(part => part !== undefined);
   const done = doneHere(call, DONE);
@@ -71,6 +72,12 @@ async function showProfile(call: AccountCall): Promise<void> {
     empty: shown.filter(entry => !isHeld(entry) && entry.changeUrl !== undefined),
     ...(done && { done }),
   });
+}
+
+/* One that is gone is called by its id. */
+function sentByName(entry: ShownEntry, providers: ReadonlyMap<string, string>): ShownEntry {
+  const name = entry.sentBy === undefined ? undefined : providers.get(entry.sentBy);
+  return name === undefined ? entry : { ...entry, sentBy: name };
 }
 
 /** The attribute that a route names, if its person may see it. */
