@@ -2,45 +2,20 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import Router from '@koa/router';
 import type { Config } from './config.js';
-import { auditJobs, endAudit } from './domain/audit/audit.js';
-import { fetchLogo, openClientCache } from './domain/clients/clients.js';
-import { sweepCommands, tellApps } from './domain/commands/commands.js';
-import { judgeConsents, recordOutdatedConsents } from './domain/consents/consents.js';
+import { endAudit } from './domain/audit/audit.js';
+import { openClientCache } from './domain/clients/clients.js';
 import { openPasswordHasher, relyingPartyOf } from './domain/credentials/credentials.js';
-import {
-  checkDomains,
-  openFederation,
-  refreshSamlMetadata,
-  revokeTokens,
-} from './domain/federation/federation.js';
-import { openLedger } from './domain/messages/messages.js';
-import {
-  bringAboutChanges,
-  type Decision,
-  type Ending,
-  openSchema,
-  sweepProfiles,
-} from './domain/profiles/profiles.js';
+import { openFederation } from './domain/federation/federation.js';
+import { openSchema } from './domain/profiles/profiles.js';
 import { openProtection, openReplayNotes } from './domain/protection/protection.js';
 import { openResourceCache } from './domain/resources/resources.js';
-import { tellOfEnds, withholdJob } from './journeys/consent/tell-of-end.js';
-import { expireConsents } from './journeys/consent/withdraw.js';
 import { countDevices } from './journeys/device-grant/asking.js';
 import { devicePages } from './journeys/device-grant/outcome.js';
-import { lookAfterDormant } from './journeys/dormancy/job.js';
 import { allowSigningOutThere, signingOutThere } from './journeys/federated/signing-out.js';
 import type { Parts } from './journeys/journey.js';
-import { tellOfDay, tellOfEnding } from './journeys/manage/profile/tell.js';
-import { dispatchJob } from './journeys/messages/dispatch.js';
-import { tellNewDevice } from './journeys/notices/new-device.js';
 import { samlPages } from './journeys/onward/pages.js';
-import { deletionJobs } from './journeys/privacy/deletion/job.js';
-import { makeExports, resumeExports } from './journeys/privacy/export-job.js';
-import { finishMerges } from './journeys/privacy/merged.js';
-import { rightsJobs } from './journeys/privacy/rights/jobs.js';
-import { OF_ANY_ACCOUNT } from './journeys/privacy/rooms.js';
-import { lookAfterRecoveries } from './journeys/recovery/lost/job.js';
 import { showProtocolProblem, showRefusal, signOutPages } from './journeys/sign-out/pages.js';
+import { auditOf, jobsOf, NAME } from './later.js';
 import {
   countSignIns,
   namesOf,
@@ -53,14 +28,12 @@ import {
   watchQueues,
   watchSms,
 } from './observe.js';
-import { mayAct } from './oidc/acting.js';
 import { openClaims } from './oidc/claims.js';
 import { openDeviceCodes } from './oidc/device-codes.js';
 import { openDisclosing } from './oidc/disclosing.js';
 import { exactPaths, pastRoutes } from './oidc/exact-paths.js';
 import { noteRefusals } from './oidc/facts.js';
 import { openInteractions } from './oidc/interaction.js';
-import { advanceSigningKeys, backchannelLogout } from './oidc/jobs.js';
 import { KEYS_CHANNEL, loadSigningKeys } from './oidc/keys.js';
 import { choosePeople } from './oidc/people.js';
 import { postedRequests } from './oidc/posted-requests.js';
@@ -68,19 +41,16 @@ import { openProvider } from './oidc/provider.js';
 import { openQuestions } from './oidc/questions.js';
 import { openSubjects } from './oidc/subjects.js';
 import { flushing, preparedMetadata, unavailability } from './oidc/surface.js';
-import { openTokenSigner } from './oidc/token-signer.js';
 import { openDataUse } from './oidc/uses.js';
 import { openKeyring } from './platform/crypto/keyring.js';
-import { type JobDefinition, type JobLog, openJobs } from './platform/jobs/jobs.js';
-import { openTransport, sendMailJob } from './platform/mail/mail.js';
-import { openNames } from './platform/names.js';
+import { openJobs } from './platform/jobs/jobs.js';
+import { openTransport } from './platform/mail/mail.js';
 import { openOutbound } from './platform/outbound.js';
 import { openPlaces } from './platform/places.js';
-import { openSmsSender, sendSmsJob } from './platform/sms/sms.js';
+import { openSmsSender } from './platform/sms/sms.js';
 import { DATABASE_LIMITS, openDatabase, openStatementPool } from './platform/storage/db.js';
 import { openListener } from './platform/storage/listen.js';
 import { traceStatements, watchPools } from './platform/storage/observed.js';
-import type { Work } from './platform/storage/work.js';
 import type { Telemetry } from './platform/telemetry/telemetry.js';
 import { openAssets } from './platform/web/assets.js';
 import { openCsrf } from './platform/web/csrf.js';
@@ -96,8 +66,7 @@ import { knownHost, pinToIssuer, surface } from './platform/web/surface.js';
 import { openWords, type Words } from './platform/web/words.js';
 import { findResourceServer, registryOf } from './registry.js';
 import { mountRoutes } from './routes.js';
-import { openSamlKeys, samlJobs, tellByBrowser, tellBySoap } from './saml/saml.js';
-import { sweepsOf } from './sweeping.js';
+import { openSamlKeys, tellByBrowser } from './saml/saml.js';
 
 /** Keyhold, ready to be listened with. */
 export interface App {
@@ -107,10 +76,6 @@ export interface App {
   drain(): void;
   close(): Promise<void>;
 }
-
-const NAME = 'Keyhold';
-/* By each process. */
-const TOLD_A_SECOND = 10;
 
 /** Opens everything once, and the application on top of it anew whenever the signing keys change. */
 export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: string): Promise<App> {
@@ -250,7 +215,8 @@ async function settled(ready: Promise<unknown>): Promise<void> {
   patience.abort();
 }
 
-type Base = ReturnType<typeof openBase>;
+/** What is opened once, under every application that is put on top of it. */
+export type Base = ReturnType<typeof openBase>;
 
 function openBase(config: Config, { log, metrics, traces }: Telemetry) {
   const keyring = openKeyring(config.secret);
@@ -329,73 +295,4 @@ function busyPages(words: Words, renderer: Renderer): (acceptLanguage: string | 
     words.languages.map(language => [language, renderer.page('busy', { ...frame, language })]),
   );
   return acceptLanguage => pages.get(words.choose({ acceptLanguage })) ?? '';
-}
-
-const auditOf = (
-  { issuer, auditHeads: file, eventsKept: kept }: Config,
-  { laterDb: db, keyring }: Base,
-  log: JobLog,
-) => ({
-  db,
-  keyring,
-  issuer,
-  file,
-  kept,
-  log,
-});
-
-/** The one list of what happens later. */
-function jobsOf(
-  config: Config,
-  base: Base,
-  log: JobLog,
-  provider: Parameters<typeof backchannelLogout>[0],
-): JobDefinition[] {
-  const { issuer, dormancy: policy } = config;
-  const { laterDb: db, keyring, transport, sms, outbound, renderer, places } = base;
-  const ledger = openLedger(db, account => mayAct({ account }));
-  const telling = { issuer, keyring, renderer, rp: { name: NAME }, translator: base.words.translator };
-  const profiles = {
-    db,
-    keyring,
-    schema: () => openSchema(db),
-    tell: (work: Work, decision: Decision) => tellOfDay(work, telling, decision),
-    tellEnding: (work: Work, ending: Ending) => tellOfEnding(work, telling, ending),
-  };
-  return [
-    sendMailJob(db, keyring, transport, ledger),
-    sendSmsJob(db, keyring, sms, ledger),
-    dispatchJob(db, telling),
-    tellNewDevice(db, { keyring, places, telling }),
-    lookAfterRecoveries(db, { telling }),
-    lookAfterDormant(db, { writing: telling, policy, tally: base.dormancyTally }),
-    backchannelLogout(provider, db, tellBySoap({ ...base, db, issuer, subjectOf: openSubjects(keyring) })),
-    tellApps({ db, keyring, outbound, issuer, sign: openTokenSigner(db, keyring), perSecond: TOLD_A_SECOND }),
-    sweepCommands(db),
-    finishMerges({ db, rooms: OF_ANY_ACCOUNT }),
-    ...deletionJobs(config, { db, telling, subjectOf: openSubjects(keyring) }),
-    withholdJob(db, keyring),
-    tellOfEnds(db, { keyring, subjectOf: openSubjects(keyring), days: config.commandsTried }),
-    advanceSigningKeys(db),
-    ...samlJobs(db),
-    ...auditJobs(auditOf(config, base, log)),
-    ...sweepsOf(config, db),
-    revokeTokens({ db, keyring, reachAnyway: base.federation.reachAnyway }),
-    refreshSamlMetadata({ db, reachAnyway: base.federation.reachAnyway }),
-    checkDomains({ db, issuer, names: openNames() }),
-    recordOutdatedConsents(db),
-    judgeConsents(db),
-    expireConsents(db),
-    ...rightsJobs({ db, keyring, telling, log, issuer, days: config.commandsTried }),
-    bringAboutChanges(profiles),
-    sweepProfiles(profiles),
-    makeExports(db, { ...telling, schema: () => openSchema(db) }),
-    resumeExports(db),
-    {
-      name: 'client-logo',
-      run: async payload => {
-        await fetchLogo(db, outbound, String((payload as { clientId?: unknown }).clientId));
-      },
-    },
-  ];
 }
