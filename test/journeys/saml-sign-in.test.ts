@@ -1,3 +1,4 @@
+import { inflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { signXml } from '@node-saml/node-saml/lib/xml.js';
 import { fetch } from 'undici';
@@ -314,6 +315,31 @@ test('whoever signs out here signs out at their company as well, and goes on to 
   const back = joan.trail.find(({ pathname }) => pathname.endsWith('/logout'));
   await joan.goto(back ?? '');
   expect(joan.page.heading).toBe('You are signed out');
+});
+
+test('signing out by the page of here leads by the company as well', async () => {
+  await readUs();
+  company.manners.sessionIndex = '_kay-1';
+  const kay = await openAccount('k1', 'kay@acme.test');
+  await kay.goto(`${keyhold.origin}/sign-out`);
+  expect(kay.page.headers.get('content-security-policy')).toMatch(
+    new RegExp(`form-action [^;]*${company.origin}`),
+  );
+  await kay.press('Sign out');
+  expect(kay.page.heading).toBe('You are signed out');
+  expect(kay.trail.map(({ origin, pathname }) => `${origin}${pathname}`)).toContain(`${company.origin}/slo`);
+  expect(await living(await accountOf(keyhold.db, 'kay@acme.test'))).toEqual([]);
+});
+
+test('an app that wants somebody asked anew has them asked anew at their company', async () => {
+  company.manners.employee = { id: 'a7c3' };
+  const ada = personAt(keyhold);
+  await ada.goto(await house.authorizationUrl({ prompt: 'login' }));
+  await continueWith(ada, 'acme');
+  const asked = inflateRawSync(Buffer.from(company.requests.at(-1)?.query['SAMLRequest'] ?? '', 'base64'));
+  expect(asked.toString()).toContain('ForceAuthn="true"');
+  await ada.press('Go on');
+  expect(ada.page.heading).toBe('Back in the app');
 });
 
 test('a company whose signing out is down keeps nobody signed in here', async () => {

@@ -266,6 +266,13 @@ test('who was asked for another way of being recognised is not let in by less', 
   expect(strong.context).toBe(contexts[0]);
 });
 
+test('who is to be asked anew there must have been', async () => {
+  const before = await edited(/(AuthnInstant=")[^"]*/, '$12020-01-01T00:00:00.000Z');
+  expect((await read(before)).authenticatedAt.getFullYear()).toBe(2020);
+  await expect(read(before, { freshWithin: 0 })).rejects.toMatchObject(refusal('time'));
+  expect((await read(await good(), { freshWithin: 0 })).nameId.value).toBe('alice');
+});
+
 test('an assertion that must be encrypted is not believed in clear', async () => {
   const settings = samlSettings.parse({ metadata_xml: '<x/>', must_encrypt: true });
   await expect(read(await good(), {}, { ...exchange, settings })).rejects.toMatchObject(

@@ -47,11 +47,12 @@ export const samlProtocol: RedirectingProtocol = {
   },
   origins: () => [],
   stateParameter: 'RelayState',
-  depart: async (upstream, { state, freshWithin, acrValues = [] }) => {
+  depart: async (upstream, { state, freshWithin }) => {
     const at = new Date();
     const exchange = await exchangeWith(upstream, at);
     const id = `_${randomToken()}`;
-    const contexts = acrValues.length > 0 ? acrValues : exchange.settings.contexts;
+    /* What an app would like is no reason to be turned away there: the second step of here can stand in. */
+    const { contexts } = exchange.settings;
     const asked = { id, relayState: state, anew: freshWithin !== undefined, contexts };
     return {
       ...(await authnRequest(exchange, asked)),

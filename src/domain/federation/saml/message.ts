@@ -33,7 +33,7 @@ export function untrue(why: Disbelief, cause?: unknown): UpstreamTrouble {
 /** So long may a message be, in characters: groups of a large company fit, and no parser works for long. */
 export const LONGEST_MESSAGE = 262_144;
 /** So many elements: what works through them calls itself for each that lies in another. */
-const MOST_ELEMENTS = 4_000;
+const MOST_ELEMENTS = 2_000;
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 const PROLOG = /^\s*<\?xml\s[^<>?]*\?>/;
 
