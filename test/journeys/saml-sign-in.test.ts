@@ -342,6 +342,31 @@ test('an app that wants somebody asked anew has them asked anew at their company
   expect(ada.page.heading).toBe('Back in the app');
 });
 
+test('a company is added to an account by a form as well, and untying it ends what came by it', async () => {
+  await readUs();
+  const lee = await openAccount('l1', 'lee@acme.test');
+  const accountId = await accountOf(keyhold.db, 'lee@acme.test');
+  const beta = { id: 'beta', name: 'Beta', kind: 'saml', secrets: {} };
+  const settings = { metadata_url: company.metadataUrl, binding: 'post' };
+  await declareProvider(keyhold, { ...beta, settings });
+  us = undefined;
+  await lee.goto(`${keyhold.origin}/account/linked`);
+  await lee.press('Add Beta');
+  expect(lee.page.heading).toBe('On to Beta');
+  await lee.press('Continue with Beta');
+  await lee.press('Go on');
+  expect(lee.page.text).toContain('Beta');
+  const links = await keyhold.db('federated_links').where({ account_id: accountId }).orderBy('linked_at');
+  expect(links.map(link => [link.provider_id, link.subject])).toEqual([
+    ['acme', 'l1'],
+    ['beta', 'l1'],
+  ]);
+
+  await lee.goto(`${keyhold.origin}/account/linked/${links[0]?.id}`);
+  await lee.press('Take Acme away');
+  expect(await living(accountId)).toEqual([]);
+});
+
 test('a company whose signing out is down keeps nobody signed in here', async () => {
   company.manners.sessionIndex = '_ida-1';
   const ida = await openAccount('i1', 'ida@acme.test');

@@ -1,7 +1,8 @@
 import { addLink, findLink, UpstreamTrouble } from '../../../domain/federation/federation.js';
 import { Refusal } from '../../../platform/errors.js';
+import { sendThere } from '../../federated/leaving.js';
 import { takeMapped } from '../../federated/taking.js';
-import { noteReplay, seeOther } from '../../journey.js';
+import { noteReplay } from '../../journey.js';
 import { countTry, PROVIDERS } from '../../limits.js';
 import { type AccountCall, leadTo } from '../door.js';
 import { changing } from '../signing-in/ways.js';
@@ -19,7 +20,7 @@ export async function beginLink(call: AccountCall): Promise<void> {
   const providerId = params['provider'] ?? '';
   await countTry(call, PROVIDERS);
   try {
-    const { to, known } = await parts.federation.depart({
+    const sent = await parts.federation.depart({
       providerId,
       purpose: 'link',
       binding: bindingOf(call),
@@ -28,8 +29,8 @@ export async function beginLink(call: AccountCall): Promise<void> {
       returnTo: `${LINKED}/back`,
     });
     /* The page had not said yet that its form may lead there; by now it does. */
-    if (!known) return leadTo(call, LINKED, 'again');
-    seeOther(ctx, to.href);
+    if (!sent.known && !sent.form) return leadTo(call, LINKED, 'again');
+    await sendThere(ctx, parts, { providerId, ...sent });
   } catch (error) {
     await inTrouble(call, providerId, error);
   }
@@ -80,7 +81,7 @@ async function inTrouble(call: AccountCall, provider: string | undefined, error:
     work.record({
       type: 'identity_provider.failed',
       accountId: call.me.accountId,
-      detail: { provider: provider ?? null, kind, reason },
+      detail: { provider: provider ?? error.providerId ?? null, kind, reason },
     }),
   );
   leadTo(call, LINKED, 'failed');
