@@ -134,6 +134,7 @@ test.each([{ prompt: 'login' }, { max_age: '0' }])(
     const said = { sub: 'fresh', email: 'fresh@example.test', email_verified: true };
     const stale = await comes(house, said, wishes);
     expect([stale.page.status, stale.page.heading]).toEqual([403, 'This did not work']);
+    expect(stale.page.text).toContain('You have to sign in anew for this');
     const fresh = await comes(house, { ...said, auth_time: now() }, wishes);
     expect(['Create your account with Acme', 'Back in the app']).toContain(fresh.page.heading);
     const there = fresh.trail.find(({ origin }) => origin === acme.issuer);

@@ -239,7 +239,7 @@ export function openFederation({ listenUrl, breaker, ...options }: FederationOpt
       });
       const known = offerOf(provider, protocol, false).origins.includes(to.origin);
       await atWork(async work => {
-        await keepTrip(work, keyring, { ...binding, provider, state, returnTo, notes });
+        await keepTrip(work, keyring, { ...binding, provider, state, returnTo, notes, freshWithin });
         if (!known) await addOrigin(work.tx, providerId, to.origin);
       });
       return { to, known, ...(form && { form }) };
@@ -303,6 +303,7 @@ async function identified(reaching: Reaching, returned: Returned, purpose: TripP
   const protocol = redirecting(upstream.provider.kind);
   if (!protocol) throw noSuchProvider();
   const identity = checked(await protocol.identify(upstream, answer, { state, notes }));
+  mustBeFresh(identity, returned.freshFrom);
   /* It may have been disabled while it was asked. */
   const { provider } = await reached(reaching, providerId, purpose, { version });
   return { provider, identity };
@@ -329,6 +330,17 @@ const about = (providerId: string) => (error: unknown) => {
   if (error instanceof UpstreamTrouble) error.providerId = providerId;
   throw error;
 };
+
+/* By how much the clock of a provider may be wrong where it says when somebody signed in. */
+const WRONG_BY = 60_000;
+
+/* A session there must not stand in for signing in anew; a provider that does not say when it was cannot show it (C16). */
+function mustBeFresh({ authenticatedAt }: UpstreamIdentity, from: number | undefined): void {
+  if (from === undefined) return;
+  const at = authenticatedAt?.getTime() ?? Number.NaN;
+  const isFresh = at >= from - WRONG_BY && at <= Date.now() + WRONG_BY;
+  if (!isFresh) throw new UpstreamTrouble('refused', 'not_fresh');
+}
 
 const SUBJECT = /^[^\p{C}]{1,255}$/u;
 

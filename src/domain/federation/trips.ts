@@ -31,9 +31,11 @@ export async function keepTrip(
     readonly state: string;
     readonly returnTo: string;
     readonly notes: Departure['notes'];
+    readonly freshWithin: number | undefined;
   },
 ): Promise<void> {
-  const { provider, state, returnTo, notes, purpose, binding, accountId, browser } = begun;
+  const { provider, state, returnTo, notes, purpose, binding, accountId, browser, freshWithin } = begun;
+  const freshFrom = freshWithin === undefined ? undefined : work.at.getTime() - freshWithin * 1_000;
   await store.insertTrip(work.tx, {
     id: uuidv7(),
     stateDigest: digest(state),
@@ -44,7 +46,7 @@ export async function keepTrip(
     accountId,
     browserDigest: digest(browser),
     returnTo,
-    notes: keyring.seal(SEAL, JSON.stringify({ state, notes })),
+    notes: keyring.seal(SEAL, JSON.stringify({ state, notes, freshFrom })),
   });
 }
 
@@ -73,6 +75,8 @@ export interface Returned {
   readonly providerVersion: number;
   readonly state: string;
   readonly notes: Departure['notes'];
+  /** They had to sign in there no earlier, in milliseconds. */
+  readonly freshFrom?: number | undefined;
   readonly answer: UpstreamAnswer;
 }
 
@@ -84,8 +88,9 @@ export async function takeTrip(
 ): Promise<Returned | undefined> {
   const trip = await store.useTrip(work.tx, { id, purpose, binding, browserDigest: digest(browser) });
   if (!trip) return undefined;
-  const { state, notes } = JSON.parse(keyring.open(SEAL, trip.notes)) as Pick<Returned, 'state' | 'notes'>;
+  type Kept = Pick<Returned, 'state' | 'notes' | 'freshFrom'>;
+  const kept = JSON.parse(keyring.open(SEAL, trip.notes)) as Kept;
   const answer = JSON.parse(keyring.open(SEAL, trip.answer)) as UpstreamAnswer;
   const { providerId, providerVersion } = trip;
-  return { providerId, providerVersion, state, notes, answer };
+  return { providerId, providerVersion, ...kept, answer };
 }

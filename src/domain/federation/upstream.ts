@@ -78,7 +78,7 @@ export interface Upstream {
 export interface Leaving {
   /** Comes back with them (`state`, `RelayState`): unguessable, and good once. */
   readonly state: string;
-  /** They are asked anew there: how they signed in must be no older, in seconds. */
+  /** They are asked anew there: when they signed in must be no longer ago, in seconds. It is looked at once they are back. */
   readonly freshWithin?: number | undefined;
   readonly loginHint?: string | undefined;
   /** The strength that is demanded here, as the provider's mapping calls it. */

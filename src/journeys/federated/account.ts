@@ -49,7 +49,9 @@ export async function submitFederatedAccount(turn: Turn): Promise<void> {
     return arrive(turn, found);
   }
   const on = { ...turn, progress: { ...turn.progress, federated: undefined, there } };
-  seeOther(ctx, await goOn(on, { accountId, ...strengthOfArrival(found) }));
+  /* They proved it when they came, and not when they had read the terms. */
+  const at = new Date(turn.progress.federated?.at ?? turn.cameAt);
+  seeOther(ctx, await goOn(on, { accountId, at, ...strengthOfArrival(found) }));
 }
 
 /** What they brought counts no more: it waited for too long, or its provider is not what it was. They begin anew. */

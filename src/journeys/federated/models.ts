@@ -35,7 +35,7 @@ export interface FederatedAccountPage extends Step {
 /** A provider let nobody in; the other ways are at `otherUrl`. */
 export interface FederatedTroublePage extends Step, WithProviders {
   readonly provider: string;
-  readonly word: 'unreachable' | 'refused' | 'untrue' | 'over' | 'unavailable';
+  readonly word: 'unreachable' | 'refused' | 'untrue' | 'stale' | 'over' | 'unavailable';
   readonly otherUrl: string;
 }
 

@@ -7,6 +7,7 @@ const STATUS: Readonly<Record<FederatedTroublePage['word'], number>> = {
   unreachable: 503,
   refused: 403,
   untrue: 403,
+  stale: 403,
   over: 410,
   unavailable: 404,
 };

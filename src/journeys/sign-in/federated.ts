@@ -95,7 +95,7 @@ async function inTrouble(turn: Turn, provider: string | undefined, error: unknow
       detail: { provider: about ?? null, kind, reason },
     }),
   );
-  return showTrouble(turn, { word: kind, provider: about });
+  return showTrouble(turn, { word: reason === 'not_fresh' ? 'stale' : kind, provider: about });
 }
 
 /**

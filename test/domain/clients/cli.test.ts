@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { runClients } from '../../../src/domain/clients/cli.js';
-import { readAppMetadata } from '../../../src/saml/app-metadata.js';
 import type { Declarable } from '../../../src/domain/clients/clients.js';
+import { readAppMetadata } from '../../../src/saml/app-metadata.js';
 import { openTestDatabase, type TestDatabase } from '../../support/database.js';
 
 let database: TestDatabase;

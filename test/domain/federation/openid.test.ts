@@ -199,15 +199,19 @@ test.each([
 
 test('C16: whoever has to sign in anew has to have done so there: the token says when', async () => {
   const asked = { freshWithin: 0 };
-  expect(await trouble(asked)).toMatchObject({ kind: 'untrue' });
-  lie.claims = { auth_time: now() - 3_600 };
-  expect(await trouble(asked)).toMatchObject({ kind: 'untrue' });
-  lie.claims = { auth_time: String(now()) };
-  expect(await trouble(asked)).toMatchObject({ kind: 'untrue' });
+  const stale = { kind: 'refused', reason: 'not_fresh' };
+  for (const auth_time of [undefined, now() - 3_600, now() + 3_600, '']) {
+    lie.claims = { auth_time };
+    expect([auth_time, await trouble(asked)]).toMatchObject([
+      auth_time,
+      auth_time === '' ? { kind: 'untrue' } : stale,
+    ]);
+  }
   lie.claims = { auth_time: now() - 1 };
-  expect((await room.trip('acme', asked))?.identity.authenticatedAt).toEqual(
-    new Date((lie.claims['auth_time'] as number) * 1_000),
-  );
+  expect((await room.trip('acme', asked))?.identity.subject).toBe('ada');
+  lie.claims = { auth_time: now() - 200 };
+  expect(await trouble({ freshWithin: 100 })).toMatchObject(stale);
+  expect((await room.trip('acme', { freshWithin: 300 }))?.identity.subject).toBe('ada');
 });
 
 test('a token endpoint is shown a secret in the header or the form, or a signature of a key', async () => {

@@ -132,6 +132,7 @@ export function federatedSamples(): Samples {
       },
       refused: { uid, app, provider: 'Google', word: 'refused', otherUrl: '/x', providers: [google] },
       untrue: { uid, app, provider: long, word: 'untrue', otherUrl: '/x', providers: someProviders },
+      stale: { uid, app, provider: 'Google', word: 'stale', otherUrl: '/x', providers: [google] },
       over: { uid, app, provider: '', word: 'over', otherUrl: '/x' },
       unavailable: { uid, app, provider: 'Acme', word: 'unavailable', otherUrl: '/x' },
     },

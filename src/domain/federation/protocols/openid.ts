@@ -199,10 +199,9 @@ export const openidProtocol: RedirectingProtocol = {
       ...(loginHint !== undefined && { login_hint: loginHint }),
       ...(acrValues && acrValues.length > 0 && { acr_values: acrValues.join(' ') }),
     });
-    const fresh = freshWithin === undefined ? {} : { max_age: String(freshWithin) };
     return {
       to,
-      notes: { ...(nonce !== undefined && { nonce }), ...(verifier !== undefined && { verifier }), ...fresh },
+      notes: { ...(nonce !== undefined && { nonce }), ...(verifier !== undefined && { verifier }) },
     };
   },
   identify: async (upstream, answer, { state, notes }) => {
@@ -224,14 +223,12 @@ async function identityOf(
 ): Promise<UpstreamIdentity> {
   const came = new URL(upstream.callbackUrl);
   for (const [name, value] of Object.entries(answer.parameters)) came.searchParams.set(name, value);
-  const { max_age: maxAge, verifier, nonce, state = '' } = expected;
+  const { verifier, nonce, state = '' } = expected;
   const tokens = await openid.authorizationCodeGrant(configuration, came, {
     ...(verifier !== undefined && { pkceCodeVerifier: verifier }),
     ...(nonce !== undefined && { expectedNonce: nonce }),
     expectedState: state,
     idTokenExpected: true,
-    /* A minute for the way there and back. */
-    ...(maxAge !== undefined && { maxAge: Number(maxAge) + 60 }),
   });
   const claims = tokens.claims();
   if (!claims || !tokens.id_token) throw new UpstreamTrouble('untrue', 'no_id_token');
