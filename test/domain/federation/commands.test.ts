@@ -239,7 +239,7 @@ async function tie(provider: string): Promise<void> {
   });
 }
 
-test('an id that people are known by is not given to a provider that names others, nor taken away (C41)', async () => {
+test('C41: an id that people are known by is not given to a provider that names others, nor taken away', async () => {
   const acme = {
     id: 'acme',
     kind: 'openid',

@@ -80,7 +80,7 @@ test('Google: the documented ID token gives who it is; its text "true" proves no
   expect(emailOf(idToken('google-boolean'))).toEqual({ address: 'jsmith@example.com', verified: true });
 });
 
-test('Google proves the addresses whose mailboxes it runs, and no other', () => {
+test('C01: Google proves the addresses whose mailboxes it runs, and no other', () => {
   const { emailOf } = preset('google');
   const proven = (payload: Payload) => emailOf({ email_verified: true, ...payload })?.verified;
   expect(proven({ email: 'ann@gmail.com' })).toBe(true);
@@ -117,7 +117,7 @@ test('Microsoft: the documented ID token is told apart by its tenant and the per
   }
 });
 
-test('Microsoft: an address that a tenant wrote proves nothing (nOAuth), whatever email_verified says', () => {
+test('C01: Microsoft: an address that a tenant wrote proves nothing (nOAuth), whatever email_verified says', () => {
   const { emailOf } = preset('microsoft');
   const { xms_edov: _, ...payload } = idToken('microsoft-email');
   expect(emailOf(idToken('microsoft-email'))).toEqual({ address: 'AbeLi@microsoft.com', verified: true });

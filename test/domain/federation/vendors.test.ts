@@ -167,7 +167,7 @@ test('LinkedIn: neither PKCE nor a nonce, the secret in the form, and the addres
   expect(vendor.form().has('code_verifier')).toBe(false);
 });
 
-test('UserInfo that says that an address is proved says nothing of the one in the ID token', async () => {
+test('C01: UserInfo that says that an address is proved says nothing of the one in the ID token', async () => {
   vendor = at('gitlab');
   const { email_verified: _, ...token } = sample('gitlab').id_token ?? {};
   vendor.idToken = token;
