@@ -209,13 +209,19 @@ test('C10: tries there and tries of the password here are one count, and a direc
     [expect.stringContaining('Acme cannot be reached at the moment.')],
   ]);
   directory.behave('well');
-  for (let count = 0; count < 5; count++) await typeThere(person, 'not it');
+  const statuses: number[] = [];
+  for (let count = 0; count < 5; count++) {
+    await typeThere(person, 'not it');
+    statuses.push(person.page.status);
+  }
   await person.press('Sign in another way');
   expect(person.page.heading).toBe('Enter your password');
   for (let count = 0; count < 5; count++) {
     person.fill('Password', 'not it');
     await person.press('Sign in');
+    statuses.push(person.page.status);
   }
+  expect(statuses).toEqual(Array.from({ length: 10 }, () => 400));
   await toPassword(person, house, email);
   directory.asked.splice(0);
   await typeThere(person, THERE);

@@ -156,8 +156,8 @@ function serve(server: ldap.Server, { people, asked, how, ready }: Serving): voi
     if (how() === 'busy') return next(new ldap.BusyError('try later'));
     const isOurs = same(dn, BIND_DN) && password === BIND_PASSWORD;
     const person = people.find(each => same(each.dn, dn));
-    /* As OpenLDAP can be set to and RFC 4513 §5.1.2 warns of: a name without a password is let in, as nobody. */
-    const isRight = isOurs || password === '' || person?.password === password;
+    /* What RFC 4513 §5.1.1 and §5.1.2 warn of: without a name, or without a password, one is let in as nobody. */
+    const isRight = isOurs || password === '' || dn === '' || person?.password === password;
     const says = isRight ? (password === '' ? undefined : person?.says) : wrongAs(person);
     /* ldapjs forgets what an error says. */
     response.diagnosticMessage = says ?? '';
@@ -167,8 +167,8 @@ function serve(server: ldap.Server, { people, asked, how, ready }: Serving): voi
   });
   server.search('', (request: Request, response: Answer, next: Next) => {
     asked.push({ what: 'search', dn: request.dn.toString(), filter: request.filter.toString() });
-    const below = people.filter(({ dn }) =>
-      dn.replace(/\s/g, '').endsWith(request.dn.toString().replace(/\s/g, '')),
+    const below = people.filter(
+      ({ dn }) => dn === '' || dn.replace(/\s/g, '').endsWith(request.dn.toString().replace(/\s/g, '')),
     );
     /* It compares names of attributes by their case, which no directory does. */
     response.attributes = ['*'];

@@ -86,11 +86,11 @@ test('RFC 4513 §5.1.2: an empty password never leaves, though this directory wo
   expect(directory.connections()).toBe(0);
 });
 
-test('an entry without a name is not bound as: a directory would say yes to nobody', async () => {
+test('an entry without a name is not bound as: this directory would say yes to nobody', async () => {
   const directory = await opened();
-  directory.people.push({ ...inhabitant('blank', PASSWORD), dn: BASE, password: PASSWORD });
+  directory.people.push({ ...inhabitant('blank', PASSWORD), dn: '' });
   const upstream = upstreamTo(directory);
-  expect(await prove(upstream, 'blank@acme.test')).toMatchObject({ email: { address: 'blank@acme.test' } });
+  expect(await troubleOf(prove(upstream, 'blank@acme.test'))).toBe('refused password_wrong');
   expect(await troubleOf(prove(upstream, 'blank@acme.test', 'wrong'))).toBe('refused password_wrong');
 });
 
