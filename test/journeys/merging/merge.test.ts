@@ -176,7 +176,7 @@ test('an earlier notice of the account that went gives it back as well', async (
   expect(await accountOf(keyhold.db, there)).toBe(goes);
 });
 
-test('the page of one browser is good in no other, and another sign-in of both is asked for when either is old', async () => {
+test('C02: the page of one browser is good in no other, and another sign-in of both is asked for when either is old', async () => {
   await toReview(keyhold, person, there);
   const page = person.page.url;
   const [, goes] = await ids();
@@ -192,7 +192,7 @@ test('the page of one browser is good in no other, and another sign-in of both i
   expect(await accountOf(keyhold.db, there)).toBe(goes);
 });
 
-test('somebody else who is signed in beside them, a moment ago, is asked to sign in for this', async () => {
+test('C02: somebody else who is signed in beside them, a moment ago, is asked to sign in for this', async () => {
   const shared = personAt(keyhold);
   await browserOf(keyhold, house, [there, here], shared);
   const [, goes] = await ids();
