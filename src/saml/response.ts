@@ -123,6 +123,6 @@ export function ourMetadata(
     format => xml`<md:NameIDFormat>${format}</md:NameIDFormat>`,
   );
   return xml`<?xml version="1.0" encoding="UTF-8"?>
-<md:EntityDescriptor xmlns:md="${NS.metadata}" entityID="${entityId}"><md:IDPSSODescriptor WantAuthnRequestsSigned="true" protocolSupportEnumeration="${NS.protocol}">${joined(keys)}${at('SingleLogoutService', logout)}${joined(formats)}${at('SingleSignOnService', signOn)}</md:IDPSSODescriptor></md:EntityDescriptor>
+<md:EntityDescriptor xmlns:md="${NS.metadata}" entityID="${entityId}" cacheDuration="P1D"><md:IDPSSODescriptor WantAuthnRequestsSigned="true" protocolSupportEnumeration="${NS.protocol}">${joined(keys)}${at('SingleLogoutService', logout)}${joined(formats)}${at('SingleSignOnService', signOn)}</md:IDPSSODescriptor></md:EntityDescriptor>
 `;
 }

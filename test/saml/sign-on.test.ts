@@ -2,10 +2,10 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import saml2, { type Asserted } from 'saml2-js';
 import { fetch } from 'undici';
 import { setAttributes, standardSchema } from '../../src/domain/profiles/profiles.js';
-import { openKeyring } from '../../src/platform/crypto/keyring.js';
+import { runKeys } from '../../src/key-commands.js';
 import { openWork } from '../../src/platform/storage/work.js';
 import { readAppMetadata } from '../../src/saml/app-metadata.js';
-import { advanceSamlKeys, rotateSamlKey } from '../../src/saml/keys.js';
+import { advanceSamlKeys } from '../../src/saml/keys.js';
 import { pemOf } from '../../src/saml/signing.js';
 import { allOf, readXml } from '../../src/saml/xml.js';
 import { leftTo } from '../support/disclosures.js';
@@ -357,10 +357,19 @@ test('a new key is published before it signs, and the former one stays known for
   const signer = async () =>
     (await db('saml_keys').where({ state: 'active' }).first('certificate')).certificate;
   const known = (await certificates())[0];
-  const { kid, certificate } = await rotateSamlKey(db, openKeyring(config.secret), {
-    issuer: config.issuer,
-    days: 3,
-  });
+  const printed: string[] = [];
+  const keys = async (...words: readonly string[]) => {
+    printed.length = 0;
+    const print = (text: string) => void printed.push(text);
+    const code = await runKeys(words, { db, config, print, fail: print });
+    return { code, said: code === 0 ? JSON.parse(printed.join('')) : undefined };
+  };
+  const { kid, certificate } = (await keys('rotate', 'saml', '--in', '3')).said;
+  expect((await keys('list')).said).toContainEqual(
+    expect.objectContaining({ alg: 'saml', kid, state: 'pending' }),
+  );
+  expect(printed.join('')).not.toContain('PRIVATE');
+  expect((await keys('rotate', 'saml', '--in', 'x')).code).toBe(2);
   const advance = (days: number) =>
     openWork(db, { kind: 'system' }, work =>
       advanceSamlKeys({ ...work, tx: work.tx, at: new Date(Date.now() + days * 86_400_000) }),

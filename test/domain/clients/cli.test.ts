@@ -81,6 +81,29 @@ test('a client goes from hand to hand by its id', async () => {
   expect(await run('show', id)).toMatchObject({ code: 1, output: '', failed: [`There is no client ${id}.`] });
 });
 
+test('an app that speaks SAML is registered by its own metadata, and its file goes first', async () => {
+  const metadata = await file(
+    `<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="https://sp.example.com"><SPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"><AssertionConsumerService index="0" Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="https://sp.example.com/acs"/></SPSSODescriptor></EntityDescriptor>`,
+  );
+  const chosen = { client_name: 'Timesheets', saml: { name_id: 'transient' } };
+  const { code, answer, failed } = await run('add', await file(chosen), '--saml', metadata, '--verified');
+  expect([code, failed]).toEqual([0, []]);
+  const saml = {
+    entity_id: 'https://sp.example.com',
+    acs: [{ url: 'https://sp.example.com/acs', index: 0 }],
+  };
+  expect(answer).toMatchObject({ client_name: 'Timesheets', saml: { ...saml, name_id: 'transient' } });
+  expect(answer).not.toHaveProperty('client_secret');
+  const other = await file({ client_name: 'Hours', saml: { startable: true } });
+  const planned = await run('update', answer.client_id, other, '--saml', metadata, '--plan');
+  expect(planned.answer).toMatchObject({ planned: true, review_again: true });
+  expect(await run('add', await file(chosen), '--saml', metadata)).toMatchObject({ code: 1, output: '' });
+  const elsewhere = await file({ saml: { ...saml, entity_id: 'https://other.example.com' } });
+  expect(await run('update', answer.client_id, elsewhere)).toMatchObject({ code: 1, output: '' });
+  expect((await run('add', elsewhere, '--saml')).code).toBe(2);
+  expect((await run('remove', answer.client_id)).code).toBe(0);
+});
+
 test('every problem of a file is one line, and nothing is registered', async () => {
   const path = await file({ redirect_uris: ['http://a.example.com/'], client_name: '<b>', frobnicate: 1 });
   const before = (await run('list')).answer;

@@ -1597,6 +1597,8 @@ export const pageSamples = {
       apps: [
         { name: 'Photo Album', url: 'https://photos.example/start?iss=x', logo: '/clients/photos/logo' },
         { name: 'Shop', url: 'https://shop.example/start?iss=x' },
+        { name: 'Timesheets', start: '/apps/app_2/start', logo: '/clients/timesheets/logo' },
+        { name: 'Wiki', start: '/apps/app_3/start' },
       ],
       nextUrl: '/apps?after=app_1',
     },
@@ -1641,6 +1643,7 @@ export const pageSamples = {
     untold: { untold: ['Timesheets', 'Photo Album'] },
   },
   onward: {
+    byAddress: { app: 'Timesheets', address: 'https://timesheets.example/saml/logout?SAMLRequest=x' },
     usual: {
       app: 'Timesheets',
       form: {
