@@ -16,7 +16,7 @@ export interface Incoming {
 }
 
 /* Deflated and not: beyond that it is no message of this protocol. */
-const LONGEST = 131_072;
+const LONGEST = 65_536;
 const BASE64 = /^[A-Za-z0-9+/\s]+={0,2}\s*$/;
 
 const digests = (name: string) => `http://www.w3.org/2001/04/xmldsig-more#${name}`;

@@ -1,5 +1,5 @@
 import type Koa from 'koa';
-import { findClient } from '../domain/clients/clients.js';
+import { findClients } from '../domain/clients/clients.js';
 import { mayAct } from '../oidc/acting.js';
 import { type Person, peopleHere } from '../oidc/people.js';
 import { requestScope } from '../oidc/request-scope.js';
@@ -47,12 +47,11 @@ export function tellByBrowser(parts: LeavingParts): Koa.Middleware {
 }
 
 async function hearing({ db }: LeavingParts, shares: readonly Share[]): Promise<readonly Share[]> {
-  const found = await Promise.all(
-    shares.map(async share => {
-      const client = await findClient(db, share.clientId);
-      const app = client && mayAct({ client }) ? samlAppOf(client) : undefined;
-      return app && hearsByBrowser(app) ? [share] : [];
-    }),
-  );
-  return found.flat();
+  if (shares.length === 0) return [];
+  const clients = await findClients(db, [...new Set(shares.map(({ clientId }) => clientId))]);
+  return shares.filter(({ clientId }) => {
+    const client = clients.get(clientId);
+    const app = client && mayAct({ client }) ? samlAppOf(client) : undefined;
+    return app !== undefined && hearsByBrowser(app);
+  });
 }
