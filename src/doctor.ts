@@ -6,7 +6,7 @@ import { watchDeletions } from './deletions-watch.js';
 import { type ChainState, chainState, lastHeadAt } from './domain/audit/audit.js';
 import { countCommands } from './domain/commands/commands.js';
 import { countRights } from './domain/rights/rights.js';
-import { watchProviders } from './federation-watch.js';
+import { watchDomains, watchProviders } from './federation-watch.js';
 import { missingAlgorithms } from './oidc/keys.js';
 import { openKeyring } from './platform/crypto/keyring.js';
 import { tryTransport } from './platform/mail/mail.js';
@@ -171,7 +171,7 @@ async function lookAtDeletions(config: Config): Promise<readonly Finding[]> {
 async function lookAtProviders(config: Config): Promise<readonly Finding[]> {
   const db = openDatabase(config.databaseUrl);
   try {
-    return await watchProviders(db, config);
+    return [...(await watchProviders(db, config)), ...(await watchDomains(db, config.issuer))];
   } finally {
     await db.destroy();
   }

@@ -3,7 +3,15 @@ import { Refusal } from '../../platform/errors.js';
 import type { Names } from '../../platform/names.js';
 import type { Db } from '../../platform/storage/db.js';
 import type { Work } from '../../platform/storage/work.js';
-import { type DomainRecord, type FederatedDomain, hasLapsed, readDomain, recordOf } from './domain.js';
+import { normaliseEmail } from '../accounts/accounts.js';
+import {
+  type DomainRecord,
+  domainOf,
+  type FederatedDomain,
+  hasLapsed,
+  readDomain,
+  recordOf,
+} from './domain.js';
 import * as store from './domain-store.js';
 
 /** What this room records about domains. */
@@ -90,6 +98,14 @@ export async function removeDomain(work: Work, { domain, providerId }: Named): P
   if (!isGone)
     throw new Refusal('missing', 'domain_not_found', `${domain} is not claimed for ${providerId}.`);
   work.record({ type: 'federated_domain.removed', detail: { domain, provider: providerId } });
+}
+
+/** Whether a provider speaks for an address: a directory may hold any, and its organisation has shown which domains are its own. */
+export async function speaksFor(db: Db, providerId: string, address: string): Promise<boolean> {
+  const email = normaliseEmail(address);
+  if (email === undefined) return false;
+  const claim = await store.findDomain(db, { domain: domainOf(email), providerId });
+  return claim?.state === 'verified';
 }
 
 /** What looking for a record gave: it is there, it is not, or nobody answered. */

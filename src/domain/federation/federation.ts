@@ -37,6 +37,7 @@ export {
   noteSight,
   providerOf,
   removeDomain,
+  speaksFor,
 } from './domains.js';
 export { exportFederation } from './exported.js';
 export { sweepTrials, sweepTrips } from './jobs.js';
@@ -53,7 +54,7 @@ export { addLink, holdLink, type Linking, listLinksWithSaid, removeLink, useLink
 export { giveBackLinks, type KeptLink, takeOverLinks } from './merging.js';
 export { enactProvider, mustBeUnused, type PlannedProvider, planProvider } from './planned.js';
 export { PRESETS, presetOf } from './presets/presets.js';
-export { probeProvider } from './probe.js';
+export { probeProvider, proveAnyway } from './probe.js';
 export { byPassword } from './protocols.js';
 export {
   type DeclaredProvider,

@@ -1,10 +1,9 @@
-import { findByIdentifier, normaliseEmail } from '../../domain/accounts/accounts.js';
+import { findByIdentifier } from '../../domain/accounts/accounts.js';
 import {
   type Arrived,
-  domainOf,
-  findRealm,
   type IdentityProvider,
   noSuchProvider,
+  speaksFor,
   type UpstreamIdentity,
   UpstreamTrouble,
 } from '../../domain/federation/federation.js';
@@ -47,13 +46,11 @@ export async function submitOrganisation(turn: Turn): Promise<void> {
 
 const isGone = (error: unknown) => error instanceof Refusal && error.code === noSuchProvider().code;
 
-/* A directory may hold any address: it speaks for those of the domains that its organisation has shown to be its own. */
 async function vouchedFor({ parts }: Turn, { provider, identity }: Arrived): Promise<UpstreamIdentity> {
   const { email, ...rest } = identity;
-  const address = email && normaliseEmail(email.address);
-  if (address === undefined) return rest;
-  const realm = await findRealm(parts.db, domainOf(address));
-  return { ...rest, email: { address, verified: realm?.providerId === provider.id } };
+  if (!email) return rest;
+  const verified = await speaksFor(parts.db, provider.id, email.address);
+  return { ...rest, email: { address: email.address, verified } };
 }
 
 /* What only whoever has the right password is told. */

@@ -8,6 +8,7 @@ import {
   mustUse,
 } from '../../../src/domain/federation/federation.js';
 import { DOMAINS_USAGE, runDomains } from '../../../src/domain-commands.js';
+import { watchDomains } from '../../../src/federation-watch.js';
 import { type Names, openNames } from '../../../src/platform/names.js';
 import { openWork } from '../../../src/platform/storage/work.js';
 import { openTestDatabase, type TestDatabase } from '../../support/database.js';
@@ -259,6 +260,22 @@ test.each([
     expect(said.err).toContain(why);
   });
   expect(events).toEqual([]);
+});
+
+test('doctor says which record is missing and until when, and which claim has lapsed', async () => {
+  const said = () => watchDomains(database.db, ISSUER);
+  const record = await claimed('acme.example');
+  expect(await said()).toEqual([]);
+  zone.delete(record.name);
+  later(1);
+  await look();
+  const until = new Date(clock.getTime() + 6 * DAY).toISOString().slice(0, 10);
+  expect(await said()).toEqual([
+    ['problem', expect.stringContaining(`from ${until} on acme.example leads nowhere`)],
+  ]);
+  later(7);
+  await look();
+  expect(await said()).toEqual([['problem', expect.stringContaining('acme.example lead nowhere')]]);
 });
 
 test('a domain is the one of addresses: in ASCII, in lower case, and with a dot', () => {
