@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { fetch } from 'undici';
 import { setProviderState } from '../../src/domain/federation/federation.js';
@@ -7,8 +8,9 @@ import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { accountOf, recordedDuring } from '../support/ledger.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
-import { memberOf } from '../support/steps.js';
+import { memberOf, sendStep } from '../support/steps.js';
 import { continueWith, declareOpenid, openUpstream, type TestUpstream } from '../support/upstream.js';
+import { GOOD_PASSWORD } from '../support/walk.js';
 
 let keyhold: TestKeyhold;
 let house: RelyingParty;
@@ -139,4 +141,79 @@ test('R16: a provider that is down says so, its button rests, and every other wa
   expect(person.page.buttons).toContain('Continue with Acme');
   await signIn(person, email);
   expect(person.page.heading).toBe('Back in the app');
+});
+
+test('what a provider sends is shown, taken into the profile, and follows it until its person changes it', async () => {
+  const mapping = { attributes: { nickname: { from: 'nick', wins: 'until_edited' } } };
+  await declareOpenid(keyhold, { id: 'mapped', name: 'Mapped', issuer: upstream.issuer, mapping });
+  const email = 'countess@example.test';
+  const comes = async (nick: string) => {
+    upstream.says({ sub: email, email, email_verified: true, nick });
+    const person = personAt(keyhold);
+    await person.goto(await house.authorizationUrl());
+    await continueWith(person, 'mapped');
+    return person;
+  };
+  const nickname = async () =>
+    keyhold
+      .db('profile_attributes')
+      .where({ account_id: await accountOf(keyhold.db, email), attribute: 'nickname' })
+      .first('value', 'source');
+  const person = await comes('Countess');
+  expect(person.page.text).toContain('Taken over from Mapped');
+  expect(person.page.text).toContain('Countess');
+  person.tick('I accept the terms');
+  await person.press('Create account');
+  expect(await nickname()).toEqual({ value: 'Countess', source: 'provider:mapped' });
+  expect((await comes('Ada')).page.heading).toBe('Back in the app');
+  expect(await nickname()).toEqual({ value: 'Ada', source: 'provider:mapped' });
+  const theirs = { value: JSON.stringify('Lovelace'), source: 'person' };
+  await keyhold
+    .db('profile_attributes')
+    .where({ account_id: await accountOf(keyhold.db, email), attribute: 'nickname' })
+    .update(theirs);
+  expect((await comes('Countess of Lovelace')).page.heading).toBe('Back in the app');
+  expect(await nickname()).toEqual({ value: 'Lovelace', source: 'person' });
+});
+
+test('C34: sent five times at once, in two browsers, it opens one account and ties one link', async () => {
+  const email = 'twice@example.test';
+  upstream.says({ sub: email, email, email_verified: true });
+  const browsers = [personAt(keyhold), personAt(keyhold)];
+  for (const person of browsers) {
+    await person.goto(await house.authorizationUrl());
+    await continueWith(person, 'acme');
+    expect(person.page.heading).toBe('Create your account with Acme');
+  }
+  const five = [...browsers, ...browsers, ...browsers].slice(0, 5);
+  const answers = await Promise.all(five.map(person => sendStep(person, '/new-account', { terms: 'yes' })));
+  expect(answers.filter(({ status }) => status >= 500)).toEqual([]);
+  const accountId = await accountOf(keyhold.db, email);
+  expect(await keyhold.db('federated_links').where({ subject: email })).toMatchObject([
+    { account_id: accountId },
+  ]);
+  expect(await keyhold.db('identifiers').where({ value: email })).toHaveLength(1);
+});
+
+test('whoever has no room for another link is signed in all the same', async () => {
+  const email = 'full@example.test';
+  await memberOf(keyhold, house, email);
+  const account_id = await accountOf(keyhold.db, email);
+  const rows = Array.from({ length: 20 }, (_, at) => ({
+    account_id,
+    id: randomUUID(),
+    provider_id: 'acme',
+    subject: `full-${at}`,
+    came_by: 'added',
+    linked_at: new Date(),
+  }));
+  await keyhold.db('federated_links').insert(rows);
+  upstream.says({ sub: 'one-more', email, email_verified: true });
+  const person = personAt(keyhold);
+  await person.goto(await house.authorizationUrl());
+  await continueWith(person, 'acme');
+  person.fill('Password', GOOD_PASSWORD);
+  await person.press('Sign in');
+  expect(person.page.heading).toBe('Back in the app');
+  expect(await keyhold.db('federated_links').where({ account_id, subject: 'one-more' })).toEqual([]);
 });

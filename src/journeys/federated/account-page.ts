@@ -19,7 +19,7 @@ export async function showFederatedAccount(
   const { email = '' } = progress;
   const found = await standing(turn);
   if (!found) return showTrouble(turn, { word: 'unavailable', provider: progress.federated?.provider });
-  const name = found.identity.claims['name'];
+  const name = found.identity.claims[found.provider.mapping.attributes['name']?.from ?? 'name'];
   show(ctx, parts, 'federated/account', {
     uid: pending.uid,
     app: badgeOf(pending),

@@ -1,4 +1,4 @@
-import { addLink, beginSession } from '../../domain/federation/federation.js';
+import { addLink, beginSession, findLink } from '../../domain/federation/federation.js';
 import { seeOther } from '../journey.js';
 import { arrive } from '../sign-in/federated.js';
 import { goOn } from '../sign-in/going-on.js';
@@ -25,6 +25,8 @@ export async function submitFederatedAccount(turn: Turn): Promise<void> {
   const found = await standing(turn);
   if (!applicant) throw new Error('no address was proved');
   if (!found) return endPending(turn);
+  /* In another tab or browser they were as quick. */
+  if (await findLink(parts.db, found.provider.id, found.identity.subject)) return arrive(turn, found);
   const termsAccepted = sent['terms'] === 'yes';
   const problems = applicationProblems(applicant, termsAccepted, parts);
   if (problems.length > 0) {
@@ -45,7 +47,6 @@ export async function submitFederatedAccount(turn: Turn): Promise<void> {
     if (!opened) return;
   } catch (error) {
     if (!(error instanceof TiedElsewhere)) throw error;
-    /* In another tab they were as quick. */
     return arrive(turn, found);
   }
   const on = { ...turn, progress: { ...turn.progress, federated: undefined, there } };

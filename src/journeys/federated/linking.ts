@@ -7,6 +7,7 @@ import {
   isTrustedFor,
   type UpstreamIdentity,
 } from '../../domain/federation/federation.js';
+import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
 import { tellEveryone } from '../notices/tell.js';
 import type { Turn } from '../turn.js';
@@ -44,5 +45,11 @@ export async function linkIfProved(turn: Turn, accountId: string): Promise<strin
     const news = { values: { provider: found.provider.name }, undo: { linkId: added.id } };
     await tellEveryone(work, doing, { accountId, kind: 'provider_added', ...news });
     return beginSession(work, keyring, { ...linking, linkId: added.id });
-  });
+  }).catch(noRoom);
+}
+
+/* Whoever has signed in is in, whether there is room for another link or not. */
+function noRoom(error: unknown): undefined {
+  if (error instanceof Refusal && error.code === 'links_full') return undefined;
+  throw error;
 }
