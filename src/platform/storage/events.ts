@@ -5,6 +5,7 @@ import { type Origin, openOrigin } from './origin.js';
 /** What happened about an account, as it is read back. */
 export interface PastEvent {
   readonly id: string;
+  readonly accountId: string;
   readonly at: Date;
   readonly type: string;
   readonly actorKind: string;
@@ -221,6 +222,7 @@ function presented(keyring: Keyring, accountId: string, row: PastRow): PastEvent
   const { id, at, type, detail, sealed, key } = row;
   return {
     id,
+    accountId,
     at,
     type,
     actorKind: row.actor_kind,

@@ -82,6 +82,7 @@ test('two accounts become one: addresses lead to it, and both histories are its 
   await person.goto(new URL('/account/history', keyhold.origin));
   expect(person.page.text).toContain('Another account became part of this one');
   expect(person.page.text).toContain('This account became part of another one');
+  expect(person.page.text).toContain('in an account that became part of this one');
   for (const to of [here, there]) {
     expect(await objectionTo(to)).toContain('/objection/');
   }

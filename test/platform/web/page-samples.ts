@@ -898,7 +898,7 @@ export const pageSamples = {
           url: '/account/history?kind=tries',
         },
         { ...action, objectUrl: '/account/history/0198/object' },
-        { word: 'something', at, by: 'operator', objectUrl: '/account/history/0197/object' },
+        { word: 'something', at, by: 'operator', merged: true, objectUrl: '/account/history/0197/object' },
         {
           word: 'inspected_support',
           at,

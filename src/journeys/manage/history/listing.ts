@@ -27,6 +27,8 @@ export interface HistoryFilter {
 /** One action, as it is told. */
 export interface Action extends Said {
   readonly id: string;
+  /** Of which account it was: one's own, or one that became part of it. */
+  readonly accountId: string;
   readonly type: string;
   readonly at: Date;
   readonly by: 'person' | 'app' | 'operator' | 'system';
@@ -157,10 +159,11 @@ export async function actionOf(
   event: PastEvent,
   names: ReadonlyMap<string, string>,
 ): Promise<Action> {
-  const { id, type, at, clientId, origin } = event;
+  const { id, accountId, type, at, clientId, origin } = event;
   return {
     ...saidOf(event),
     id,
+    accountId,
     type,
     at,
     by: BY[event.actorKind] ?? 'system',

@@ -10,6 +10,8 @@ export type HistoryRow =
 
 /** What is shown of an action. */
 export type ShownAction = Pick<Action, 'word' | 'at' | 'by'> & {
+  /** It was in an account that became part of this one. */
+  readonly merged?: true;
   /** Undefined for none; the id of one that has no name any more. */
   readonly app?: string;
   readonly device?: string;

@@ -77,13 +77,14 @@ function rowOf(call: AccountCall, row: Action | Tries, { from, to }: Asked): His
 }
 
 function shownOf(
-  { ctx, parts }: AccountCall,
-  { word, at, by, app, device, country, address, about, look }: Action,
+  { ctx, parts, me }: AccountCall,
+  { word, accountId, at, by, app, device, country, address, about, look }: Action,
 ): ShownAction {
   return {
     word,
     at,
     by,
+    ...(accountId !== me.accountId && { merged: true as const }),
     ...(app && { app: app.name ?? app.clientId }),
     ...(device !== undefined && { device }),
     ...(country !== undefined && { country }),
