@@ -78,6 +78,9 @@ export const CHALLENGES: Allowance = { name: 'challenge', network: 300, window: 
 /** Trips to identity providers that one network may begin. */
 export const PROVIDERS: Allowance = { name: 'provider', network: 200, window: QUARTER, ...tries };
 
+/** Messages about signing out that browsers of one network bring from providers: each is read before it is known whose it is. */
+export const LOGOUTS: Allowance = { name: 'provider-logout', network: 300, window: QUARTER, ...tries };
+
 /** Moves to a new phone that somebody begins, and links of them that one network claims. */
 export const MOVES: Allowance = { name: 'move', account: 20, network: 100, window: HOUR, ...tries };
 

@@ -7,7 +7,7 @@ import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { accountOf, peopleOnRecord } from '../support/ledger.js';
 import type { Person } from '../support/person.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
-import { openSamlPeer, type SamlPeer } from '../support/saml-peer.js';
+import { openSamlPeer, type Participant, participantIn, type SamlPeer } from '../support/saml-peer.js';
 import { continueWith, declareProvider } from '../support/upstream.js';
 
 let keyhold: TestKeyhold;
@@ -27,7 +27,7 @@ afterAll(async () => {
   await keyhold?.close();
 });
 
-let us: { entityId: string; logoutUrl: string; certificate: string } | undefined;
+let us: Participant | undefined;
 
 const at = (path: string) => `${keyhold.origin}/federation/acme/${path}`;
 
@@ -43,18 +43,13 @@ const declareCompany = (settings: object = {}, more: object = {}) =>
   });
 
 /* As a company reads it, that encrypts from then on for that certificate, and takes what is signed with this key alone. */
-async function readUs(): Promise<{ readonly signing: readonly string[]; readonly encryption: string }> {
+async function readUs(): Promise<string> {
   const answer = await fetch(at('metadata'));
   expect(answer.headers.get('content-type')).toContain('application/samlmetadata+xml');
-  const xml = await answer.text();
-  const named = (use: string) =>
-    [...xml.matchAll(new RegExp(`use="${use}".*?<ds:X509Certificate>([^<]+)<`, 'gs'))].map(
-      ([, base64 = '']) =>
-        `-----BEGIN CERTIFICATE-----\n${base64.match(/.{1,64}/g)?.join('\n')}\n-----END CERTIFICATE-----\n`,
-    );
-  const signing = named('signing');
-  us = { entityId: at('metadata'), logoutUrl: at('logout'), certificate: signing[0] ?? '' };
-  return { signing, encryption: named('encryption')[0] ?? '' };
+  const { encryption, ...participant } = participantIn(await answer.text());
+  expect(participant).toMatchObject({ entityId: at('metadata'), logoutUrl: at('logout') });
+  us = participant;
+  return encryption;
 }
 
 /* To the page of the company on which somebody is signed in there. */
@@ -184,7 +179,7 @@ test('an assertion of the same name in answer to another trip signs nobody in', 
 });
 
 test('an assertion is opened that was encrypted for the certificate in our metadata', async () => {
-  const { encryption } = await readUs();
+  const encryption = await readUs();
   company.manners.employee = { id: 'a7c3' };
   company.manners.encryptFor = encryption;
   company.manners.signResponse = true;

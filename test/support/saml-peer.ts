@@ -151,6 +151,22 @@ export interface Participant {
   readonly certificate: string;
 }
 
+/** What a service provider's metadata says: as a participant, and for which certificate it wants to be encrypted for. */
+export function participantIn(xml: string): Participant & { readonly encryption: string } {
+  const certificate = (use: string) => {
+    const named = new RegExp(`use="${use}".*?<ds:X509Certificate>([^<]+)<`, 's').exec(xml)?.[1] ?? '';
+    const lines = named.match(/.{1,64}/g)?.join('\n');
+    return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
+  };
+  const said = (pattern: RegExp) => pattern.exec(xml)?.[1] ?? '';
+  return {
+    entityId: said(/entityID="([^"]+)"/),
+    logoutUrl: said(/SingleLogoutService [^>]*Location="([^"]+)"/),
+    certificate: certificate('signing'),
+    encryption: certificate('encryption'),
+  };
+}
+
 interface Signing {
   readonly issuer: string;
   readonly cert: string;

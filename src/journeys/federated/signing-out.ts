@@ -13,6 +13,7 @@ import { openWork } from '../../platform/storage/work.js';
 import { allowFormTarget } from '../../platform/web/headers.js';
 import { readForeignForm } from '../../platform/web/input.js';
 import { type Parts, seeOther, show } from '../journey.js';
+import { countTry, LOGOUTS } from '../limits.js';
 
 /* A name, an index and a signature, as base64. */
 const LARGEST = '128kb';
@@ -25,9 +26,11 @@ export function samlRoutes(router: Router, parts: Parts): void {
   router.get('/federation/:provider/metadata', ctx => showMetadata(ctx, parts));
   const path = '/federation/:provider/logout';
   router.get(path, ctx => hear(ctx, parts, { by: 'redirect', query: ctx.querystring }));
-  router.post(path, async ctx =>
-    hear(ctx, parts, { by: 'post', fields: await readForeignForm(ctx, LARGEST) }),
-  );
+  router.post(path, async ctx => {
+    /* Signed within what has to be read first; a query is signed as a whole. */
+    await countTry({ ctx, parts }, LOGOUTS);
+    await hear(ctx, parts, { by: 'post', fields: await readForeignForm(ctx, LARGEST) });
+  });
 }
 
 function providerIn(ctx: Koa.Context): string {

@@ -104,6 +104,14 @@ test('an answer that is signed with a key of somebody else is not believed', asy
   await expect(read(await good({}, ALICE, strangersKey))).rejects.toMatchObject(refusal('signature'));
 });
 
+test('an envelope that was changed after it was signed is not believed, although its assertion is as it was', async () => {
+  const changed = (await good({ signResponse: true })).replace(
+    '<samlp:Status>',
+    '<samlp:Status><samlp:StatusMessage/>',
+  );
+  await expect(read(changed)).rejects.toMatchObject(refusal('signature'));
+});
+
 test('two certificates of theirs count while they change their key', async () => {
   const certificates = [strangersKey.certificate, theirKey.certificate];
   const changing = { ...exchange, theirs: { ...exchange.theirs, certificates } };
