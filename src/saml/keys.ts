@@ -167,18 +167,20 @@ export async function rotateSamlKey(
 
 /** Lets a due key sign, and takes those out of the metadata that have been kept for long enough. */
 export async function advanceSamlKeys({ tx, at, record }: Work): Promise<void> {
-  const [due] = await tx<KeyRow>('saml_keys')
+  const due = await tx<KeyRow>('saml_keys')
     .select(...COLUMNS)
     .where('state', 'pending')
     .where('activates_at', '<=', at)
     .orderBy('activates_at', 'desc')
-    .limit(1)
     .forUpdate();
-  if (due) {
-    const retiresAt = new Date(at.getTime() + KEPT);
-    await tx('saml_keys').where({ state: 'active' }).update({ state: 'retiring', retires_at: retiresAt });
-    await tx('saml_keys').where({ kid: due.kid }).update({ state: 'active' });
-    record({ type: 'saml_key.activated', detail: { kid: due.kid } });
+  const [next, ...overtaken] = due;
+  if (next) {
+    const kids = overtaken.map(({ kid }) => kid);
+    await tx('saml_keys')
+      .where(those => those.where({ state: 'active' }).orWhereIn('kid', kids))
+      .update({ state: 'retiring', retires_at: new Date(at.getTime() + KEPT) });
+    await tx('saml_keys').where({ kid: next.kid }).update({ state: 'active' });
+    record({ type: 'saml_key.activated', detail: { kid: next.kid } });
   }
   const gone = await tx('saml_keys')
     .where('state', 'retiring')

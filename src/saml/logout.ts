@@ -67,10 +67,11 @@ function askedIn({ app: { clientId }, root, relayState, signed }: Message) {
   return { clientId, requestId, name, sessions, ...(relayState !== undefined && { relayState }) };
 }
 
-function answeredIn({ app: { clientId }, root, signed }: Message) {
+/* Signed where the app has a key; else it is told no more than that it answered. */
+function answeredIn({ app: { clientId }, root }: Message) {
   const status = childOf(root, NS.protocol, 'Status');
   const code = status && childOf(status, NS.protocol, 'StatusCode');
-  const well = signed && code?.attributes['Value'] === STATUS.success;
+  const well = code?.attributes['Value'] === STATUS.success;
   return { clientId, requestId: root.attributes['InResponseTo'] ?? '', well };
 }
 

@@ -25,7 +25,7 @@ export interface SamlPages {
   /** A form that sends itself. */
   onward(ctx: Koa.Context, onward: Onward): void;
   /** Whoever is signed out, and which apps could not be told. */
-  signedOut(ctx: Koa.Context, left: { readonly app?: string; readonly untold: readonly string[] }): void;
+  signedOut(ctx: Koa.Context, left: { readonly untold: readonly string[] }): void;
 }
 
 /** What signing people in to apps that speak SAML works with. */

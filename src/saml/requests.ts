@@ -35,11 +35,18 @@ const SEALED = 'saml-request';
 
 const askedSchema = z.custom<AskedSignOn>(value => typeof value === 'object' && value !== null);
 
+/** What an app asks for, and whose browser it can only go on in where that is known. */
+export interface NewSignOn {
+  readonly clientId: string;
+  readonly asked: AskedSignOn;
+  readonly browser?: Buffer;
+}
+
 /** Keeps what an app asks for, by its own id once: when it comes again, it is the same that is gone on with. Gives our id. */
 export async function keepRequest(
   db: Db,
   keyring: Keyring,
-  { clientId, asked }: { readonly clientId: string; readonly asked: AskedSignOn },
+  { clientId, asked, browser }: NewSignOn,
 ): Promise<string> {
   const { requestId } = asked;
   return openWork(db, { kind: 'client', id: clientId }, async ({ tx, at }) => {
@@ -48,6 +55,7 @@ export async function keepRequest(
       client_id: clientId,
       request_id: requestId ?? null,
       asked: keyring.seal(SEALED, JSON.stringify(asked)),
+      browser: browser ?? null,
       begun_at: at,
       expires_at: new Date(at.getTime() + LASTS_MS),
     };

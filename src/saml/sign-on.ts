@@ -38,11 +38,12 @@ export async function takeRequest(ctx: Koa.Context, parts: SamlParts, incoming: 
   leadOn(ctx, `${SIGN_ON_PATH}/${id}`);
 }
 
-/** Begins an app that somebody wants to start from here; gives the path where it goes on. */
-export async function startApp(parts: SamlParts, clientId: string): Promise<string> {
+/** Begins an app that somebody wants to start from here; gives the path where it goes on, in their browser alone. */
+export async function startApp(ctx: Koa.Context, parts: SamlParts, clientId: string): Promise<string> {
   const app = actingApp(await findClient(parts.db, clientId));
   if (!app.saml.startable) throw new Refusal('missing', 'not_found', 'There is nothing at this address.');
-  const id = await keepRequest(parts.db, parts.keyring, { clientId, asked: startOf(app) });
+  const browser = browserOf(ctx, parts);
+  const id = await keepRequest(parts.db, parts.keyring, { clientId, asked: startOf(app), browser });
   return `${SIGN_ON_PATH}/${id}`;
 }
 
@@ -126,10 +127,11 @@ async function answerUnmet(
   await sendUnmet(ctx, parts, { app, reply: pending.asked, unmet });
 }
 
+const browserOf = (ctx: Koa.Context, { csrf }: SamlParts) => digest(csrf.openBrowser(ctx));
+
 /* The request of this browser, still open; whoever brings it elsewhere, or again, is told so and nothing else. */
 async function pendingHere(ctx: Koa.Context, parts: SamlParts, id: unknown): Promise<PendingSignOn> {
-  const browser = digest(parts.csrf.openBrowser(ctx));
-  const pending = await visitRequest(parts.db, parts.keyring, id, browser);
+  const pending = await visitRequest(parts.db, parts.keyring, id, browserOf(ctx, parts));
   if (pending && !pending.elsewhere && !pending.answered) return pending;
   if (pending) {
     const about = { kind: 'SamlRequest', address: visitOf(ctx).address, clientId: pending.clientId };

@@ -2,10 +2,14 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import saml2, { type Asserted } from 'saml2-js';
 import { fetch } from 'undici';
 import { setAttributes, standardSchema } from '../../src/domain/profiles/profiles.js';
+import { askRight, lawFor } from '../../src/domain/rights/rights.js';
 import { runKeys } from '../../src/key-commands.js';
+import type { CertifiedKey } from '../../src/platform/crypto/certificates.js';
+import { openKeyring } from '../../src/platform/crypto/keyring.js';
+import { openDatabase } from '../../src/platform/storage/db.js';
 import { openWork } from '../../src/platform/storage/work.js';
 import { readAppMetadata } from '../../src/saml/app-metadata.js';
-import { advanceSamlKeys } from '../../src/saml/keys.js';
+import { advanceSamlKeys, openSamlKeys } from '../../src/saml/keys.js';
 import { pemOf } from '../../src/saml/signing.js';
 import { allOf, readXml } from '../../src/saml/xml.js';
 import { leftTo } from '../support/disclosures.js';
@@ -21,6 +25,7 @@ import {
   broughtBy,
   newPair,
   openServiceProvider,
+  type ProviderOptions,
   type ServiceProvider,
   statusIn,
 } from '../support/service-provider.js';
@@ -35,12 +40,16 @@ let house: RelyingParty;
 let app: ServiceProvider;
 let unsigned: ServiceProvider;
 let accountId: string;
+let pair: CertifiedKey;
+
+const open = (options: ProviderOptions = {}) => openServiceProvider(keyhold, { pair, ...options });
 
 beforeAll(async () => {
   keyhold = await startKeyhold();
+  pair = await newPair();
   house = await openRelyingParty(keyhold, { first_party: true });
-  app = await openServiceProvider(keyhold);
-  unsigned = await openServiceProvider(keyhold, {
+  app = await open();
+  unsigned = await open({
     name: 'wiki',
     signs: false,
     saml: { startable: true, start_state: 'welcome' },
@@ -176,7 +185,7 @@ test('a transient name is another one in each session; an e-mail address is a na
   expect(statusIn(refused)).toBe('InvalidNameIDPolicy');
   expect(refused.xml).not.toContain('Assertion ');
 
-  const byMail = await openServiceProvider(keyhold, {
+  const byMail = await open({
     name: 'crm',
     signs: false,
     saml: { name_id: 'email' },
@@ -190,7 +199,7 @@ test('a transient name is another one in each session; an e-mail address is a na
 });
 
 test('an app with a key to read with is answered encrypted; attributes go by the names that it knows', async () => {
-  const secret = await openServiceProvider(keyhold, {
+  const secret = await open({
     name: 'secret',
     encrypts: true,
     saml: { attributes: { email: 'urn:oid:0.9.2342.19200300.100.1.3' } },
@@ -205,7 +214,7 @@ test('an app with a key to read with is answered encrypted; attributes go by the
 });
 
 test('another library, registered by its own metadata, reads an encrypted answer and knows it for its own', async () => {
-  const { privateKey, certificate } = await newPair();
+  const { privateKey, certificate } = pair;
   const entity = `${AWAY}/saml2-js`;
   const provider = new saml2.ServiceProvider({
     entity_id: entity,
@@ -292,6 +301,9 @@ test('how strongly somebody signs in is asked for by class, and told by the appâ
   await ada.goto(wiki({ within: classes('urn:oasis:names:tc:SAML:2.0:ac:classes:Kerberos') }));
   await arrive(ada);
   expect(statusIn(broughtBy(ada.page))).toBe('NoAuthnContext');
+  await ada.goto(wiki({ within: '<saml:Subject><saml:NameID>somebody</saml:NameID></saml:Subject>' }));
+  await arrive(ada);
+  expect(statusIn(broughtBy(ada.page))).toBe('RequestUnsupported');
   await ada.goto(wiki({ within: classes('https://refeds.org/profile/mfa') }));
   expect(ada.page.url.pathname).toMatch(/^\/interaction\//);
   expect(ada.page.heading).not.toBe('One moment');
@@ -301,7 +313,7 @@ test('how strongly somebody signs in is asked for by class, and told by the appâ
 });
 
 test('whoever does not allow it is not told about', async () => {
-  const picky = await openServiceProvider(keyhold, { name: 'picky' });
+  const picky = await open({ name: 'picky' });
   const ada = await adaHere();
   await ada.goto(await picky.requestUrl());
   await ada.press("Don't allow");
@@ -309,6 +321,34 @@ test('whoever does not allow it is not told about', async () => {
   expect(statusIn(broughtBy(ada.page))).toBe('RequestDenied');
   await expect(picky.profileOf(ada.page)).rejects.toThrow();
   expect(await keyhold.db('disclosures').where({ client_id: picky.clientId })).toEqual([]);
+});
+
+test('nothing leaves that could not be written down, nor what its person had restricted', async () => {
+  const ada = await adaHere();
+  const owner = openDatabase(keyhold.config.migrationDatabaseUrl);
+  const refuse = 'ALTER TABLE disclosures ADD CONSTRAINT disclosures__refused CHECK (false) NOT VALID';
+  const fresh = await open({ name: 'fresh', metadata: { first_party: true } });
+  try {
+    await owner.raw(refuse);
+    await ada.goto(await fresh.requestUrl());
+    expect([ada.page.status, ada.page.html.includes('SAMLResponse')]).toEqual([500, false]);
+  } finally {
+    await owner.raw('ALTER TABLE disclosures DROP CONSTRAINT disclosures__refused');
+    await owner.destroy();
+  }
+  await openWork(keyhold.db, { kind: 'person', id: accountId }, work =>
+    askRight(work, openKeyring(keyhold.config.secret), {
+      accountId,
+      kind: 'restriction',
+      law: lawFor({}),
+      about: { everything: true, purposes: [], attributes: [] },
+      holdsBack: true,
+    }),
+  );
+  await ada.goto(await fresh.requestUrl());
+  await arrive(ada);
+  expect(await fresh.profileOf(ada.page)).not.toHaveProperty('email');
+  await keyhold.db('accounts').update({ restriction: null });
 });
 
 test('an app is started from the page of apps, and from no page of anybody else', async () => {
@@ -324,6 +364,12 @@ test('an app is started from the page of apps, and from no page of anybody else'
     options: { ...unsigned.saml.options, ...lenient },
   }).validatePostResponseAsync(Object.fromEntries(fields));
   expect(profile?.nameID).toMatch(/^[\w-]{43}$/);
+
+  const stopped = personAt(keyhold, { away: [`${keyhold.origin}/saml/sso/`] });
+  await stopped.goto(`${keyhold.origin}/apps`);
+  await stopped.press('Wiki');
+  await ada.goto(stopped.page.url);
+  expect(ada.page.status).toBe(403);
 
   const kept = async () => (await keyhold.db('saml_requests').count())[0]?.['count'];
   const before = await kept();
@@ -354,8 +400,11 @@ test('a new key is published before it signs, and the former one stays known for
     return [...allOf(readXml(text), DS, 'X509Certificate')].map(({ text: each }) => each);
   };
   const { db, config } = keyhold;
-  const signer = async () =>
-    (await db('saml_keys').where({ state: 'active' }).first('certificate')).certificate;
+  /* As a process that has just started would have them. */
+  const fresh = async () => {
+    const opened = openSamlKeys(db, openKeyring(config.secret), config.issuer);
+    return { signs: (await opened.signing()).certificate, published: await opened.published() };
+  };
   const known = (await certificates())[0];
   const printed: string[] = [];
   const keys = async (...words: readonly string[]) => {
@@ -375,16 +424,13 @@ test('a new key is published before it signs, and the former one stays known for
       advanceSamlKeys({ ...work, tx: work.tx, at: new Date(Date.now() + days * 86_400_000) }),
     );
   await advance(2);
-  expect(await signer()).toBe(known);
+  expect(await fresh()).toEqual({ signs: known, published: [known, certificate] });
   await advance(3.1);
-  expect(await signer()).toBe(certificate);
-  const states = await db('saml_keys').select('state').orderBy('created_at');
-  expect(states.map(({ state }) => state)).toEqual(['retiring', 'active']);
+  expect(await fresh()).toEqual({ signs: certificate, published: [certificate, known] });
   await advance(6);
-  expect((await db('saml_keys').where({ kid }).first('state')).state).toBe('active');
-  expect((await db('saml_keys').where({ certificate: known }).first('state', 'sealed')).state).toBe(
-    'retired',
-  );
+  expect(await fresh()).toEqual({ signs: certificate, published: [certificate] });
+  const left = await db('saml_keys').where({ certificate: known }).first('state', 'sealed');
+  expect([left.state, left.sealed.length]).toEqual(['retired', 0]);
 });
 
 test('an app that speaks SAML can be asked for by its own requests only', async () => {

@@ -26,7 +26,7 @@ async function start(ctx: Koa.Context, parts: Parts): Promise<void> {
   const { id } = ctx['params'] as { readonly id: string };
   ctx.state['formUrl'] = '/apps';
   await readForm(ctx, parts.csrf);
-  seeOther(ctx, await startApp(parts, id));
+  seeOther(ctx, await startApp(ctx, parts, id));
 }
 
 /* OpenID Connect Core §4: the app is told who sends the person, and asks for the sign-in itself. */

@@ -14,11 +14,6 @@ export function samlPages(pages: Pages): SamlPages {
       allowOnward(ctx, action);
       show(ctx, parts, 'onward', { app, form: { action, fields }, here: '/' });
     },
-    signedOut: (ctx, { app, untold }) =>
-      show(ctx, parts, 'sign-out/done', {
-        ...(app !== undefined && { app: { name: app } }),
-        untold,
-        here: '/sign-out',
-      }),
+    signedOut: (ctx, { untold }) => show(ctx, parts, 'sign-out/done', { untold, here: '/sign-out' }),
   };
 }
