@@ -4,16 +4,25 @@ import { hash, randomFillSync, timingSafeEqual } from 'node:crypto';
 const random = Buffer.alloc(4_096);
 let given = random.length;
 
-/** An unguessable base64url string of `bytes` random bytes (default 256 bits). */
-export function randomToken(bytes = 32): string {
+function give<Form>(bytes: number, form: (from: number, to: number) => Form): Form {
   if (given + bytes > random.length) {
     randomFillSync(random);
     given = 0;
   }
-  const token = random.toString('base64url', given, given + bytes);
+  const fresh = form(given, given + bytes);
   random.fill(0, given, given + bytes);
   given += bytes;
-  return token;
+  return fresh;
+}
+
+/** An unguessable base64url string of `bytes` random bytes (default 256 bits). */
+export function randomToken(bytes = 32): string {
+  return give(bytes, (from, to) => random.toString('base64url', from, to));
+}
+
+/** So many random bytes, of which nobody else gets any. */
+export function randomNonce(bytes: number): Buffer {
+  return give(bytes, (from, to) => Buffer.from(random.subarray(from, to)));
 }
 
 /** SHA-256 of a high-entropy value: how codes, tokens and client secrets are stored. */
