@@ -102,3 +102,15 @@ test('by plain OAuth 2.0 an address has to be proved here, and then whoever it i
   await continueWith(again, 'octopus');
   expect((await house.exchange()).claims()?.sub).toBe(first?.sub);
 });
+
+test('whoever has to sign in anew is told before they leave that plain OAuth 2.0 cannot show it', async () => {
+  upstream.says({ sub: 'octo-1' });
+  const octo = personAt(keyhold, { away: [upstream.issuer] });
+  await octo.goto(await house.authorizationUrl({ prompt: 'login' }));
+  const trips = await keyhold.db('federated_requests');
+  await continueWith(octo, 'octopus');
+  expect(octo.page.text).toContain(
+    'You have to sign in anew for this, and Octopus did not tell us that you did.',
+  );
+  expect(await keyhold.db('federated_requests')).toHaveLength(trips.length);
+});

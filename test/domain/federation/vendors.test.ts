@@ -77,6 +77,40 @@ test('Google: a domain that is asked for is held against the ID token, and whoev
   }
 });
 
+test.each(['google', 'linkedin', 'github'])(
+  '%s is not asked for a fresh sign-in, since it cannot say that there was one',
+  async name => {
+    vendor = at(name);
+    const upstream = vendor.upstream(of(name), secrets);
+    const leaving = { state: 'state', freshWithin: 0 };
+    const departing = redirecting(upstream.provider.kind)?.depart(upstream, leaving);
+    await expect(departing).rejects.toMatchObject({ kind: 'refused', reason: 'not_fresh' });
+    expect(vendor.asked).toEqual([]);
+  },
+);
+
+test('a provider of plain OAuth 2.0 that says that it names itself in its answer has to, and by its own name (RFC 9207)', async () => {
+  vendor = at('github');
+  vendor.token = sample('github-token').token;
+  vendor.api.set('https://api.chat.example/me', { body: { sub: '77' } });
+  const settings = {
+    client_id: 'ours',
+    authorization_endpoint: 'https://chat.example/authorize',
+    token_endpoint: 'https://chat.example/token',
+    profile_endpoint: 'https://api.chat.example/me',
+    issuer: 'https://chat.example',
+  };
+  const upstream = vendor.upstream({ kind: 'oauth2', name: 'Chat', settings }, secrets);
+  await expect(vendor.signIn(upstream, { more: { iss: 'https://chat.example' } })).resolves.toMatchObject({
+    subject: '77',
+  });
+  vendor.asked.length = 0;
+  for (const more of [{}, { iss: 'https://evil.example' }]) {
+    await expect(vendor.signIn(upstream, { more })).rejects.toMatchObject({ kind: 'untrue' });
+  }
+  expect(vendor.asked).toEqual([]);
+});
+
 test('Apple: a secret signed anew, a form-post answer, a nonce without PKCE, and a name that comes once', async () => {
   vendor = at('apple');
   vendor.idToken = sample('apple').id_token ?? {};

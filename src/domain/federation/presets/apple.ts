@@ -19,6 +19,7 @@ export const apple: Preset = {
     bound_by: ['nonce'],
     /* Apple gives the name and the address no other way. */
     response_mode: 'form_post',
+    asks_anew: false,
   },
   attributes: NAMES,
   subjectOf: standardSubject,

@@ -16,6 +16,8 @@ export const google: Preset = {
   settings: {
     issuer: 'https://accounts.google.com',
     scopes: ['openid', 'email', 'profile'],
+    /* It turns `prompt=login` down, and says nothing of when it asked. */
+    asks_anew: false,
   },
   completes: hostedDomain,
   attributes: NAMES,

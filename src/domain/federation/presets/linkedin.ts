@@ -12,6 +12,7 @@ export const linkedin: Preset = {
     /* LinkedIn turns a code down that comes with a verifier (its PKCE is for native apps that it has enabled for it), and its
      * ID token carries no nonce. The state, bound to the browser, and the secret are what is left. */
     bound_by: [],
+    asks_anew: false,
   },
   attributes: NAMES,
   subjectOf: standardSubject,

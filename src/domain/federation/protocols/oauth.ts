@@ -59,7 +59,9 @@ export const oauthProtocol: RedirectingProtocol = {
   },
   checkSecrets: (settings, secrets) => mustAuthenticate(oauthSettings.parse(settings), secrets),
   stateParameter: 'state',
-  depart: async (upstream, { state, loginHint }) => {
+  /* OAuth 2.0 has no word for asking anew, and none for when somebody was asked. */
+  depart: async (upstream, { state, loginHint, freshWithin }) => {
+    if (freshWithin !== undefined) throw new UpstreamTrouble('refused', 'not_fresh');
     const settings = settingsOf(upstream);
     const verifier = settings.pkce ? openid.randomPKCECodeVerifier() : undefined;
     const to = openid.buildAuthorizationUrl(await configurationOf(upstream, settings), {

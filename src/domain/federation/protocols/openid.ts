@@ -60,6 +60,8 @@ export const openidSettings = z.strictObject({
     .max(2)
     .default(['pkce', 'nonce']),
   response_mode: z.enum(['query', 'form_post']).default('query'),
+  /** Whether it asks people anew when told to, and says when it did (`prompt=login`, `max_age`, `auth_time`). */
+  asks_anew: z.boolean().default(true),
   /** Claims of the ID token that must have one of these values, or nobody is let in. */
   require: z.record(z.string().min(1).max(200), z.array(z.string().max(200)).min(1).max(100)).default({}),
   /** Whose key signs the secret that Apple takes. */
@@ -180,6 +182,7 @@ export const openidProtocol: RedirectingProtocol = {
   },
   depart: async (upstream, { state, freshWithin, loginHint, acrValues }) => {
     const settings = settingsOf(upstream);
+    if (freshWithin !== undefined && !settings.asks_anew) throw new UpstreamTrouble('refused', 'not_fresh');
     const configuration = await configurationOf(upstream);
     const nonce = settings.bound_by.includes('nonce') ? openid.randomNonce() : undefined;
     const verifier = settings.bound_by.includes('pkce') ? openid.randomPKCECodeVerifier() : undefined;
