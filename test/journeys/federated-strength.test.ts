@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { readAppMetadata } from '../../src/saml/app-metadata.js';
 import { appCode, forgetPeriods, type SetUp, setUpApp } from '../support/authenticator-app.js';
 import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
@@ -165,6 +166,50 @@ test('somebody comes from another Keyhold, opens an account, and comes again', a
   await signIn(again, email);
   expect(again.page.heading).toBe('Back in the app');
   expect((await claims())?.sub).toBe(first?.sub);
+});
+
+test('somebody comes from another Keyhold by SAML, encrypted, and is led by it on the way out', async () => {
+  const email = 'tutor@example.test';
+  const portal = await openRelyingParty(school, { first_party: true });
+  await memberOf(school, portal, email);
+  await portal.close();
+  await declareProvider(keyhold, {
+    id: 'college',
+    name: 'College',
+    kind: 'saml',
+    secrets: {},
+    settings: { metadata_url: `${school.origin}/saml/metadata`, must_encrypt: true },
+    mapping: { email_domains: ['example.test'] },
+  });
+  const ours = await (await fetch(`${keyhold.origin}/federation/college/metadata`)).text();
+  await school.registerClient({
+    client_name: 'Here',
+    first_party: true,
+    purposes: ['account'],
+    required_claims: ['email'],
+    saml: readAppMetadata(ours),
+  });
+  const person = personAt(keyhold);
+  await person.goto(await house.authorizationUrl());
+  await continueWith(person, 'college');
+  expect(person.page.heading).toBe('On to College');
+  await person.follow('Continue with College');
+  await signIn(person, email);
+  await person.press('Continue');
+  expect(person.page.heading).toBe('Create your account with College');
+  expect(person.page.text).toContain(email);
+  await opens(person);
+  const living = () => keyhold.db('sessions').whereNull('ended_at').pluck('uid');
+  const before = (await living()).length;
+  const { id_token = '' } = await house.exchange();
+  await person.goto(house.endSessionUrl({ id_token_hint: id_token }));
+  await person.press('Sign out');
+  /* Which of them a cookie is of, localhost does not tell: the other one looks for somebody who is not there, and says so. */
+  expect(person.page.url.origin).toBe(school.origin);
+  await person.follow('Continue');
+  expect(person.page.heading).toBe('You are signed out');
+  expect(person.page.url.origin).toBe(keyhold.origin);
+  expect((await living()).length).toBe(before - 1);
 });
 
 test('whoever does not let the other Keyhold tell who they are is led back, and may choose another way', async () => {
