@@ -305,6 +305,22 @@ test.each(['the domain is given up', 'the provider is disabled'])(
   },
 );
 
+test('C03: an address that its directory vouched for counts no more once the domain is given up', async () => {
+  const email = there('pending');
+  const person = personAt(keyhold);
+  await toPassword(person, house, email);
+  await typeThere(person, THERE);
+  expect(person.page.heading).toBe('Create your account with Acme');
+  await asOperator(work => removeDomain(work, { domain: 'acme.test', providerId: 'acme' }));
+  const before = await peopleOnRecord(keyhold.db);
+  person.tick('I accept the terms');
+  await person.press('Create account');
+  expect(person.page.heading).not.toBe(IN);
+  expect(await peopleOnRecord(keyhold.db)).toBe(before);
+  await settled('acme.test', 'gone');
+  await claim('acme.test', 'acme');
+});
+
 test('C03: a provider that is disabled while it is asked lets nobody in', async () => {
   const email = there('slow');
   await arrive(email);

@@ -89,6 +89,11 @@ export async function deleteDomain(tx: Tx, { domain, providerId }: Named): Promi
   return (await tx('federated_domains').where({ domain, provider_id: providerId }).delete()) > 0;
 }
 
+/** Ends what is under way with a provider, since its word counts for less now: whoever came by it begins anew. */
+export async function outdateTrips(tx: Tx, providerId: string): Promise<void> {
+  await tx.raw('UPDATE identity_providers SET version = version + 1 WHERE id = ?', [providerId]);
+}
+
 /** The claims that are to be checked again: verified, and looked at last before this moment. */
 export async function listUnchecked(db: Db, before: Date, limit: number): Promise<readonly DomainRow[]> {
   const { rows } = await db.raw<{ rows: DomainRow[] }>(

@@ -97,6 +97,7 @@ export async function removeDomain(work: Work, { domain, providerId }: Named): P
   const isGone = await store.deleteDomain(work.tx, { domain, providerId });
   if (!isGone)
     throw new Refusal('missing', 'domain_not_found', `${domain} is not claimed for ${providerId}.`);
+  await store.outdateTrips(work.tx, providerId);
   work.record({ type: 'federated_domain.removed', detail: { domain, provider: providerId } });
 }
 
@@ -145,6 +146,7 @@ export async function noteSight(
     ['verified'],
     lapses ? { ...at, state: 'lapsed' } : at,
   );
+  if (isSo && lapses) await store.outdateTrips(work.tx, providerId);
   if (isSo) said(lapses ? 'federated_domain.lapsed' : 'federated_domain.missed');
   return lapses ? 'lapsed' : 'missed';
 }
