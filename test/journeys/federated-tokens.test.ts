@@ -84,7 +84,7 @@ test('kept tokens are sealed, their reading is on record, and they are given bac
   await jobsDone(keyhold.db);
   await until(() => revoked.includes(tokens.access_token));
   expect(await keyhold.db('federated_tokens')).toEqual([]);
-  expect(await keyhold.db('events').where({ type: 'federated_tokens.ended' })).toMatchObject([
+  expect(await keyhold.db('events').where({ type: 'identity_provider.tokens_ended' })).toMatchObject([
     { detail: { provider: 'keeping', revoked: true } },
   ]);
 });

@@ -104,7 +104,7 @@ export const FEDERATION_FACTS = [
   'federated_link.removed',
   'federated_session.ended',
   'federated_tokens.read',
-  'federated_tokens.ended',
+  'identity_provider.tokens_ended',
   'identity_provider.keys_rotated',
   'identity_provider.metadata_changed',
   'identity_provider.metadata_failed',

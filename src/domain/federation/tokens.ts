@@ -85,7 +85,7 @@ export function revokeTokens(parts: {
       const revoked = revoke ? await revoke(upstream, tokens) : false;
       const detail = { provider, revoked };
       await openWork(parts.db, { kind: 'system' }, async work =>
-        work.record({ type: 'federated_tokens.ended', detail }),
+        work.record({ type: 'identity_provider.tokens_ended', detail }),
       );
     },
   };

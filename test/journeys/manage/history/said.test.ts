@@ -17,7 +17,7 @@ const documented = [...readFileSync('docs/events.md', 'utf8').matchAll(/^\| `([a
 
 /** What happens to an installation and not to anybody's account. */
 const NOBODYS =
-  /^(audit|client|resource_server|signing_key|blocklist|topic|dispatch|mail|sms|profile_schema|notice|identity_provider|federated_domain)\./;
+  /^(audit|client|resource_server|signing_key|blocklist|topic|dispatch|mail|sms|profile_schema|notice|identity_provider|federated_domain|saml|saml_key)\./;
 
 test('every type of event that is about a person has words, or a reason why it is not shown', () => {
   const missing = documented.filter(type => !NOBODYS.test(type) && !isSaid(type) && !NOT_SHOWN.has(type));
