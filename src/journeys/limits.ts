@@ -78,7 +78,7 @@ export const CHALLENGES: Allowance = { name: 'challenge', network: 300, window: 
 /** Trips to identity providers that one network may begin. */
 export const PROVIDERS: Allowance = { name: 'provider', network: 200, window: QUARTER, ...tries };
 
-/** Messages about signing out that browsers of one network bring from providers: each is read before it is known whose it is. */
+/** Messages about signing out that come from one network, from no provider: each is on record. */
 export const LOGOUTS: Allowance = { name: 'provider-logout', network: 300, window: QUARTER, ...tries };
 
 /** Moves to a new phone that somebody begins, and links of them that one network claims. */

@@ -3,11 +3,12 @@ import { fetch } from 'undici';
 import { openBrowser, type TestBrowser } from '../support/browser.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { smtpMailbox } from '../support/mailbox.js';
+import { newPerson } from '../support/person.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
 import { openSamlPeer, type Participant, participantIn } from '../support/saml-peer.js';
 import { openSmtpSink, type SmtpSink } from '../support/smtp.js';
 import { openTlsProxy, type TlsProxy } from '../support/tls-proxy.js';
-import { declareProvider } from '../support/upstream.js';
+import { declareProvider, untilOffered } from '../support/upstream.js';
 import { walk } from '../support/walk.js';
 
 const ID = 'id.keyhold.test';
@@ -87,6 +88,7 @@ test('a company of another site signs somebody in, and out again, while every pa
     settings: { metadata_xml: metadata.replaceAll(`${origin}/s`, `https://${COMPANY}/s`) },
     mapping: { email_domains: ['acme.test'] },
   });
+  await untilOffered(newPerson({ origin: keyhold.origin, dispatcher: proxy.dispatcher }), app, 'Acme');
   const ours = await fetch(`https://${ID}/federation/acme/metadata`, { dispatcher: proxy.dispatcher });
   us = participantIn(await ours.text());
   const ada = await browser.newPerson();

@@ -14,6 +14,7 @@ import {
   declareProvider,
   openUpstream,
   type TestUpstream,
+  untilOffered,
 } from '../support/upstream.js';
 
 let keyhold: TestKeyhold;
@@ -190,7 +191,7 @@ test('somebody comes from another Keyhold by SAML, encrypted, and is led by it o
     saml: readAppMetadata(ours),
   });
   const person = personAt(keyhold);
-  await person.goto(await house.authorizationUrl());
+  await untilOffered(person, house, 'College');
   await continueWith(person, 'college');
   expect(person.page.heading).toBe('On to College');
   await person.follow('Continue with College');

@@ -8,7 +8,7 @@ import { accountOf, peopleOnRecord } from '../support/ledger.js';
 import type { Person } from '../support/person.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
 import { openSamlPeer, type Participant, participantIn, type SamlPeer } from '../support/saml-peer.js';
-import { continueWith, declareProvider } from '../support/upstream.js';
+import { continueWith, declareProvider, untilOffered } from '../support/upstream.js';
 
 let keyhold: TestKeyhold;
 let house: RelyingParty;
@@ -19,6 +19,7 @@ beforeAll(async () => {
   house = await openRelyingParty(keyhold, { first_party: true });
   company = await openSamlPeer(() => us);
   await declareCompany();
+  await untilOffered(personAt(keyhold), house, 'Acme');
 });
 
 afterAll(async () => {
@@ -236,6 +237,7 @@ test('a company that is disabled while somebody is there lets nobody in', async 
   await declareCompany({}, { state: 'disabled' });
   await ada.press('Go on');
   await declareCompany();
+  await untilOffered(personAt(keyhold), house, 'Acme');
   expect(ada.page.heading).toBe('This did not work');
   expect(await peopleOnRecord(keyhold.db)).toBe(before);
 });
@@ -344,6 +346,7 @@ test('a company is added to an account by a form as well, and untying it ends wh
   const beta = { id: 'beta', name: 'Beta', kind: 'saml', secrets: {} };
   const settings = { metadata_url: company.metadataUrl, binding: 'post' };
   await declareProvider(keyhold, { ...beta, settings });
+  await untilOffered(personAt(keyhold), house, 'Beta');
   us = undefined;
   await lee.goto(`${keyhold.origin}/account/linked`);
   await lee.press('Add Beta');

@@ -2,8 +2,10 @@ import { OAuth2Server } from 'oauth2-mock-server';
 import { addDomain, applyProvider, noteSight, readProvider } from '../../src/domain/federation/federation.js';
 import { openKeyring } from '../../src/platform/crypto/keyring.js';
 import { openWork } from '../../src/platform/storage/work.js';
+import { until } from './jobs.js';
 import type { TestKeyhold } from './keyhold.js';
 import type { Person } from './person.js';
+import type { RelyingParty } from './relying-party.js';
 import { requestPath } from './steps.js';
 
 /** What a provider says of whoever comes next: by its ID token, and by UserInfo. */
@@ -92,4 +94,12 @@ export async function claimDomain(
 export async function continueWith(person: Person, id: string): Promise<void> {
   const csrf = /name="csrf" value="([^"]+)"/.exec(person.page.html)?.[1] ?? '';
   await person.post(`${requestPath(person)}/federated/${id}`, { csrf });
+}
+
+/** Waits until a provider stands on the sign-in page of an app: pages hear of it by a notice, which is on its way for a moment. */
+export async function untilOffered(person: Person, app: RelyingParty, name: string): Promise<void> {
+  await until(async () => {
+    await person.goto(await app.authorizationUrl());
+    return person.page.text.includes(`Continue with ${name}`);
+  });
 }

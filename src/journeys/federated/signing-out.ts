@@ -16,7 +16,7 @@ import { type Parts, seeOther, show } from '../journey.js';
 import { countTry, LOGOUTS } from '../limits.js';
 
 /* A name, an index and a signature, as base64. */
-const LARGEST = '128kb';
+const LARGEST = '32kb';
 
 type Sent = Parameters<Parts['federation']['saml']['read']>[1];
 type Departure = NonNullable<Awaited<ReturnType<Parts['federation']['saml']['leave']>>>;
@@ -26,11 +26,9 @@ export function samlRoutes(router: Router, parts: Parts): void {
   router.get('/federation/:provider/metadata', ctx => showMetadata(ctx, parts));
   const path = '/federation/:provider/logout';
   router.get(path, ctx => hear(ctx, parts, { by: 'redirect', query: ctx.querystring }));
-  router.post(path, async ctx => {
-    /* Signed within what has to be read first; a query is signed as a whole. */
-    await countTry({ ctx, parts }, LOGOUTS);
-    await hear(ctx, parts, { by: 'post', fields: await readForeignForm(ctx, LARGEST) });
-  });
+  router.post(path, async ctx =>
+    hear(ctx, parts, { by: 'post', fields: await readForeignForm(ctx, LARGEST) }),
+  );
 }
 
 function providerIn(ctx: Koa.Context): string {
@@ -57,7 +55,7 @@ async function hear(ctx: Koa.Context, parts: Parts, sent: Sent): Promise<void> {
     const on = await saml.comeBack(providerId, message);
     if (on !== undefined) return seeOther(ctx, on);
   } catch (error) {
-    await refuse(parts, providerId, error);
+    await refuse(ctx, parts, providerId, error);
   }
   show(ctx, parts, 'sign-out/done', {});
 }
@@ -76,8 +74,10 @@ async function heed(ctx: Koa.Context, parts: Parts, providerId: string, asked: L
   else show(ctx, parts, 'sign-out/done', {});
 }
 
-async function refuse(parts: Parts, provider: string, error: unknown): Promise<never> {
+/* Those that are believed are not counted: a whole company may sign out behind one address. */
+async function refuse(ctx: Koa.Context, parts: Parts, provider: string, error: unknown): Promise<never> {
   if (!(error instanceof UpstreamTrouble)) throw error;
+  await countTry({ ctx, parts }, LOGOUTS);
   const { kind, reason } = error;
   await openWork(parts.db, { kind: 'person' }, async work =>
     work.record({ type: 'identity_provider.failed', detail: { provider, kind, reason } }),
