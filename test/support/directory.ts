@@ -264,7 +264,7 @@ export function declareDirectory(
       plain_on_loopback: true,
       bind_dn: directory.bindDn,
       base: directory.base,
-      timeout: 1_000,
+      timeout: 10_000,
     },
     secrets: { bind_password: directory.bindPassword },
     ...more,

@@ -29,7 +29,7 @@ function upstreamTo(directory: TestDirectory, more: object = {}): Upstream {
     plain_on_loopback: true,
     bind_dn: directory.bindDn,
     base: directory.base,
-    timeout: 3_000,
+    timeout: 10_000,
     ...more,
   });
   const attributes = { given_name: { from: 'givenName' }, family_name: { from: 'sn' } };
@@ -264,9 +264,13 @@ test('a directory that is silent, busy, endless or gone is an outage, in the tim
   const directory = await opened('ldaps');
   const ca = join(mkdtempSync(join(tmpdir(), 'keyhold-ldap-')), 'ca.pem');
   writeFileSync(ca, directory.cert ?? '');
-  const urls = [`ldaps://localhost:${directory.port}`];
-  const upstream = upstreamTo(directory, { urls, ca_file: ca, timeout: 700 });
-  for (const how of ['silent', 'busy', 'huge'] as const) {
+  const settings = { urls: [`ldaps://localhost:${directory.port}`], ca_file: ca };
+  directory.behave('silent');
+  expect(await troubleOf(prove(upstreamTo(directory, { ...settings, timeout: 500 })))).toMatch(
+    /^unreachable/,
+  );
+  const upstream = upstreamTo(directory, settings);
+  for (const how of ['busy', 'huge'] as const) {
     directory.behave(how);
     expect([how, await troubleOf(prove(upstream))]).toEqual([how, expect.stringMatching(/^unreachable/)]);
   }
