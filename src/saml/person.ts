@@ -29,13 +29,26 @@ export function nameFor(
   return { format, value: subjectFor(app, accountId, subjectOf) };
 }
 
-/** What an app knows an account by for good. */
-export const subjectFor = (app: SamlApp, accountId: string, subjectOf: SubjectOf): string =>
+/* What an app knows an account by for good. */
+const subjectFor = (app: SamlApp, accountId: string, subjectOf: SubjectOf): string =>
   subjectOf(accountId, {
     clientId: app.clientId,
     subjectType: 'pairwise',
     saml_entity: app.saml.entity_id,
   });
+
+/**
+ * Claims without an address that nobody proved: an attribute says nothing of that, and apps take every address for proved.
+ * One that asks for `email_verified` as well is told both.
+ */
+export function provedOf(
+  claims: Readonly<Record<string, unknown>>,
+  email: { readonly verified: boolean } | null,
+): Readonly<Record<string, unknown>> {
+  if (email?.verified || 'email_verified' in claims) return claims;
+  const { email: _unproved, ...rest } = claims;
+  return rest;
+}
 
 /** Claims as attributes, by the names that the app knows them by. */
 export function attributesOf(

@@ -17,7 +17,7 @@ import type { Incoming } from './incoming.js';
 import { actingApp, messageOf } from './messages.js';
 import type { Why } from './names.js';
 import type { SamlParts } from './parts.js';
-import { attributesOf, nameFor, subjectFor } from './person.js';
+import { attributesOf, nameFor, provedOf } from './person.js';
 import { SIGN_ON_PATH, samlPlaces } from './places.js';
 import { answersOnce, keepRequest, type PendingSignOn, visitRequest } from './requests.js';
 import { sendStatement, sendUnmet } from './sending.js';
@@ -75,47 +75,49 @@ async function answerWith(
   parts: SamlParts,
   { app, pending, code }: Answering & { readonly code: string },
 ): Promise<void> {
-  const { provider, claims, issuer, keyring, subjectOf } = parts;
   const { clientId } = app;
+  const { asked } = pending;
+  const { person, released, ...signedIn } = await signedInBy(parts, { app, pending, code });
+  const { accountId, sessionUid, account } = person;
+  const claims = provedOf(released.claims, account.email);
+  const email = account.email?.verified && typeof claims['email'] === 'string' ? claims['email'] : undefined;
+  const nameId = nameFor(app, asked.nameId, { accountId, sid: released.sid, email }, parts);
+  if (!nameId) return answerUnmet(ctx, parts, { app, pending, unmet: 'RequestDenied' });
+  const sub = asked.nameId === 'persistent' ? { sub: nameId.value } : {};
+  await parts.disclosing.leaving({ accountId, clientId, told: { saml: { ...sub, ...claims } } });
+  const { writes } = requestScope();
+  writes.along(answersOnce(pending.id));
+  if (asked.nameId !== (released.samlName ?? app.saml.name_id ?? 'persistent'))
+    writes.along(notesName(sessionUid, clientId, asked.nameId));
+  const statement = {
+    ...signedIn,
+    audience: app.saml.entity_id,
+    nameId,
+    sessionIndex: released.sid,
+    sessionEnds: new Date(person.signedInAt.getTime() + LIFETIMES.session * 1000),
+    attributes: attributesOf(app, claims),
+  };
+  await sendStatement(ctx, parts, { app, reply: asked, statement });
+}
+
+/* Whom a code is about, who must be here, and what may be told of them; as strong and as fresh as the app asked. */
+async function signedInBy(
+  { provider, claims, issuer, keyring }: SamlParts,
+  { app: { clientId }, pending, code }: Answering & { readonly code: string },
+) {
   const redirectUri = samlPlaces(issuer).answer;
-  const taken = await takeCode(provider, {
-    code,
-    clientId,
-    redirectUri,
-    verifier: verifierOf(keyring, pending.id),
-  });
+  const verifier = verifierOf(keyring, pending.id);
+  const taken = await takeCode(provider, { code, clientId, redirectUri, verifier });
   const released = taken && (await releasedBy(provider, claims, clientId, taken));
   const people = await peopleHere();
   const person = people.find(({ sessionUid }) => sessionUid === taken?.sessionUid);
   if (!taken || !released || !person) throw ended();
-  const { accountId, authTime = 0, acr } = taken;
-  const { asked } = pending;
-  const contextClass = classFor(asked.classes, acr);
-  const isFresh = !asked.force || authTime * 1000 >= Math.floor(pending.begunAt.getTime() / 1000) * 1000;
+  const { asked, begunAt } = pending;
+  const authenticatedAt = new Date((taken.authTime ?? 0) * 1000);
+  const contextClass = classFor(asked.classes, taken.acr);
+  const isFresh = !asked.force || authenticatedAt.getTime() >= Math.floor(begunAt.getTime() / 1000) * 1000;
   if (!contextClass || !isFresh) throw ended();
-  const email = released.claims['email'];
-  const named = { accountId, sid: released.sid, email: typeof email === 'string' ? email : undefined };
-  const nameId = nameFor(app, asked.nameId, named, parts);
-  if (!nameId) return answerUnmet(ctx, parts, { app, pending, unmet: 'RequestDenied' });
-  const sub = asked.nameId === 'persistent' ? { sub: subjectFor(app, accountId, subjectOf) } : {};
-  await parts.disclosing.leaving({ accountId, clientId, told: { saml: { ...sub, ...released.claims } } });
-  const { writes } = requestScope();
-  writes.along(answersOnce(pending.id));
-  if (asked.nameId !== (released.samlName ?? app.saml.name_id ?? 'persistent'))
-    writes.along(notesName(taken.sessionUid, clientId, asked.nameId));
-  await sendStatement(ctx, parts, {
-    app,
-    reply: asked,
-    statement: {
-      audience: app.saml.entity_id,
-      nameId,
-      sessionIndex: released.sid,
-      authenticatedAt: new Date(authTime * 1000),
-      contextClass,
-      sessionEnds: new Date(person.signedInAt.getTime() + LIFETIMES.session * 1000),
-      attributes: attributesOf(app, released.claims),
-    },
-  });
+  return { person, released, authenticatedAt, contextClass };
 }
 
 async function answerUnmet(

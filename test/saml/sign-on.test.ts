@@ -198,6 +198,35 @@ test('a transient name is another one in each session; an e-mail address is a na
   expect(left.map(({ claim }) => claim)).toEqual(['email']);
 });
 
+test('an address that was not proved is no attribute and no name: apps would take it for proved', async () => {
+  const loose = await open({
+    name: 'loose',
+    signs: false,
+    saml: { name_id: 'email' },
+    metadata: { first_party: true },
+  });
+  const ada = await adaHere();
+  /* Whoever has proved one keeps one, says the database; an account that was brought may never have had one. */
+  const owner = openDatabase(keyhold.config.migrationDatabaseUrl);
+  const proved = async (verified_at: Date | null) => {
+    await owner.raw('ALTER TABLE email_addresses DISABLE TRIGGER email_addresses__reachable');
+    await owner('email_addresses').where({ account_id: accountId }).update({ verified_at });
+    await owner.raw('ALTER TABLE email_addresses ENABLE TRIGGER email_addresses__reachable');
+  };
+  await proved(null);
+  await ada.goto(await loose.requestUrl());
+  await arrive(ada);
+  expect(statusIn(broughtBy(ada.page))).toBe('RequestDenied');
+  await ada.goto(await unsigned.requestUrl());
+  await arrive(ada);
+  expect(await unsigned.profileOf(ada.page)).not.toHaveProperty('email');
+  await proved(new Date());
+  await owner.destroy();
+  await ada.goto(await loose.requestUrl());
+  await arrive(ada);
+  expect((await loose.profileOf(ada.page)).nameID).toBe(EMAIL);
+});
+
 test('an app with a key to read with is answered encrypted; attributes go by the names that it knows', async () => {
   const secret = await open({
     name: 'secret',
