@@ -15,6 +15,7 @@ import {
   ownKeys,
   rotateOwnKeys,
 } from '../../../src/domain/federation/saml/keys.js';
+import { see } from '../../../src/domain/federation/saml/store.js';
 import { makeCertifiedKey } from '../../../src/platform/crypto/certificates.js';
 import { openKeyring } from '../../../src/platform/crypto/keyring.js';
 import { randomToken } from '../../../src/platform/crypto/tokens.js';
@@ -181,6 +182,15 @@ test('a key opens under the secret and for the provider that it was sealed for a
   await expect(ownKeys({ ...keeping(), providerId: 'other' }, new Date())).rejects.toThrow(
     'belongs elsewhere',
   );
+});
+
+test('of twenty who bring the same assertion at once one is believed', async () => {
+  for (let round = 0; round < 5; round += 1) {
+    const name = Buffer.from(`assertion ${round}`);
+    const tries = Array.from({ length: 20 }, () => see(database.db, 'acme', name, later(1)));
+    expect((await Promise.all(tries)).filter(first => first)).toHaveLength(1);
+  }
+  await database.db('federated_saml_seen').delete();
 });
 
 test('what has had its time is swept, and nothing else', async () => {
