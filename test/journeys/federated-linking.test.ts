@@ -197,6 +197,25 @@ test('C01: a password typed for another address on the page of a known one ties 
   expect([await linksOf(mine), await linksOf(other)]).toEqual([[], []]);
 });
 
+test('C01: the sign-in here may be by another provider that is tied already', async () => {
+  const email = `two${++count}@example.test`;
+  const person = await comesFrom({ sub: `first-${email}`, email, email_verified: true });
+  person.tick('I accept the terms');
+  await person.press('Create account');
+  await declareOpenid(keyhold, { id: 'second', name: 'Second', issuer: upstream.issuer });
+  const other = { sub: `second-${email}`, email, email_verified: true };
+  const again = await comesFrom(other, {}, 'second');
+  expect(again.page.heading).toBe('Enter your password');
+  expect(again.page.buttons).not.toContain('Continue with Second');
+  upstream.says({ sub: `first-${email}` });
+  await continueWith(again, 'acme');
+  expect(again.page.heading).toBe('Back in the app');
+  expect(await linksOf(email)).toEqual(
+    expect.arrayContaining([{ provider_id: 'second', subject: other.sub, came_by: 'proved' }]),
+  );
+  expect((await comesFrom(other, {}, 'second')).page.heading).toBe('Back in the app');
+});
+
 test('a link that is made is told to its owner, and "this wasn\'t me" takes it away', async () => {
   const email = await member();
   const said = { sub: `told-${email}`, email, email_verified: true };

@@ -4,6 +4,7 @@ import type { Db } from '../../platform/storage/db.js';
 import { openWork, type Work } from '../../platform/storage/work.js';
 import { type BREAKER, openBreakers } from './breaker.js';
 import { openProviderCache } from './cache.js';
+import { checkedIdentity, mustBeFresh } from './checked.js';
 import type { Realm } from './domain.js';
 import { DOMAIN_FACTS } from './domains.js';
 import type { TripPurpose } from './link.js';
@@ -303,7 +304,8 @@ async function identified(reaching: Reaching, returned: Returned, purpose: TripP
   const upstream = await reached(reaching, providerId, purpose, { version });
   const protocol = redirecting(upstream.provider.kind);
   if (!protocol) throw noSuchProvider();
-  const identity = checked(await protocol.identify(upstream, answer, { state, notes }));
+  const said = await protocol.identify(upstream, answer, { state, notes });
+  const identity = checkedIdentity(upstream.provider, said);
   mustBeFresh(identity, returned.freshFrom);
   /* It may have been disabled while it was asked. */
   const { provider } = await reached(reaching, providerId, purpose, { version });
@@ -320,7 +322,7 @@ async function proved(
   const { kind, version } = upstream.provider;
   const protocol = byPassword(kind);
   if (!protocol) throw noSuchProvider();
-  const identity = checked(await protocol.prove(upstream, typed));
+  const identity = checkedIdentity(upstream.provider, await protocol.prove(upstream, typed));
   /* It may have been disabled while it was asked. */
   const { provider } = await reached(reaching, id, purpose, { version });
   return { provider, identity };
@@ -331,22 +333,3 @@ const about = (providerId: string) => (error: unknown) => {
   if (error instanceof UpstreamTrouble) error.providerId = providerId;
   throw error;
 };
-
-/* By how much the clock of a provider may be wrong where it says when somebody signed in. */
-const WRONG_BY = 60_000;
-
-/* A session there must not stand in for signing in anew; a provider that does not say when it was cannot show it (C16). */
-function mustBeFresh({ authenticatedAt }: UpstreamIdentity, from: number | undefined): void {
-  if (from === undefined) return;
-  const at = authenticatedAt?.getTime() ?? Number.NaN;
-  const isFresh = at >= from - WRONG_BY && at <= Date.now() + WRONG_BY;
-  if (!isFresh) throw new UpstreamTrouble('refused', 'not_fresh');
-}
-
-const SUBJECT = /^[^\p{C}]{1,255}$/u;
-
-/** Who nobody can be told apart by is nobody, whatever a protocol makes of it. */
-export function checked(identity: UpstreamIdentity): UpstreamIdentity {
-  if (!SUBJECT.test(identity.subject)) throw new UpstreamTrouble('untrue', 'subject');
-  return identity;
-}

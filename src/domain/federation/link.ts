@@ -31,15 +31,3 @@ export type TripPurpose = 'sign-in' | 'link' | 'merge-proof' | 'test';
 
 /** What kept claims may take, as JSON. */
 export const MOST_CLAIMS = 8_192;
-
-/** The claims, or as many of them as have room; what is large is left out and nothing is cut in the middle. */
-export function boundedClaims(claims: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  let left = MOST_CLAIMS;
-  const kept = Object.entries(claims).filter(([name, value]) => {
-    const size = Buffer.byteLength(JSON.stringify([name, value]) ?? '');
-    if (size > left) return false;
-    left -= size;
-    return true;
-  });
-  return Object.fromEntries(kept);
-}

@@ -253,3 +253,20 @@ test('C30: what a trip is checked against, its answer and every secret are seale
     expect(written).not.toContain(String(secret));
   }
 });
+
+test('C52: what is kept of somebody is bounded, and what has a place in the profile comes first', async () => {
+  await room.declare('large', upstream.issuer, { mapping: { attributes: { nickname: { from: 'nick' } } } });
+  const photo = 'x'.repeat(7_000);
+  upstream.says({
+    sub: 'ada',
+    email: `${'a'.repeat(400)}@example.test`,
+    photo,
+    more: photo,
+    nick: 'y'.repeat(5_000),
+  });
+  const arrived = await room.trip('large');
+  expect(Object.keys(arrived?.identity.claims ?? {})).toEqual(expect.arrayContaining(['nick', 'sub']));
+  expect(Object.keys(arrived?.identity.claims ?? {})).not.toEqual(expect.arrayContaining(['photo']));
+  expect(JSON.stringify(arrived?.identity).length).toBeLessThan(9_000);
+  expect(arrived?.identity).not.toHaveProperty('email');
+});
