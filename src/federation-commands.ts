@@ -210,9 +210,7 @@ const EVERY = 100;
 
 /* The server does it, which knows its way out; the database carries what came. */
 async function tryOut(id: string, command: FederationCommand): Promise<TrialOutcome> {
-  const { kind } = await known(command, id);
-  if (kind === 'ldap')
-    throw new Usage(`${id} asks for a password: keyhold federation test ${id} ADDRESS < FILE`);
+  await known(command, id);
   const keyring = openKeyring(command.config.secret);
   const trial = await asOperator(command, work => offerTrial(work, id));
   command.fail(`Open this address and sign in; it is good once, for ten minutes:`);
