@@ -8,6 +8,7 @@ import { accountOf, peopleOnRecord } from '../support/ledger.js';
 import type { Person } from '../support/person.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
 import { openSamlPeer, type Participant, participantIn, type SamlPeer } from '../support/saml-peer.js';
+import { AWAY, broughtBy, openServiceProvider } from '../support/service-provider.js';
 import { continueWith, declareProvider, untilOffered } from '../support/upstream.js';
 
 let keyhold: TestKeyhold;
@@ -312,6 +313,29 @@ test('whoever signs out here signs out at their company as well, and goes on to 
   const back = joan.trail.find(({ pathname }) => pathname.endsWith('/logout'));
   await joan.goto(back ?? '');
   expect(joan.page.heading).toBe('You are signed out');
+});
+
+test('whoever came from a company and went on to an app that speaks SAML signs out at both', async () => {
+  await readUs();
+  const app = await openServiceProvider(keyhold, { metadata: { first_party: true, optional_claims: [] } });
+  company.manners.sessionIndex = '_lou-1';
+  company.manners.employee = { id: 'lou', attributes: { email: 'lou@acme.test', name: 'Lou' } };
+  const lou = personAt(keyhold, { away: [AWAY] });
+  await signInThere(lou);
+  lou.tick('I accept the terms');
+  await lou.press('Create account');
+  await lou.goto(await app.requestUrl());
+  await lou.press('Continue');
+  const { sessionIndex = '' } = await app.profileOf(lou.page);
+  await lou.goto(`${keyhold.origin}/sign-out`);
+  await lou.press('Sign out');
+  expect(lou.trail.map(({ origin, pathname }) => `${origin}${pathname}`)).toContain(`${company.origin}/slo`);
+  expect([lou.page.heading, lou.page.text]).toEqual(['One moment', expect.stringContaining('Timesheets')]);
+  await lou.press('Continue');
+  expect(broughtBy(lou.page).xml).toContain(sessionIndex);
+  await lou.goto(`${keyhold.origin}/saml/logout/next`);
+  expect(lou.page.heading).toBe('You are signed out');
+  expect(await living(await accountOf(keyhold.db, 'lou@acme.test'))).toEqual([]);
 });
 
 test('signing out by the page of here leads by the company as well', async () => {
