@@ -5,7 +5,6 @@ import { type Config, ConfigError, readConfig, type Settings } from './config.js
 import { CONSENTS_USAGE, runConsents } from './consent-commands.js';
 import { prepareDatabase } from './database.js';
 import { DELETIONS_USAGE, runDeletions } from './deletion-commands.js';
-import { DIRECTORY_USAGE, runTrial } from './directory-commands.js';
 import { runDoctor } from './doctor.js';
 import { CLIENTS_USAGE, runClients } from './domain/clients/cli.js';
 import { STANDARD_SCOPES } from './domain/clients/clients.js';
@@ -21,7 +20,6 @@ import { MESSAGES_USAGE, type MessagesCommand, runMessages, runTopics } from './
 import { PEOPLE_USAGE, runPeople } from './people-commands.js';
 import { openKeyring } from './platform/crypto/keyring.js';
 import { openNames } from './platform/names.js';
-import { readWords } from './platform/shell.js';
 import { type Db, openDatabase } from './platform/storage/db.js';
 import { StorageTrouble } from './platform/storage/trouble.js';
 import { openRenderer } from './platform/web/render.js';
@@ -74,15 +72,13 @@ const VERBS: Readonly<Record<string, Verb>> = {
   federation: ({ db, config, words: [verb, ...words] }) =>
     verb === 'domains'
       ? runDomains(words, { db, config, names: openNames(), print, fail })
-      : verb === 'test' && words.length > 1
-        ? runTrial(words, { db, config, typed: () => readWords('-'), print, fail })
-        : runFederation(verb === undefined ? [] : [verb, ...words], {
-            db,
-            config,
-            env: process.env,
-            print,
-            fail,
-          }),
+      : runFederation(verb === undefined ? [] : [verb, ...words], {
+          db,
+          config,
+          env: process.env,
+          print,
+          fail,
+        }),
   keys: ({ db, config, words }) => runKeys(words, { db, config, print, fail }),
   dormancy: ({ db, config, words }) => runDormancy(words, { db, config, print, fail }),
   receipts: ({ db, config, words }) => runReceipts(words, { db, config, print, fail }),
@@ -137,7 +133,6 @@ ${CLIENTS_USAGE}
 ${RESOURCES_USAGE}
 ${MESSAGES_USAGE}
 ${FEDERATION_USAGE}
-${DIRECTORY_USAGE}
 ${DOMAINS_USAGE}
 ${KEYS_USAGE}
 ${AUDIT_USAGE}

@@ -55,7 +55,7 @@ export { addLink, holdLink, type Linking, listLinksWithSaid, removeLink, useLink
 export { giveBackLinks, type KeptLink, takeOverLinks } from './merging.js';
 export { enactProvider, mustBeUnused, type PlannedProvider, planProvider } from './planned.js';
 export { PRESETS, presetOf } from './presets/presets.js';
-export { probeProvider, proveAnyway } from './probe.js';
+export { probeProvider } from './probe.js';
 export { byPassword } from './protocols.js';
 export {
   type DeclaredProvider,

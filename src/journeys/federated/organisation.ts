@@ -1,10 +1,7 @@
 import { findByIdentifier } from '../../domain/accounts/accounts.js';
 import {
-  type Arrived,
   type IdentityProvider,
   noSuchProvider,
-  speaksFor,
-  type UpstreamIdentity,
   UpstreamTrouble,
 } from '../../domain/federation/federation.js';
 import { Refusal } from '../../platform/errors.js';
@@ -14,6 +11,7 @@ import { arrive } from '../sign-in/federated.js';
 import { failedSignIn, SIGN_IN_FACTS } from '../sign-in/going-on.js';
 import { type Turn, toStep } from '../turn.js';
 import { goesAround, leadBack, leadingOf, showOrganisation } from './organisation-page.js';
+import { vouchedFor } from './vouching.js';
 
 /** "Sign in another way": on to the ways of here, which let whoever is not excepted in nowhere. */
 export async function goAround(turn: Turn): Promise<void> {
@@ -35,7 +33,7 @@ export async function submitOrganisation(turn: Turn): Promise<void> {
   const counted = await countTry(turn, PASSWORDS, { email: address, account });
   try {
     const arrived = await parts.federation.prove(leading.provider.id, { address, password });
-    return await arrive(turn, { ...arrived, identity: await vouchedFor(turn, arrived) });
+    return await arrive(turn, await vouchedFor(parts, arrived));
   } catch (error) {
     if (isGone(error)) return leadBack(turn);
     if (!(error instanceof UpstreamTrouble)) throw error;
@@ -45,13 +43,6 @@ export async function submitOrganisation(turn: Turn): Promise<void> {
 }
 
 const isGone = (error: unknown) => error instanceof Refusal && error.code === noSuchProvider().code;
-
-async function vouchedFor({ parts }: Turn, { provider, identity }: Arrived): Promise<UpstreamIdentity> {
-  const { email, ...rest } = identity;
-  if (!email) return rest;
-  const verified = await speaksFor(parts.db, provider.id, email.address);
-  return { ...rest, email: { address: email.address, verified } };
-}
 
 /* What only whoever has the right password is told. */
 const TOLD: Readonly<Record<string, ProblemWord>> = {

@@ -20,6 +20,7 @@ import { readForm } from '../../platform/web/input.js';
 import { noteReplay, type Parts, seeOther, show } from '../journey.js';
 import { leftOutOf } from './taking.js';
 import type { TrialOutcomePage } from './trial-models.js';
+import { vouchedFor } from './vouching.js';
 
 /** A sign-in that an operator tries out (`keyhold federation test`): it shows what came, and ties nobody to anything. */
 export function trialRoutes(router: Router, parts: Parts): void {
@@ -87,7 +88,9 @@ async function prove(
 ): Promise<void> {
   const typed = typedSchema.safeParse(form).data ?? { address: '', password: '' };
   const address = normaliseEmail(typed.address) ?? '';
-  const proved = parts.federation.prove(providerId, { ...typed, address }, 'test');
+  const proved = parts.federation
+    .prove(providerId, { ...typed, address }, 'test')
+    .then(arrived => vouchedFor(parts, arrived));
   await end(
     ctx,
     parts,

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { AndFilter, EqualityFilter, FilterParser, OrFilter } from 'ldapts';
 import { randomToken } from '../../../platform/crypto/tokens.js';
+import { Refusal } from '../../../platform/errors.js';
 import { type PasswordProtocol, type Upstream, type UpstreamIdentity, UpstreamTrouble } from '../upstream.js';
 import { type Directory, openDirectory, type Verdict } from './ldap-connection.js';
 import { guidOf, type LdapEntry } from './ldap-entry.js';
@@ -16,6 +17,14 @@ export const ldapProtocol: PasswordProtocol = {
   namespace: settings => {
     const { base, subject } = ldapSettingsSchema.parse(settings);
     return `${base}, ${subject}`;
+  },
+  checkSecrets: async (_settings, secrets) => {
+    if (secrets['bind_password']) return;
+    throw new Refusal(
+      'invalid',
+      'bind_password',
+      'A directory needs the secret bind_password: who looks people up proves it too.',
+    );
   },
   origins: () => [],
   probe: async upstream => (await opened(upstream)).directory.close(),
