@@ -118,15 +118,20 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "'": '&apos;',
   '\t': '&#9;',
   '\n': '&#10;',
-  '\r': '&#13;',
 };
 
 /* XML 1.0 §2.2: nothing else can stand in a document, however it is written. */
 const NOWHERE = /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/gu;
 
+/* What one parser or another takes for the end of a line, and would read as something else than was signed. */
+const LINE_ENDS = /\r\n?|[\u0085\u2028]/g;
+
 /** A text as it may stand in an element or an attribute. */
 export const escaped = (text: string): string =>
-  text.replace(NOWHERE, '\ufffd').replace(/[&<>"'\t\n\r]/g, found => ESCAPES[found] ?? found);
+  text
+    .replace(NOWHERE, '\ufffd')
+    .replace(LINE_ENDS, '\n')
+    .replace(/[&<>"'\t\n]/g, found => ESCAPES[found] ?? found);
 
 /** XML of which every value is escaped. */
 export function xml(parts: TemplateStringsArray, ...values: readonly (string | Written)[]): Written {

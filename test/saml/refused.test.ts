@@ -2,6 +2,7 @@ import { deflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { setAccountState } from '../../src/domain/accounts/accounts.js';
 import { disableClient } from '../../src/domain/clients/clients.js';
+import { endAppAccess } from '../../src/oidc/app-access.js';
 import { openWork } from '../../src/platform/storage/work.js';
 import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
@@ -29,7 +30,7 @@ let key: string;
 let otherKey: string;
 let accountId: string;
 let place: string;
-let open: (name: string) => Promise<ServiceProvider>;
+let open: (name: string, more?: object) => Promise<ServiceProvider>;
 
 beforeAll(async () => {
   keyhold = await startKeyhold();
@@ -38,7 +39,8 @@ beforeAll(async () => {
   const [pair, other] = await Promise.all([newPair(), newPair()]);
   [key, otherKey] = [pair.privateKey, other.privateKey];
   const metadata = { first_party: true, optional_claims: [] };
-  open = name => openServiceProvider(keyhold, { name, pair, metadata });
+  open = (name, more = {}) =>
+    openServiceProvider(keyhold, { name, pair, metadata: { ...metadata, ...more } });
   app = await open('timesheets');
   wiki = await openServiceProvider(keyhold, {
     name: 'wiki',
@@ -367,6 +369,33 @@ test('C03: somebody who is suspended meanwhile is told about to nobody', async (
   await free.goto(answer);
   expect([free.page.status, free.page.html.includes('SAMLResponse')]).toEqual([403, false]);
   expect(await countOf('disclosures')).toBe(told);
+});
+
+test('C03: what was taken back, or who has signed out, on the way is told about to nobody', async () => {
+  const asks = await open('asks', { first_party: false });
+  const stop = `${keyhold.origin}/saml/answer`;
+  const toAnswer = async () => {
+    const ada = await adaHere(stop);
+    await ada.goto(byAddress(place, asked({ issuer: asks.entityId }), { key }));
+    if (ada.page.buttons.includes('Allow')) await ada.press('Allow');
+    expect(ada.page.url.pathname).toBe('/saml/answer');
+    return ada;
+  };
+  const expectNone = async (ada: Person) => {
+    const tab = await copyOf(ada);
+    await tab.goto(ada.page.url);
+    expect([tab.page.status, tab.page.html.includes('SAMLResponse')]).toEqual([403, false]);
+  };
+  const takenBack = await toAnswer();
+  await openWork(keyhold.db, { kind: 'person', id: accountId }, work =>
+    endAppAccess(work, accountId, asks.clientId),
+  );
+  await expectNone(takenBack);
+  const left = await toAnswer();
+  const tab = await copyOf(left);
+  await tab.goto(`${keyhold.origin}/sign-out`);
+  await tab.press('Sign out');
+  await expectNone(left);
 });
 
 test('without a key an app is answered at its registered address, and whatever signature comes along says nothing', async () => {
