@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { fetch } from 'undici';
 import { setProviderState } from '../../src/domain/federation/federation.js';
@@ -216,4 +218,40 @@ test('whoever has no room for another link is signed in all the same', async () 
   await person.press('Sign in');
   expect(person.page.heading).toBe('Back in the app');
   expect(await keyhold.db('federated_links').where({ account_id, subject: 'one-more' })).toEqual([]);
+});
+
+test('pages of a provider that are elsewhere than its issuer are led to by a link, and named with its button from then on', async () => {
+  const login = 'https://login.elsewhere.test';
+  const elsewhere = createServer((_request, response) => {
+    const { port } = elsewhere.address() as AddressInfo;
+    const issuer = `http://localhost:${port}`;
+    const document = {
+      issuer,
+      authorization_endpoint: `${login}/authorize`,
+      token_endpoint: `${issuer}/token`,
+      jwks_uri: `${issuer}/jwks`,
+      response_types_supported: ['code'],
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: ['RS256'],
+    };
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(document));
+  });
+  await new Promise<void>(resolve => elsewhere.listen(0, 'localhost', resolve));
+  const { port } = elsewhere.address() as AddressInfo;
+  await declareOpenid(keyhold, { id: 'elsewhere', name: 'Elsewhere', issuer: `http://localhost:${port}` });
+  const person = personAt(keyhold, { away: [login] });
+  await person.goto(await house.authorizationUrl());
+  await continueWith(person, 'elsewhere');
+  expect(person.page.heading).toBe('On to Elsewhere');
+  expect(person.page.text).toContain('login.elsewhere.test');
+  await person.follow('Continue with Elsewhere');
+  expect(person.page.url.origin).toBe(login);
+  await until(async () => {
+    await person.goto(await house.authorizationUrl());
+    return person.page.headers.get('content-security-policy')?.includes(` ${login}`) === true;
+  });
+  await person.press('Continue with Elsewhere');
+  expect(person.page.url.origin).toBe(login);
+  elsewhere.closeAllConnections();
+  await new Promise(resolve => elsewhere.close(resolve));
 });
