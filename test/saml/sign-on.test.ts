@@ -29,6 +29,7 @@ import {
   type ServiceProvider,
   statusIn,
 } from '../support/service-provider.js';
+import { chooseApp } from '../support/step-up.js';
 
 const EMAIL = 'ada@example.test';
 const OTHER = 'bea@example.test';
@@ -339,6 +340,32 @@ test('how strongly somebody signs in is asked for by class, and told by the appâ
   await ada.goto(wiki({ within: classes('https://refeds.org/profile/mfa'), attributes: 'IsPassive="true"' }));
   await arrive(ada);
   expect(statusIn(broughtBy(ada.page))).toBe('NoPassive');
+});
+
+test('where two factors are asked for, by the request or by the registration, no answer comes before there were two', async () => {
+  const mfa = '<saml:AuthnContextClassRef>https://refeds.org/profile/mfa</saml:AuthnContextClassRef>';
+  const within = `<samlp:RequestedAuthnContext Comparison="minimum">${mfa}</samlp:RequestedAuthnContext>`;
+  const email = 'cleo@example.test';
+  const metadata = { first_party: true, optional_claims: [] };
+  const strict = await open({ name: 'strict', metadata: { ...metadata, minimum_acr: 'aal2' } });
+  const plain = await open({ name: 'plain', signs: false, metadata });
+  await newMember(keyhold, house, email);
+  const cleo = await memberAgain(keyhold, house, email, { away: [AWAY] });
+  const asked = { issuer: plain.entityId, destination: `${keyhold.origin}/saml/sso`, within };
+  await cleo.goto(byAddress(asked.destination, authnRequest(asked)));
+  expect(cleo.page.heading).toBe('Sign in');
+  await signIn(cleo, email);
+  expect(cleo.page.heading).toBe('Set up a second step');
+  await chooseApp(cleo);
+  await cleo.press('I have kept them');
+  await arrive(cleo);
+  expect(contextOf(cleo)).toBe('https://refeds.org/profile/mfa');
+  await cleo.goto(await strict.requestUrl());
+  await arrive(cleo);
+  expect((await strict.profileOf(cleo.page)).email).toBe(email);
+  const again = await memberAgain(keyhold, house, email, { away: [AWAY] });
+  await again.goto(await strict.requestUrl());
+  expect(again.page.heading).toBe('Sign in');
 });
 
 test('whoever does not allow it is not told about', async () => {

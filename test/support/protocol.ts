@@ -2,7 +2,7 @@ import * as openid from 'openid-client';
 import type { Db } from '../../src/platform/storage/db.js';
 import { personAt, signIn, signUp } from './journeys.js';
 import type { TestKeyhold } from './keyhold.js';
-import type { Person } from './person.js';
+import type { Person, PersonOptions } from './person.js';
 import type { RelyingParty } from './relying-party.js';
 
 /** A code as an app holds it, with all that redeeming it takes. */
@@ -35,8 +35,13 @@ export async function newMember(keyhold: TestKeyhold, app: RelyingParty, email: 
 }
 
 /** A member at another browser, signed in through an app. */
-export async function memberAgain(keyhold: TestKeyhold, app: RelyingParty, email: string): Promise<Person> {
-  const person = personAt(keyhold);
+export async function memberAgain(
+  keyhold: TestKeyhold,
+  app: RelyingParty,
+  email: string,
+  options: Partial<PersonOptions> = {},
+): Promise<Person> {
+  const person = personAt(keyhold, options);
   await person.goto(await app.authorizationUrl());
   await signIn(person, email);
   return person;
