@@ -58,6 +58,14 @@ const ROWS: Readonly<Record<string, readonly [over: Row, kept: Row, both?: Row]>
     { asked_at: at(-80 * DAY) },
     { state: 'done', value_before: null },
   ],
+  federated_requests: [
+    { expires_at: at(-2 * 60 * MINUTE) },
+    { expires_at: at(-MINUTE) },
+    { purpose: 'sign-in', provider_version: 1 },
+  ],
+  federated_sessions: [{ began_at: at(-32 * DAY) }, { began_at: at(-30 * DAY) }],
+  federation_trials: [{ expires_at: at(-MINUTE) }, { expires_at: at(DAY) }],
+  saml_requests: [{ expires_at: at(-MINUTE) }, { expires_at: at(DAY) }],
   disclosures: [{ replaces: null }, { replaces: null }],
 };
 
