@@ -33,6 +33,8 @@ const schema = z.object({
     .optional(),
   /** The session at an identity provider that they came by: it counts for the account whose it is alone. */
   there: z.uuid().optional(),
+  /** Since when they are known to have been signed in there (milliseconds). */
+  thereSince: z.number().optional(),
   /** The first step of signing in was done at that time (milliseconds), and the account asks for a second one. */
   halfway: z
     .object({ accountId: z.uuid(), at: z.number(), by: z.enum(['password', 'code', 'provider']) })

@@ -33,6 +33,8 @@ export interface Authentication {
   readonly amr: readonly string[];
   /** When that was, if not just now. */
   readonly at?: Date;
+  /** Since when they are known to be signed in, where that is longer ago: what `auth_time` says. */
+  readonly since?: Date;
   /** What their account knows the browser by from now on: a digest. */
   readonly known?: Buffer | undefined;
   /** The session at an identity provider that they came by. */
@@ -98,9 +100,9 @@ export function openInteractions(provider: Provider): Interactions {
     },
     remember: (pending, progress) => requestScope().writes.setProgress(pending.uid, progress),
     signIn: async (ctx, authentication, more = {}) => {
-      const { accountId, acr, amr, known, there, at = new Date() } = authentication;
+      const { accountId, acr, amr, known, there, at = new Date(), since = at } = authentication;
       const interaction = await find(ctx);
-      const ts = Math.floor(at.getTime() / 1000);
+      const ts = Math.floor(since.getTime() / 1000);
       record(interaction, authentication);
       const login = {
         accountId,

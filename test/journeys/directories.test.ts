@@ -404,11 +404,14 @@ test('required: no password, code, sign-up or passkey of here signs anybody in w
   await person.press('Continue');
   expect(person.page.heading).toBe(PAGE);
 
-  await person.goto(await house.authorizationUrl());
-  const { body } = await postScript(person, '/passkey/options');
-  const signed = await postScript(person, '/passkey', { credential: passkey.get(body as never) });
-  await person.goto(new URL(String(signed.body['location']), keyhold.origin));
-  expect(person.page.heading).toBe(PAGE);
+  for (const typed of [undefined, 'nobody@elsewhere.test']) {
+    if (typed === undefined) await person.goto(await house.authorizationUrl());
+    else await toPassword(person, house, typed);
+    const { body } = await postScript(person, '/passkey/options');
+    const signed = await postScript(person, '/passkey', { credential: passkey.get(body as never) });
+    await person.goto(new URL(String(signed.body['location']), keyhold.origin));
+    expect(person.page.heading).toBe(PAGE);
+  }
 });
 
 test('required: whoever has a role that is excepted comes in by the other way, which is offered to everybody then', async () => {

@@ -147,6 +147,45 @@ test.each([{ prompt: 'login' }, { max_age: '0' }])(
   },
 );
 
+test('C16: a session at a provider is no fresh sign-in: what matters takes one, there or here', async () => {
+  const SENSITIVE = new URL('/account/sign-in/passkeys/new', keyhold.origin);
+  const said = { sub: 'lately', email: 'lately@example.test', email_verified: true };
+  await opens(await comes(house, said));
+  for (const auth_time of [undefined, now() - 86_400]) {
+    const person = await comes(house, { ...said, auth_time });
+    expect(person.page.heading).toBe('Back in the app');
+    const told = Number((await claims())?.['auth_time']);
+    expect(now() - told).toBeGreaterThan(300);
+    await person.goto(SENSITIVE);
+    expect(person.page.url.pathname).toMatch('/interaction/');
+  }
+  const person = await comes(house, { ...said, auth_time: now() });
+  await person.goto(SENSITIVE);
+  expect(person.page.url.pathname).toBe(SENSITIVE.pathname);
+});
+
+test.each(['disabled', 'changed'])(
+  'C03: a provider that is %s between the first step and the second signs nobody in',
+  async change => {
+    await forgetPeriods(keyhold);
+    const declared = {
+      id: 'acme',
+      name: 'Acme',
+      issuer: acme.issuer,
+      mapping: { acr: { [STRONG]: 'aal2' }, amr: ['hwk'] },
+    };
+    const person = await comes(house, { sub: 'ada' });
+    expect(person.page.heading).toBe('One more step');
+    const other = change === 'disabled' ? { state: 'disabled' } : { name: 'Acme Inc.' };
+    await declareOpenid(keyhold, { ...declared, ...other });
+    person.fill('Code', appCode(ada.secret));
+    await person.press('Continue');
+    expect(person.page.heading).toBe('Sign in');
+    expect(person.page.url.origin).toBe(keyhold.origin);
+    await declareOpenid(keyhold, declared);
+  },
+);
+
 test('somebody comes from another Keyhold, opens an account, and comes again', async () => {
   const email = 'pupil@example.test';
   const portal = await openRelyingParty(school, { first_party: true });

@@ -193,11 +193,16 @@ test('C02: an answer without a state, with a made-up one, or with two is none', 
   expect(stranger.page.status).toBe(400);
 });
 
-type Change = 'disabled' | 'removed' | 'changed';
+type Change = 'disabled' | 'removed' | 'replaced' | 'changed';
 const CHANGES: Readonly<Record<Change, () => Promise<unknown>>> = {
   disabled: () =>
     openWork(keyhold.db, { kind: 'operator' }, work => setProviderState(work, 'acme', 'disabled')),
   removed: () => keyhold.db('identity_providers').where({ id: 'acme' }).delete(),
+  /* Under its name, and at its address: what was sealed for the one must be nothing to the other. */
+  replaced: async () => {
+    await CHANGES.removed();
+    await asItWas();
+  },
   changed: () =>
     declareOpenid(keyhold, { id: 'acme', name: 'Acme', issuer: acme.issuer, mapping: { email_domains: [] } }),
 };
@@ -217,7 +222,7 @@ const PLACES: Readonly<Record<string, { come(): Promise<Halted>; go(halted: Halt
   },
 };
 
-describeEach(['disabled', 'removed', 'changed'], Object.keys(PLACES));
+describeEach(['disabled', 'removed', 'replaced', 'changed'], Object.keys(PLACES));
 
 function describeEach(changes: readonly Change[], places: readonly string[]): void {
   for (const change of changes) {

@@ -74,7 +74,7 @@ export { ownAddresses } from './saml/exchange.js';
 export { refreshSamlMetadata, sweepFederatedSessions } from './saml/jobs.js';
 export { listOwnKeys, makeOwnKeys, rotateOwnKeys } from './saml/keys.js';
 export type { LogoutAsked } from './saml/logout.js';
-export { beginSession, listSessionsOfLink, type NamedSession } from './sessions.js';
+export { beginSession, listSessionsOfLink, type NamedSession, sessionStands } from './sessions.js';
 export { findProvider, listProviders, MOST_PROVIDERS } from './store.js';
 export { endTokens, readTokens, revokeTokens } from './tokens.js';
 export { type TrialOutcome, tellTrial, tellTrouble } from './trial-outcome.js';
@@ -322,7 +322,8 @@ async function proved(
   const { kind, version } = upstream.provider;
   const protocol = byPassword(kind);
   if (!protocol) throw noSuchProvider();
-  const identity = checkedIdentity(upstream.provider, await protocol.prove(upstream, typed));
+  const said = { ...(await protocol.prove(upstream, typed)), authenticatedAt: new Date() };
+  const identity = checkedIdentity(upstream.provider, said);
   /* It may have been disabled while it was asked. */
   const { provider } = await reached(reaching, id, purpose, { version });
   return { provider, identity };

@@ -97,7 +97,9 @@ export async function useLink(
 }
 
 /** Whether a link stands at this moment; it then stays until the work is over. */
-export function holdLink(work: Work, link: Pick<FederatedLink, 'accountId' | 'id'>): Promise<boolean> {
+export async function holdLink(work: Work, link: Pick<FederatedLink, 'accountId' | 'id'>): Promise<boolean> {
+  /* The account first, as whoever takes a link away does: or the two wait for each other. */
+  await lockAccount(work, link.accountId);
   return store.lockLink(work.tx, link);
 }
 

@@ -34,6 +34,18 @@ export interface NamedSession {
   readonly id: string;
 }
 
+/** Whether what somebody came by stands as it did then: the link, and its provider, enabled and unchanged (C03). */
+export async function sessionStands(db: Db, { accountId, id }: NamedSession): Promise<boolean> {
+  const { rows } = await db.raw<{ rows: object[] }>(
+    `SELECT 1 FROM federated_sessions s
+     JOIN federated_links l ON l.account_id = s.account_id AND l.id = s.link_id
+     JOIN identity_providers p ON p.id = s.provider_id AND p.state = 'enabled' AND p.updated_at <= s.began_at
+     WHERE s.account_id = :accountId AND s.id::text = :id`,
+    { accountId, id },
+  );
+  return rows.length === 1;
+}
+
 /** The sessions of somebody that a provider names, the latest first; all of theirs where it names none. */
 export async function listNamedSessions(
   db: Db,

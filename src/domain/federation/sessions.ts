@@ -7,7 +7,7 @@ import type { Linking } from './links.js';
 import type { SessionThere } from './saml/assertion.js';
 import * as store from './session-store.js';
 
-export { listSessionsOfLink, type NamedSession } from './session-store.js';
+export { listSessionsOfLink, type NamedSession, sessionStands } from './session-store.js';
 
 /** In which context the name of a session there is sealed. */
 export const sessionContext = (id: string) => `federated-session ${id}`;

@@ -77,6 +77,9 @@ export interface WrittenProvider {
   readonly at: Date;
 }
 
+/* One that comes back under its name is another one to whoever is still on a trip that began before it went. */
+const NEW_VERSION = 'CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)';
+
 /** Keeps a provider or what it is now; says which, or that nothing is different. What is sealed anew counts as different. */
 export async function upsertProvider(
   tx: Tx,
@@ -84,9 +87,9 @@ export async function upsertProvider(
 ): Promise<'inserted' | 'updated' | 'unchanged'> {
   const { rows } = await tx.raw<{ rows: { inserted: boolean }[] }>(
     `INSERT INTO identity_providers AS p
-       (id, kind, state, name, preset, place, settings, mapping, secrets, created_at, updated_at)
+       (id, kind, state, name, preset, place, settings, mapping, secrets, version, created_at, updated_at)
      VALUES (:id, :kind, :state, :name, :preset, :place, CAST(:settings AS jsonb), CAST(:mapping AS jsonb),
-       CAST(:secrets AS bytea), :at, :at)
+       CAST(:secrets AS bytea), ${NEW_VERSION}, :at, :at)
      ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, state = excluded.state, name = excluded.name,
        preset = excluded.preset, place = excluded.place, settings = excluded.settings, mapping = excluded.mapping,
        secrets = coalesce(excluded.secrets, p.secrets), origins = '{}', version = p.version + 1, updated_at = excluded.updated_at

@@ -49,7 +49,7 @@ export async function submitFederatedAccount(turn: Turn): Promise<void> {
     if (!(error instanceof TiedElsewhere)) throw error;
     return arrive(turn, found);
   }
-  const on = { ...turn, progress: { ...turn.progress, federated: undefined, there } };
+  const on = { ...turn, progress: { ...turn.progress, federated: undefined, there, thereSince: undefined } };
   /* They proved it when they came, and not when they had read the terms. */
   const at = new Date(turn.progress.federated?.at ?? turn.cameAt);
   seeOther(ctx, await goOn(on, { accountId, at, ...strengthOfArrival(found) }));

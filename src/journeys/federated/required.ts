@@ -8,8 +8,10 @@ import { standing } from './pending.js';
 import { BROUGHT } from './strength.js';
 
 /**
- * Where somebody goes on who signed in here with an address whose domain demands its provider: there, unless they came from a
- * provider, bring an identity of that one to be tied, or have a role that is excepted. Costs nothing where no domain demands it.
+ * Where somebody goes on who signed in here and whose domain demands its provider: there, unless they came from a provider, bring
+ * an identity of that one to be tied, or have a role that is excepted. It is their main address that counts, and the one that
+ * they typed where it is theirs: another one, typed beside a passkey, is nobody's way round. Costs nothing where no domain
+ * demands anything.
  */
 export async function elsewhereDemanded(
   turn: Turn,
@@ -18,15 +20,18 @@ export async function elsewhereDemanded(
 ): Promise<Progress | undefined> {
   const { parts, progress } = turn;
   if (amr.includes(BROUGHT) || !(await parts.federation.anyRequired())) return undefined;
-  const email = progress.email ?? (await primaryOf(turn, accountId));
-  const realm = email === undefined ? undefined : await findRealm(parts.db, domainOf(email));
-  if (!realm || !mustUse(realm, account?.roles ?? [])) return undefined;
-  if (progress.federated?.provider === realm.providerId && (await standing(turn))) return undefined;
-  return { way: 'sign-in', email, organisation: true };
+  for (const email of await addressesOf(turn, accountId)) {
+    const realm = await findRealm(parts.db, domainOf(email));
+    if (!realm || !mustUse(realm, account?.roles ?? [])) continue;
+    if (progress.federated?.provider === realm.providerId && (await standing(turn))) continue;
+    return { way: 'sign-in', email, organisation: true };
+  }
+  return undefined;
 }
 
-/* By a passkey somebody signs in without typing an address. */
-async function primaryOf({ parts }: Turn, accountId: string): Promise<string | undefined> {
-  const emails = await listEmails(parts.db, accountId);
-  return (emails.find(({ isPrimary }) => isPrimary) ?? emails[0])?.address;
+async function addressesOf(turn: Turn, accountId: string): Promise<readonly string[]> {
+  const emails = await listEmails(turn.parts.db, accountId);
+  const main = emails.find(({ isPrimary }) => isPrimary) ?? emails[0];
+  const typed = emails.find(({ address }) => address === turn.progress.email);
+  return [...new Set([typed, main].flatMap(each => each?.address ?? []))];
 }

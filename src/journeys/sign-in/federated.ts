@@ -14,7 +14,7 @@ import { openWork } from '../../platform/storage/work.js';
 import { sendThere } from '../federated/leaving.js';
 import { provedThere } from '../federated/linking.js';
 import { pendingOf } from '../federated/pending.js';
-import { strengthOfArrival } from '../federated/strength.js';
+import { signedInSince, strengthOfArrival } from '../federated/strength.js';
 import { takeMapped } from '../federated/taking.js';
 import { showTrouble } from '../federated/trouble.js';
 import { badgeOf, noteReplay, seeOther } from '../journey.js';
@@ -129,7 +129,8 @@ async function asOwner(turn: Turn, arrived: Arrived, link: FederatedLink): Promi
     return { session: beginSession(work, parts.keyring, { ...linking, linkId: link.id }) };
   });
   if (!there) return asNobody(turn, arrived);
-  const on = { ...turn, progress: { ...turn.progress, there: there.session } };
+  const thereSince = signedInSince(arrived, turn.cameAt).getTime();
+  const on = { ...turn, progress: { ...turn.progress, there: there.session, thereSince } };
   await signInAs(on, account, strengthOfArrival(arrived));
 }
 

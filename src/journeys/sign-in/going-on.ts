@@ -1,4 +1,5 @@
 import { type Account, authenticatedFrom, findAccount } from '../../domain/accounts/accounts.js';
+import { sessionStands } from '../../domain/federation/federation.js';
 import { mayAct } from '../../oidc/acting.js';
 import type { Authentication } from '../../oidc/interaction.js';
 import { Refusal } from '../../platform/errors.js';
@@ -88,8 +89,15 @@ export async function finishAt(turn: Turn, { accountId, at, ...how }: SignedIn):
     await turnAway(turn, how.second ? 'second_step' : 'password', accountId);
     throw unavailable(account);
   }
-  if (!mayAct({ account, provedAt: at })) return leadTo(turn, { way: 'sign-in', email: turn.progress.email });
-  return goOn(turn, { accountId, at: new Date(at), ...strengthOf(how) }, account);
+  const { email, there } = turn.progress;
+  const over =
+    !mayAct({ account, provedAt: at }) ||
+    /* Asked again, since they were elsewhere for a while (C03). */
+    (how.by === 'provider' && !(await sessionStands(turn.parts.db, { accountId, id: there ?? '' })));
+  if (over) return leadTo(turn, { way: 'sign-in', email, there: undefined, thereSince: undefined });
+  const thereSince = how.second ? undefined : turn.progress.thereSince;
+  const on = { ...turn, progress: { ...turn.progress, thereSince } };
+  return goOn(on, { accountId, at: new Date(at), ...strengthOf(how) }, account);
 }
 
 /** Keeps the notes of a request, and gives the address of the step that is due then. */
@@ -118,6 +126,18 @@ export async function goOn(turn: Turn, authentication: Authentication, account?:
   const isTold = ['sign-up-credential', 'federated-account', 'recovery-credential'].includes(step);
   const known = welcome(turn, accountId, PROVED[acr], isTold ? undefined : newDeviceJob(turn, accountId));
   const at = authenticatedFrom(authentication.at ?? turn.cameAt, account);
-  const to = await parts.interactions.signIn(ctx, { ...authentication, at, known, there }, answered);
+  const since = knownSince(turn, authentication, { at, account });
+  const to = await parts.interactions.signIn(ctx, { ...authentication, at, since, known, there }, answered);
   return account?.leavingAt ? waitingUrl(ctx, parts, accountId, to) : to;
+}
+
+/* Whoever came from a provider may have been signed in there for days: that is no fresh sign-in here. */
+function knownSince(
+  { progress: { thereSince } }: Turn,
+  { amr }: Pick<Authentication, 'amr'>,
+  { at, account }: { readonly at: Date; readonly account: Account | undefined },
+): Date {
+  if (thereSince === undefined || !amr.includes(BROUGHT)) return at;
+  const earliest = account?.signedOutBefore?.getTime() ?? 0;
+  return new Date(Math.min(at.getTime(), Math.max(thereSince, earliest)));
 }
