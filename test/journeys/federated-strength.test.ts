@@ -115,6 +115,8 @@ test('C16: nor does one that is no word', async () => {
 test('C13: an app that demands a second step has one set up by whoever opens an account with what they bring', async () => {
   const email = 'new@example.test';
   const person = await comes(strict, { sub: 'new', email, email_verified: true });
+  const asked = person.trail.find(({ origin }) => origin === acme.issuer);
+  expect(asked?.searchParams.get('acr_values')).toBe(STRONG);
   await opens(person);
   expect(person.page.heading).toBe('Set up a second step');
   await chooseApp(person);

@@ -10,7 +10,7 @@ import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { accountOf, recordedDuring } from '../support/ledger.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
-import { memberOf, sendStep } from '../support/steps.js';
+import { memberOf, postStep, sendStep } from '../support/steps.js';
 import { continueWith, declareOpenid, openUpstream, type TestUpstream } from '../support/upstream.js';
 import { GOOD_PASSWORD } from '../support/walk.js';
 
@@ -194,6 +194,20 @@ test('C34: sent five times at once, in two browsers, it opens one account and ti
   expect(await keyhold.db('federated_links').where({ subject: email })).toMatchObject([
     { account_id: accountId },
   ]);
+  expect(await keyhold.db('identifiers').where({ value: email })).toHaveLength(1);
+});
+
+test('R21: somebody new who comes by twelve browsers at once has one account, and is signed in to it in each', async () => {
+  const email = 'twelve@example.test';
+  upstream.says({ sub: email, email, email_verified: true });
+  const browsers = Array.from({ length: 12 }, () => personAt(keyhold));
+  for (const person of browsers) {
+    await person.goto(await house.authorizationUrl());
+    await continueWith(person, 'acme');
+  }
+  await Promise.all(browsers.map(person => postStep(person, '/new-account', { terms: 'yes' })));
+  expect(browsers.map(({ page }) => page.heading)).toEqual(browsers.map(() => 'Back in the app'));
+  expect(await keyhold.db('federated_links').where({ subject: email })).toHaveLength(1);
   expect(await keyhold.db('identifiers').where({ value: email })).toHaveLength(1);
 });
 

@@ -9,7 +9,7 @@ import type { Realm } from './domain.js';
 import { DOMAIN_FACTS } from './domains.js';
 import type { TripPurpose } from './link.js';
 import { byPassword, redirecting } from './protocols.js';
-import { type IdentityProvider, mayUse, noSuchProvider } from './provider.js';
+import { type IdentityProvider, mayUse, namesThere, noSuchProvider } from './provider.js';
 import { openRealms } from './realms.js';
 import { openSamlDoor, type SamlDoor } from './saml/door.js';
 import { addOrigin } from './store.js';
@@ -125,7 +125,9 @@ export interface OfferedProvider {
 }
 
 /** Somebody who is sent to a provider. */
-export interface Asked extends TripBinding, Omit<Leaving, 'state'> {
+export interface Asked extends TripBinding, Omit<Leaving, 'state' | 'acrValues'> {
+  /** More than one factor, which is demanded here and may be shown there. */
+  readonly strength?: 'aal2' | 'phr' | undefined;
   readonly providerId: string;
   /** A path here, where they go on with `/<id>` of the trip behind it. */
   readonly returnTo: string;
@@ -227,7 +229,7 @@ export function openFederation({ listenUrl, breaker, ...options }: FederationOpt
       const protocol = redirecting(provider.kind);
       return protocol ? offerOf(provider, protocol, false).origins : [];
     },
-    depart: async ({ providerId, returnTo, freshWithin, loginHint, acrValues, ...binding }) => {
+    depart: async ({ providerId, returnTo, freshWithin, loginHint, strength, ...binding }) => {
       const upstream = await reached(reaching, providerId, binding.purpose);
       const { provider } = upstream;
       const protocol = redirecting(provider.kind);
@@ -237,7 +239,7 @@ export function openFederation({ listenUrl, breaker, ...options }: FederationOpt
         state,
         freshWithin,
         loginHint,
-        acrValues,
+        ...(strength && { acrValues: namesThere(provider, strength) }),
       });
       const known = offerOf(provider, protocol, false).origins.includes(to.origin);
       await atWork(async work => {

@@ -101,6 +101,19 @@ export function strengthThere(
   return { acr: known ?? 'aal1', amr: amr.filter(each => mapping.amr.includes(each)) };
 }
 
+const WEAKEST_FIRST = ['aal1', 'aal2', 'phr'] as const;
+
+/** What a provider calls a strength, and whatever is stronger: it is asked for that, and what comes is looked at all the same. */
+export function namesThere(
+  { mapping }: Pick<IdentityProvider, 'mapping'>,
+  strength: 'aal2' | 'phr',
+): string[] {
+  const least = WEAKEST_FIRST.indexOf(strength);
+  return Object.entries(mapping.acr).flatMap(([name, counts]) =>
+    WEAKEST_FIRST.indexOf(counts) >= least ? [name] : [],
+  );
+}
+
 /** There is none of that name, or not any more, or it may not be used now. */
 export function noSuchProvider(): Refusal {
   return new Refusal('missing', 'provider_unavailable', 'This way of signing in is not offered here.');

@@ -81,8 +81,8 @@ export interface Leaving {
   /** They are asked anew there: when they signed in must be no longer ago, in seconds. It is looked at once they are back. */
   readonly freshWithin?: number | undefined;
   readonly loginHint?: string | undefined;
-  /** The strength that is demanded here, as the provider's mapping calls it. */
-  readonly acrValues?: readonly string[] | undefined;
+  /** What its mapping calls the strength that is demanded here, where it is told of any. */
+  readonly acrValues?: readonly string[];
 }
 
 /** Where they are sent, and what their answer is checked against: nonces, verifiers, ids of requests. Kept sealed. */

@@ -44,6 +44,8 @@ export async function submitFederatedAccount(turn: Turn): Promise<void> {
       if (added.outcome === 'taken') throw new TiedElsewhere();
       there = beginSession(work, parts.keyring, { ...linking, linkId: added.id });
     });
+    /* Whose the address became in the meantime may be they themselves. */
+    if (!opened && (await findLink(parts.db, provider.id, identity.subject))) return arrive(turn, found);
     if (!opened) return;
   } catch (error) {
     if (!(error instanceof TiedElsewhere)) throw error;

@@ -42,6 +42,7 @@ export async function submitProvider(turn: Turn): Promise<void> {
       returnTo: `${stepUrl(pending)}/federated`,
       freshWithin: freshnessOf(turn),
       loginHint: hintOf(turn),
+      strength: pending.demand?.acr,
     });
     await sendThere(ctx, parts, { providerId, ...sent }, { uid: pending.uid, app: badgeOf(pending) });
   } catch (error) {
