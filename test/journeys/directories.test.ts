@@ -380,6 +380,9 @@ test('required: no password, code, sign-up or passkey of here signs anybody in w
   await settled('works.test', 'gone');
   const [email, keyed] = ['olga@works.test', 'keyed@works.test'];
   await memberOf(keyhold, house, email);
+  const colleague = 'colleague@works.test';
+  there('colleague', { mail: [colleague] });
+  await memberOf(keyhold, house, colleague);
   const passkey = await signUpWithPasskey(personAt(keyhold), house, keyhold.origin, keyed);
   const begun = personAt(keyhold);
   await toPassword(begun, house, email);
@@ -404,9 +407,13 @@ test('required: no password, code, sign-up or passkey of here signs anybody in w
   await person.press('Continue');
   expect(person.page.heading).toBe(PAGE);
 
-  for (const typed of [undefined, 'nobody@elsewhere.test']) {
+  for (const typed of [undefined, 'nobody@elsewhere.test', colleague]) {
     if (typed === undefined) await person.goto(await house.authorizationUrl());
     else await toPassword(person, house, typed);
+    if (typed === colleague) {
+      await typeThere(person, THERE);
+      expect(person.page.heading).toBe('Enter your password');
+    }
     const { body } = await postScript(person, '/passkey/options');
     const signed = await postScript(person, '/passkey', { credential: passkey.get(body as never) });
     await person.goto(new URL(String(signed.body['location']), keyhold.origin));

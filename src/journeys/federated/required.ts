@@ -4,6 +4,7 @@ import { domainOf, findRealm, mustUse } from '../../domain/federation/federation
 import type { Authentication } from '../../oidc/interaction.js';
 import type { Progress } from '../progress.js';
 import type { Turn } from '../turn.js';
+import { provedThere } from './linking.js';
 import { standing } from './pending.js';
 import { BROUGHT } from './strength.js';
 
@@ -20,18 +21,27 @@ export async function elsewhereDemanded(
 ): Promise<Progress | undefined> {
   const { parts, progress } = turn;
   if (amr.includes(BROUGHT) || !(await parts.federation.anyRequired())) return undefined;
-  for (const email of await addressesOf(turn, accountId)) {
+  const emails = await listEmails(parts.db, accountId);
+  for (const email of meantOf(emails, progress.email)) {
     const realm = await findRealm(parts.db, domainOf(email));
     if (!realm || !mustUse(realm, account?.roles ?? [])) continue;
-    if (progress.federated?.provider === realm.providerId && (await standing(turn))) continue;
+    if (progress.federated?.provider === realm.providerId && (await isTheirs(turn, emails))) continue;
     return { way: 'sign-in', email, organisation: true };
   }
   return undefined;
 }
 
-async function addressesOf(turn: Turn, accountId: string): Promise<readonly string[]> {
-  const emails = await listEmails(turn.parts.db, accountId);
+type Emails = Awaited<ReturnType<typeof listEmails>>;
+
+function meantOf(emails: Emails, typed: string | undefined): ReadonlySet<string> {
   const main = emails.find(({ isPrimary }) => isPrimary) ?? emails[0];
-  const typed = emails.find(({ address }) => address === turn.progress.email);
-  return [...new Set([typed, main].flatMap(each => each?.address ?? []))];
+  const meant = [emails.find(({ address }) => address === typed), main];
+  return new Set(meant.flatMap(each => each?.address ?? []));
+}
+
+/* What a colleague brought lets nobody in beside them. */
+async function isTheirs(turn: Turn, emails: Emails): Promise<boolean> {
+  const found = await standing(turn);
+  const address = found && provedThere(found.provider, found.identity);
+  return emails.some(each => each.address === address && each.verifiedAt !== undefined);
 }
