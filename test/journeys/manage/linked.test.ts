@@ -4,6 +4,7 @@ import { personAt, signIn, signUp } from '../../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../../support/keyhold.js';
 import { accountOf } from '../../support/ledger.js';
 import { bringTogether } from '../../support/merging.js';
+import { signInBeside } from '../../support/people.js';
 import type { Person } from '../../support/person.js';
 import { openRelyingParty, type RelyingParty } from '../../support/relying-party.js';
 import { continueWith, declareOpenid, openUpstream, type TestUpstream } from '../../support/upstream.js';
@@ -143,6 +144,26 @@ test('C02: begun by one person, in one browser, for one provider, it is finished
   expect(await links()).toEqual([]);
   const mallory = await accountOf(keyhold.db, `mallory${count}@example.test`);
   expect(await keyhold.db('federated_links').where({ account_id: mallory })).toEqual([]);
+});
+
+test('C02: begun by one of two people in a browser, it is not finished as the other', async () => {
+  const away = personAt(keyhold, { away: [acme.issuer] });
+  const other = `beside${count}@example.test`;
+  await signUp(personAt(keyhold), house, other);
+  await away.goto(await house.authorizationUrl());
+  await signIn(away, email);
+  await away.goto(new URL('/account/linked', keyhold.origin));
+  await away.press('Add Acme');
+  if (away.page.text.includes('One more time')) await away.press('Add Acme');
+  const answer = await fetch(away.page.url, { redirect: 'manual' });
+  await signInBeside(away, house, other);
+  await away.goto(new URL('/account/switch', keyhold.origin));
+  await away.press(other);
+  await away.goto(answer.headers.get('location') ?? '');
+  expect(away.page.url.searchParams.get('done')).toBe('over');
+  expect(away.page.text).toContain(other);
+  const both = [await accountOf(keyhold.db, email), await accountOf(keyhold.db, other)];
+  expect(await keyhold.db('federated_links').whereIn('account_id', both)).toEqual([]);
 });
 
 test('C03: a provider that is turned off on the way adds nothing', async () => {
