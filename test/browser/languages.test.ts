@@ -172,7 +172,15 @@ test.each([
   120_000,
 );
 
-const CONTRAST = `axe.run(document, { runOnly: ['color-contrast'] }).then(({ violations }) => violations.flatMap(({ nodes }) => nodes.map(({ html }) => html)))`;
+/* A window that keeps axe from page to page: reading it anew for each takes as long as what it does. */
+const SHOW = `body => new Promise(resolve => {
+  document.open();
+  addEventListener('load', () => resolve());
+  document.write(body);
+  document.close();
+})`;
+
+const CONTRAST = `axe.run(document, { runOnly: ['color-contrast'], resultTypes: ['violations'] }).then(({ violations }) => violations.flatMap(({ nodes }) => nodes.map(({ html }) => html)))`;
 
 test.each([
   ['of the account', true],
@@ -182,9 +190,11 @@ test.each([
   async (_which, account) => {
     const person = await reader({ width: 390 });
     const found: string[] = [];
+    await person.page.goto(`${ORIGIN}/sheet`);
     for (const [name] of samples.filter(([sample]) => sample.startsWith('account/') === account)) {
       await person.page.emulateMedia({ colorScheme: 'light' });
-      await open(person, 'page', 'ar', name);
+      const { body } = answer(new URL(`${ORIGIN}/page/ar/${name}`));
+      await person.page.evaluate(`(${SHOW})(${JSON.stringify(body)})`);
       const problems = await person.accessibilityProblems();
       await person.page.emulateMedia({ colorScheme: 'dark' });
       const faint = (await person.page.evaluate(CONTRAST)) as readonly string[];
