@@ -182,7 +182,7 @@ async function recordOf(accountId: string): Promise<string> {
 }
 
 /** Refused means that nothing of the owner's has changed. */
-async function unchanged(act: () => Promise<Tried>): Promise<Tried> {
+async function unchanged<Outcome>(act: () => Promise<Outcome>): Promise<Outcome> {
   await jobsDone(keyhold.db);
   const before = await recordOf(ownerId);
   const tried = await act();
@@ -372,13 +372,15 @@ test('C22: a session that has ended opens nothing', async () => {
     .db('sessions')
     .where({ account_id: ownerId })
     .update({ ended_at: new Date(), ended_reason: 'operator' });
-  for (const [route] of pages) {
-    const tried = await unchanged(() => visit(owner, route, paths.get(route) ?? '', ownerId));
-    const { pathname } = new URL(tried.location, keyhold.origin);
-    expect([route, tried.status, pathname]).toEqual([route, 303, '/authorize']);
-  }
-  for (const [route] of operations) {
-    const tried = await unchanged(() => call(route, paths.get(route) ?? '', token));
-    expect([route, tried.status, tried.code]).toEqual([route, 401, 'invalid_token']);
-  }
+  await unchanged(async () => {
+    for (const [route] of pages) {
+      const tried = await visit(owner, route, paths.get(route) ?? '', ownerId);
+      const { pathname } = new URL(tried.location, keyhold.origin);
+      expect([route, tried.status, pathname]).toEqual([route, 303, '/authorize']);
+    }
+    for (const [route] of operations) {
+      const tried = await call(route, paths.get(route) ?? '', token);
+      expect([route, tried.status, tried.code]).toEqual([route, 401, 'invalid_token']);
+    }
+  });
 });
