@@ -68,7 +68,7 @@ const schema = z.object({
   /** The recovery codes that came with a first factor: sealed, and shown before going on. */
   firstCodes: z.string().optional(),
   /** The way that was tried is not strong enough for what is demanded. */
-  tooWeak: z.enum(['code', 'recovered']).optional(),
+  tooWeak: z.enum(['code', 'recovered', 'provider']).optional(),
   /** They do not want what the app merely prefers. */
   declined: z.boolean().optional(),
   /** A recovery code was used, and another one took its place: sealed, and shown before going on. */

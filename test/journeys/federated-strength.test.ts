@@ -166,6 +166,20 @@ test('C16: a session at a provider is no fresh sign-in: what matters takes one, 
   expect(person.page.url.pathname).toBe(SENSITIVE.pathname);
 });
 
+test('C16: a session at a provider sets up no second factor where an account has none: its owner signs in there anew', async () => {
+  const said = { sub: 'found', email: 'found@example.test', email_verified: true };
+  await opens(await comes(house, said));
+  const person = await comes(strict, said);
+  expect(person.page.heading).toBe('Sign in');
+  expect(person.page.text).toContain('sign in again');
+  await continueWith(person, 'acme');
+  expect([person.page.status, person.page.heading]).toEqual([403, 'This did not work']);
+  const owner = await comes(strict, said);
+  acme.says({ ...said, auth_time: now() });
+  await continueWith(owner, 'acme');
+  expect(owner.page.heading).toBe('Set up a second step');
+});
+
 test.each(['disabled', 'changed'])(
   'C03: a provider that is %s between the first step and the second signs nobody in',
   async change => {

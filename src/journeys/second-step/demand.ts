@@ -9,7 +9,7 @@ import { findPasskey, findWaysIn } from '../../domain/credentials/credentials.js
 import { findFactors } from '../../domain/factors/factors.js';
 import { mayAct } from '../../oidc/acting.js';
 import type { Authentication } from '../../oidc/interaction.js';
-import { type StrengthDemand, satisfies, withRole } from '../../oidc/strength.js';
+import { FRESH_SECONDS, type StrengthDemand, satisfies, withRole } from '../../oidc/strength.js';
 import type { Work } from '../../platform/storage/work.js';
 import { BROUGHT } from '../federated/strength.js';
 import type { Parts } from '../journey.js';
@@ -66,6 +66,11 @@ export async function stillDemanded(
   const { passkeys } = await findWaysIn(parts.db, accountId);
   const has = passkeys > 0;
   if (wish && (has || saidLater(turn))) return undefined;
+  /* Whoever finds somebody's browser open must not set up a second factor of their own by a session at a provider. */
+  if (first && !second && !has && isStaleThere(turn))
+    return wish
+      ? undefined
+      : { way: 'sign-in', email, organisation: progress.organisation, tooWeak: 'provider' };
   const shown = {
     accountId,
     at,
@@ -74,6 +79,10 @@ export async function stillDemanded(
     ...(has && { has }),
   };
   return { way: 'sign-in', email, stepUp: { ...shown, acr: demand.acr, because: demand.because } };
+}
+
+function isStaleThere({ cameAt, progress: { thereSince = cameAt.getTime() } }: Turn): boolean {
+  return cameAt.getTime() - thereSince > FRESH_SECONDS * 1_000;
 }
 
 function secondOf({ acr, amr }: Authentication): 'app' | 'recovery_code' | undefined {

@@ -51,9 +51,10 @@ export async function submitProvider(turn: Turn): Promise<void> {
 }
 
 /* Who is asked to sign in anew here is asked so there as well, or a session there would stand in for it. */
-function freshnessOf({ pending: { params, prompt } }: Turn): number | undefined {
+function freshnessOf({ progress, pending: { params, prompt } }: Turn): number | undefined {
   const asked = String(params['prompt'] ?? '').split(' ');
-  if (asked.includes('login') || prompt.reasons.includes('max_age')) return 0;
+  const anew = asked.includes('login') || prompt.reasons.includes('max_age');
+  if (anew || progress.tooWeak === 'provider') return 0;
   const age = Number(params['max_age'] ?? Number.NaN);
   return Number.isInteger(age) && age >= 0 ? age : undefined;
 }

@@ -11,6 +11,7 @@ export function noticeOf({ pending, progress }: Turn): StepNotice | undefined {
   if (progress.archived) return 'archived';
   if (progress.recoveryStopped) return 'recovery_stopped';
   if (progress.accountExists) return 'account_exists';
+  if (progress.tooWeak === 'provider') return 'again';
   if (progress.tooWeak) return progress.tooWeak === 'code' ? 'stronger_than_code' : 'recovered';
   if (accountId && because('id_token_hint', 'id_token_hint_answer', 'claims_id_token_sub_value'))
     return 'someone_else';
