@@ -31,6 +31,10 @@ const schema = z.object({
   federated: z
     .object({ provider: z.string(), version: z.number(), identity: z.string(), at: z.number() })
     .optional(),
+  /** What the provider by which they come in says of them (sealed): taken once they are in. */
+  came: z
+    .object({ provider: z.string(), version: z.number(), identity: z.string(), at: z.number() })
+    .optional(),
   /** The session at an identity provider that they came by: it counts for the account whose it is alone. */
   there: z.uuid().optional(),
   /** Since when they are known to have been signed in there (milliseconds). */

@@ -74,8 +74,8 @@ export function advance(turn: Turn, progress: Progress): void {
 
 /** The same without leading anywhere. */
 export function remember(turn: Turn, progress: Progress): void {
-  const { federated, there, thereSince } = turn.progress;
-  const along = { federated, there, thereSince };
+  const { federated, came, there, thereSince } = turn.progress;
+  const along = { federated, came, there, thereSince };
   turn.parts.interactions.remember(turn.pending, keep({ ...along, ...progress }));
 }
 

@@ -94,6 +94,21 @@ test('C13: a second step of the account is asked for, and counts beside what the
   expect(await claims()).toMatchObject({ acr: 'aal2', amr: ['fed', 'otp', 'mfa'] });
 });
 
+test('C01: what a provider says is taken once its person is in, and not from whoever has no second step', async () => {
+  await forgetPeriods(keyhold);
+  const accountId = await accountOf(keyhold.db, ADA);
+  const taken = async () =>
+    (await keyhold.db('events').where({ account_id: accountId, type: 'federated_link.used' })).length;
+  const before = await taken();
+  const person = await comes(house, { sub: 'ada' });
+  expect(person.page.heading).toBe('One more step');
+  expect(await taken()).toBe(before);
+  person.fill('Code', appCode(ada.secret));
+  await person.press('Continue');
+  expect(person.page.heading).toBe('Back in the app');
+  expect(await taken()).toBe(before + 1);
+});
+
 test('C16: the strength that a provider sends counts as its mapping says, with the methods that it names', async () => {
   const person = await comes(house, { sub: 'ada', acr: STRONG, amr: ['hwk', 'pwd'] });
   expect(person.page.heading).toBe('Back in the app');
@@ -188,7 +203,11 @@ test.each(['disabled', 'changed'])(
       id: 'acme',
       name: 'Acme',
       issuer: acme.issuer,
-      mapping: { acr: { [STRONG]: 'aal2' }, amr: ['hwk'] },
+      mapping: {
+        acr: { [STRONG]: 'aal2' },
+        amr: ['hwk'],
+        attributes: { nickname: { from: 'nickname', wins: 'always' } },
+      },
     };
     const person = await comes(house, { sub: 'ada' });
     expect(person.page.heading).toBe('One more step');

@@ -65,19 +65,28 @@ const CLAIM = `WITH RECURSIVE recipient (client_id) AS (
     SELECT c.id FROM commands c
     WHERE c.id = ANY (ARRAY (SELECT id FROM candidate)) AND c.state = 'waiting' AND c.due_at <= :at AND c.until > :at
     ORDER BY c.due_at LIMIT :most FOR UPDATE SKIP LOCKED
+  ), taken AS (
+    UPDATE commands c SET attempts = c.attempts + 1, due_at = :lease, sent_at = :at, callback_until = :callbackUntil
+    FROM picked WHERE c.id = picked.id
+    RETURNING c.id, c.client_id, c.command, c.attempts, c.refusals, c.round, c.asked_at, c.until, c.sealed
   )
-  UPDATE commands c SET attempts = c.attempts + 1, due_at = :lease, sent_at = :at, callback_until = :callbackUntil
-  FROM picked WHERE c.id = picked.id
-  RETURNING c.id, c.client_id, c.command, c.attempts, c.refusals, c.round, c.asked_at, c.until, c.sealed`;
+  SELECT taken.*, (SELECT count(*)::int FROM candidate) AS candidates FROM (VALUES (true)) AS always LEFT JOIN taken ON true`;
+
+/** What was taken; `passedOver` where there was more that is due, and somebody else had it in hand. */
+export interface Claimed {
+  readonly due: readonly Due[];
+  readonly passedOver: boolean;
+}
 
 /** Takes what is due, so that no other process does for a while; a process that dies lets it go when its time is over. */
-export async function claimDue(db: Db, claim: Claim): Promise<readonly Due[]> {
-  if (claim.most <= 0) return [];
-  const { rows } = await db.raw<{ rows: DueRow[] }>(CLAIM, {
+export async function claimDue(db: Db, claim: Claim): Promise<Claimed> {
+  if (claim.most <= 0) return { due: [], passedOver: false };
+  const { rows } = await db.raw<{ rows: (DueRow & { candidates: number })[] }>(CLAIM, {
     ...claim,
     underWay: JSON.stringify(claim.underWay),
   });
-  return rows.map(row => ({
+  const taken = rows.filter(({ id }) => id !== null);
+  const due = taken.map(row => ({
     id: row.id,
     clientId: row.client_id,
     command: row.command,
@@ -89,6 +98,7 @@ export async function claimDue(db: Db, claim: Claim): Promise<readonly Due[]> {
     sealed: row.sealed,
     doubtful: claim.doubtful,
   }));
+  return { due, passedOver: due.length < Math.min(claim.most, rows[0]?.candidates ?? 0) };
 }
 
 /** Lets a command be told again later, unless it was settled, or is being told again already. */

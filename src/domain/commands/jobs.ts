@@ -8,6 +8,7 @@ import { findClient } from '../clients/clients.js';
 import { type Heard, type Judged, judgeAnswer, NO_ANSWER } from './answers.js';
 import { leftAloneFor, mayAnswerLater, pauseAfter, type Route, routeOf } from './command.js';
 import {
+  type Claimed,
   claimDue,
   type Due,
   findGeneration,
@@ -58,6 +59,10 @@ const BATCH = 200;
 /* Few enough that nobody who answers at this moment waits for long. */
 const OVERDUE_BATCH = 50;
 
+/* Whoever rewrites what waits, or tells it elsewhere, has done so by then. */
+const IN_HAND_MS = 100;
+const NOTHING = { due: [], passedOver: false } as const;
+
 /** One command on its way. */
 interface UnderWay {
   readonly due: Due;
@@ -89,7 +94,7 @@ export async function tellDue(
     for (;;) {
       const most = await paced.turn();
       const before = underWay.size;
-      const due = isOver() ? [] : await claimNext(telling, underWay, most);
+      const { due, passedOver } = isOver() ? NOTHING : await claimNext(telling, underWay, most);
       paced.note(due.length);
       for (const each of due) {
         const done = tellOne(telling, each, signal)
@@ -101,7 +106,8 @@ export async function tellDue(
         underWay.set(each.id, { due: each, done });
       }
       /* Who ended while we asked has made room for what was passed over. */
-      if (underWay.size === 0 && before === 0) break;
+      if (underWay.size === 0 && before === 0 && !passedOver) break;
+      if (due.length === 0 && passedOver) await pause(IN_HAND_MS);
       if (due.length === 0 && underWay.size > 0)
         await Promise.race([poked(), ...[...underWay.values()].map(({ done }) => done)]);
     }
@@ -143,7 +149,7 @@ async function claimNext(
   telling: TellingParts,
   underWay: ReadonlyMap<string, UnderWay>,
   together: number,
-): Promise<readonly Due[]> {
+): Promise<Claimed> {
   const at = now(telling);
   const counts: Record<string, number> = {};
   let doubtful = 0;
@@ -165,8 +171,12 @@ async function claimNext(
     width: WIDTH,
     most: room > 1 ? room - spare : room,
   });
-  const most = Math.min(room - answering.length, DOUBTFUL_AT_ONCE - doubtful);
-  return [...answering, ...(await claimDue(telling.db, { ...claim, doubtful: true, width: 1, most }))];
+  const most = Math.min(room - answering.due.length, DOUBTFUL_AT_ONCE - doubtful);
+  const others = await claimDue(telling.db, { ...claim, doubtful: true, width: 1, most });
+  return {
+    due: [...answering.due, ...others.due],
+    passedOver: answering.passedOver || others.passedOver,
+  };
 }
 
 const now = ({ clock = () => new Date() }: TellingParts) => clock();

@@ -4,8 +4,10 @@ import {
   addLink,
   beginSession,
   findLink,
+  holdLink,
   isTrustedFor,
   type UpstreamIdentity,
+  useLink,
 } from '../../domain/federation/federation.js';
 import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
@@ -20,6 +22,24 @@ export function provedThere(
   { email }: Pick<UpstreamIdentity, 'email'>,
 ): string | undefined {
   return email && isTrustedFor(provider, email) ? normaliseEmail(email.address) : undefined;
+}
+
+/**
+ * Takes what the provider by which somebody comes in says of them, once they have shown all that is asked of them: whoever stole
+ * an account there and goes no further changes nothing here.
+ */
+export async function takeWhatCame(turn: Turn, accountId: string): Promise<void> {
+  if (!turn.progress.came) return;
+  const { db, keyring } = turn.parts;
+  const found = await standing(turn, turn.progress.came);
+  if (!found) return;
+  const link = await findLink(db, found.provider.id, found.identity.subject);
+  if (link?.accountId !== accountId) return;
+  await openWork(db, { kind: 'person', id: accountId }, async work => {
+    if (!(await holdLink(work, link))) return;
+    const given = await takeMapped(work, { ...turn, app: turn.pending.app }, found, link);
+    await useLink(work, keyring, { ...link, given }, found.identity);
+  });
 }
 
 /**

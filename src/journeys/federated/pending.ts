@@ -41,10 +41,10 @@ const revived = (name: string, value: unknown) =>
 /** An identity that still counts: it came lately, and its provider stands as it did then, by the database at this moment (C03). */
 export async function standing(
   turn: Pick<Turn, 'parts' | 'pending' | 'progress' | 'cameAt'>,
+  kept: PendingIdentity | undefined = turn.progress.federated,
 ): Promise<{ readonly provider: IdentityProvider; readonly identity: UpstreamIdentity } | undefined> {
-  const { federated } = turn.progress;
-  if (!federated || turn.cameAt.getTime() - federated.at > MINUTES * 60_000) return undefined;
-  const provider = await findProvider(turn.parts.db, federated.provider);
-  if (!mayUse(provider, federated)) return undefined;
-  return { provider, identity: openPending(turn, federated) };
+  if (!kept || turn.cameAt.getTime() - kept.at > MINUTES * 60_000) return undefined;
+  const provider = await findProvider(turn.parts.db, kept.provider);
+  if (!mayUse(provider, kept)) return undefined;
+  return { provider, identity: openPending(turn, kept) };
 }

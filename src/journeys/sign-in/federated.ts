@@ -6,7 +6,6 @@ import {
   findLink,
   holdLink,
   UpstreamTrouble,
-  useLink,
 } from '../../domain/federation/federation.js';
 import { mayAct } from '../../oidc/acting.js';
 import { Refusal } from '../../platform/errors.js';
@@ -15,7 +14,6 @@ import { sendThere } from '../federated/leaving.js';
 import { provedThere } from '../federated/linking.js';
 import { pendingOf } from '../federated/pending.js';
 import { signedInSince, strengthOfArrival } from '../federated/strength.js';
-import { takeMapped } from '../federated/taking.js';
 import { showTrouble } from '../federated/trouble.js';
 import { badgeOf, noteReplay, seeOther } from '../journey.js';
 import { countTry, PROVIDERS } from '../limits.js';
@@ -124,15 +122,15 @@ async function asOwner(turn: Turn, arrived: Arrived, link: FederatedLink): Promi
   }
   const actor = { kind: 'person', id: account.id } as const;
   const linking = { accountId: account.id, providerId: link.providerId, identity: arrived.identity };
-  const there = await openWork(parts.db, actor, async work => {
-    if (!(await holdLink(work, link))) return undefined;
-    const given = await takeMapped(work, { ...turn, app: turn.pending.app }, arrived, link);
-    await useLink(work, parts.keyring, { ...link, given }, arrived.identity);
-    return { session: beginSession(work, parts.keyring, { ...linking, linkId: link.id }) };
-  });
+  const there = await openWork(parts.db, actor, async work =>
+    (await holdLink(work, link))
+      ? beginSession(work, parts.keyring, { ...linking, linkId: link.id })
+      : undefined,
+  );
   if (!there) return asNobody(turn, arrived);
   const thereSince = signedInSince(arrived, turn.cameAt).getTime();
-  const on = { ...turn, progress: { ...turn.progress, there: there.session, thereSince } };
+  const came = pendingOf(turn, arrived);
+  const on = { ...turn, progress: { ...turn.progress, came, there, thereSince } };
   await signInAs(on, account, strengthOfArrival(arrived));
 }
 

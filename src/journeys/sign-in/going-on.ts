@@ -5,7 +5,7 @@ import type { Authentication } from '../../oidc/interaction.js';
 import { Refusal } from '../../platform/errors.js';
 import { openWork } from '../../platform/storage/work.js';
 import { wake } from '../dormancy/waking.js';
-import { linkIfProved } from '../federated/linking.js';
+import { linkIfProved, takeWhatCame } from '../federated/linking.js';
 import { elsewhereDemanded } from '../federated/required.js';
 import { BROUGHT } from '../federated/strength.js';
 import { seeOther } from '../journey.js';
@@ -94,7 +94,8 @@ export async function finishAt(turn: Turn, { accountId, at, ...how }: SignedIn):
     !mayAct({ account, provedAt: at }) ||
     /* Asked again, since they were elsewhere for a while (C03). */
     (how.by === 'provider' && !(await sessionStands(turn.parts.db, { accountId, id: there ?? '' })));
-  if (over) return leadTo(turn, { way: 'sign-in', email, there: undefined, thereSince: undefined });
+  if (over)
+    return leadTo(turn, { way: 'sign-in', email, came: undefined, there: undefined, thereSince: undefined });
   const thereSince = how.second ? undefined : turn.progress.thereSince;
   const on = { ...turn, progress: { ...turn.progress, thereSince } };
   return goOn(on, { accountId, at: new Date(at), ...strengthOf(how) }, account);
@@ -120,6 +121,7 @@ export async function goOn(turn: Turn, authentication: Authentication, account?:
   const { ctx, parts, pending, step } = turn;
   const { accountId, acr } = authentication;
   const there = (await linkIfProved(turn, accountId)) ?? turn.progress.there;
+  await takeWhatCame(turn, accountId);
   const { name } = pending.prompt;
   const answered = name === 'create' || name === 'select_account' ? { [name]: {} } : {};
   /* Whoever has just signed up has no other device, and of a recovery every address was told. */
