@@ -129,11 +129,12 @@ export async function signOutThere(
 
 /** Watches the engine sign somebody out for an app: before they go back to that, they sign out where they came from. */
 export function signingOutThere(parts: Pick<Parts, 'federation' | 'pages'>): Koa.Middleware {
-  return async (ctx, next) => {
+  const after: Koa.Middleware = async (ctx, next) => {
     await next();
-    if (ctx.path !== '/end-session/confirm' || ctx.status !== 303) return;
+    if (ctx.status !== 303) return;
     const scope = requestScope();
     const [session] = scope.writes.ending().flatMap(uid => scope.cameBy(uid) ?? []);
     await signOutThere(ctx, parts, session, ctx.response.get('Location'));
   };
+  return (ctx, next) => (ctx.path === '/end-session/confirm' ? after(ctx, next) : next());
 }
