@@ -347,9 +347,13 @@ test('the link that stops it, after it was completed, is that objection too', as
 });
 
 test('C34: of a stop and a completion at the same moment exactly one wins', async () => {
+  const owned = () => keyhold.db('authenticator_apps').where({ account_id: accountId });
+  const { id: lost } = await owned().orderBy('added_at').first();
   for (let round = 0; round < 4; round += 1) {
     await keyhold.db('recoveries').where({ account_id: accountId }).delete();
-    await keyhold.db('authenticator_apps').where({ account_id: accountId }).update({ suspended_for: null });
+    /* What a round before this one set up is gone, and what was lost counts again. */
+    await owned().whereNot({ id: lost }).delete();
+    await owned().update({ suspended_for: null });
     await beginToWait(keyhold, app, email);
     const link = stopLinkIn(await latestStart());
     await letPass(keyhold, accountId, 73);
@@ -369,10 +373,6 @@ test('C34: of a stop and a completion at the same moment exactly one wins', asyn
     }
     expect(counting).toHaveLength(1);
     expect((await own('recovery.stopped')).length + (await own('recovery.completed')).length).toBe(round + 1);
-    await keyhold
-      .db('authenticator_apps')
-      .where({ account_id: accountId, suspended_for: null })
-      .update({ name: 'x' });
   }
 });
 
