@@ -17,6 +17,7 @@ import { interactionPolicyOf, PROMPTS } from './policy.js';
 import type { Questions } from './questions.js';
 import { quietRefusals } from './quiet-refusals.js';
 import { mustBeBrief, useProofsOnce } from './replays.js';
+import { oneShape } from './request-shape.js';
 import { SigningKey } from './signing-key.js';
 import { STRENGTHS } from './strength.js';
 import type { SubjectOf } from './subjects.js';
@@ -121,6 +122,7 @@ export function openProvider(parts: ProviderParts): Provider {
     fetch: parts.fetch as NonNullable<Configuration['fetch']>,
   };
   const provider = new Provider(issuer.origin, configuration);
+  oneShape(provider);
   provider.keys = openCookieKeys(keyring);
   prepareClientModel(provider, parts.clients);
   markTokens(provider);
