@@ -62,6 +62,7 @@ import { origins } from './platform/web/origin.js';
 import { openPages } from './platform/web/pages.js';
 import { notFound, problems } from './platform/web/problems.js';
 import { openRenderer, type Renderer } from './platform/web/render.js';
+import { routing } from './platform/web/routing.js';
 import { knownHost, pinToIssuer, surface } from './platform/web/surface.js';
 import { openWords, type Words } from './platform/web/words.js';
 import { findResourceServer, registryOf } from './registry.js';
@@ -153,7 +154,7 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     provider.use(unavailability(provider));
     provider.use(choosePeople(provider, base.csrf, issuer, subjectOf));
     provider.use(tellByBrowser(parts));
-    provider.use(pastRoutes(router.routes() as Parameters<typeof pastRoutes>[0]));
+    provider.use(pastRoutes(routing(router)));
     return { provider, listener: provider.callback() };
   };
 

@@ -202,11 +202,23 @@ export function conflictOf(model: string, id: string): string {
   return id.startsWith(PROOF_ID) ? 'DpopProof' : 'ClientAssertion';
 }
 
+const fields = new Map<Artefact, ReadonlySet<string>>();
+
+/* With what the engine puts into each of its payloads, and no table needs. */
+function fieldsOf(artefact: Artefact): ReadonlySet<string> {
+  let known = fields.get(artefact);
+  if (!known) {
+    known = new Set(['jti', 'kind', ...artefact.columns.map(({ field }) => field)]);
+    fields.set(artefact, known);
+  }
+  return known;
+}
+
 /** One value for each column of an artefact, in order; refuses a field that has no column, so that none is lost. */
 export function columnValues(artefact: Artefact, payload: Payload): unknown[] {
-  const known = new Set(artefact.columns.map(({ field }) => field));
-  for (const [field, value] of Object.entries(payload)) {
-    if (value !== undefined && !known.has(field) && field !== 'jti' && field !== 'kind') {
+  const known = fieldsOf(artefact);
+  for (const field of Object.keys(payload)) {
+    if (!known.has(field) && payload[field] !== undefined) {
       throw new Error(`${artefact.table} has no column for ${field}`);
     }
   }

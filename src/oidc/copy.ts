@@ -8,10 +8,10 @@ function copied(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(copied);
   if (Object.getPrototypeOf(value) !== Object.prototype) return structuredClone(value);
   const copy: Record<string, unknown> = {};
-  for (const [key, entry] of Object.entries(value)) {
+  for (const key of Object.keys(value)) {
     /* A key that JSON may have and an assignment would take for the prototype. */
     if (key === '__proto__') return structuredClone(value);
-    copy[key] = copied(entry);
+    copy[key] = copied((value as Record<string, unknown>)[key]);
   }
   return copy;
 }

@@ -164,9 +164,10 @@ export function openProtection(
   return {
     count: async (limits, claimed) => {
       if (!enabled || limits.length === 0) return { allowed: true, counted: [] };
+      const keys = limits.map(keyOf);
       const { rows } = await hot.query<Counted>(
         statement(COUNT_SQL, [
-          limits.map(keyOf),
+          keys,
           limits.map(limit => limit.window),
           limits.map(limit => limit.among ?? 'all'),
           claimed?.accountId ?? null,
@@ -174,8 +175,8 @@ export function openProtection(
           limits.map(limit => (limit.inRow ? limit.max : 0)),
         ]),
       );
-      const counted = limits.flatMap(limit => {
-        const row = rows.find(({ subject }) => subject === keyOf(limit));
+      const counted = limits.flatMap((limit, at) => {
+        const row = rows.find(({ subject }) => subject === keys[at]);
         return row ? [{ limit, row }] : [];
       });
       const over = counted.filter(({ limit, row }) => row.count > limit.max);
