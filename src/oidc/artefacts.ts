@@ -202,32 +202,35 @@ export function conflictOf(model: string, id: string): string {
   return id.startsWith(PROOF_ID) ? 'DpopProof' : 'ClientAssertion';
 }
 
-const fields = new Map<Artefact, ReadonlySet<string>>();
+const places = new Map<Artefact, ReadonlyMap<string, number>>();
 
-/* With what the engine puts into each of its payloads, and no table needs. */
-function fieldsOf(artefact: Artefact): ReadonlySet<string> {
-  let known = fields.get(artefact);
+/* At which place the column of a field stands. */
+function placesIn(artefact: Artefact): ReadonlyMap<string, number> {
+  let known = places.get(artefact);
   if (!known) {
-    known = new Set(['jti', 'kind', ...artefact.columns.map(({ field }) => field)]);
-    fields.set(artefact, known);
+    known = new Map(artefact.columns.map(({ field }, at) => [field, at]));
+    places.set(artefact, known);
   }
   return known;
 }
 
 /** One value for each column of an artefact, in order; refuses a field that has no column, so that none is lost. */
 export function columnValues(artefact: Artefact, payload: Payload): unknown[] {
-  const known = fieldsOf(artefact);
+  const known = placesIn(artefact);
+  const values: unknown[] = artefact.columns.map(() => null);
   for (const field of Object.keys(payload)) {
-    if (!known.has(field) && payload[field] !== undefined) {
-      throw new Error(`${artefact.table} has no column for ${field}`);
-    }
-  }
-  return artefact.columns.map(({ field, type }) => {
     const value = payload[field];
-    if (value === undefined || value === null) return null;
-    if (field === 'consumed') return value === true ? Math.floor(Date.now() / 1000) : value;
-    return type === 'jsonb' ? JSON.stringify(value) : value;
-  });
+    if (value === undefined || field === 'jti' || field === 'kind') continue;
+    const at = known.get(field);
+    if (at === undefined) throw new Error(`${artefact.table} has no column for ${field}`);
+    values[at] = value === null ? null : columnValue(artefact.columns[at], value);
+  }
+  return values;
+}
+
+function columnValue(column: Column | undefined, value: unknown): unknown {
+  if (column?.field === 'consumed') return value === true ? Math.floor(Date.now() / 1000) : value;
+  return column?.type === 'jsonb' ? JSON.stringify(value) : value;
 }
 
 /** The engine's payload of a row that came as JSON; absent columns are absent fields. */

@@ -42,3 +42,25 @@ test('whatever else is defined under that name is defined as ever', () => {
   expect(holder).toHaveProperty('oidc', 'own');
   expect(() => Object.defineProperty(Object.freeze({}), 'oidc', { value: 1 })).toThrow(TypeError);
 });
+
+test('a plain field is what it would be, whatever it is called and whatever it is defined on', () => {
+  oneShape(new Provider('http://localhost'));
+  const plain = { writable: true, enumerable: true, configurable: true };
+  const odd = ['a', '__proto__', 'constructor', 'toString', '7', ''];
+  const inherits = Object.create({ set a(_value: unknown) {} }) as object;
+  for (const holder of [{}, [], Object.create(null) as object, inherits, () => undefined]) {
+    for (const key of odd) {
+      expect(Object.defineProperty(holder, key, { value: key, ...plain })).toBe(holder);
+      expect(Object.getOwnPropertyDescriptor(holder, key)).toEqual({ value: key, ...plain });
+    }
+  }
+  expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
+  expect(Object.getPrototypeOf(Object.defineProperty({}, '__proto__', { value: [], ...plain }))).toBe(
+    Object.prototype,
+  );
+  for (const closed of [Object.freeze({}), new Uint8Array(1)]) {
+    expect(() => Object.defineProperty(closed, '7', { value: 1, ...plain })).toThrow(TypeError);
+  }
+  const fixed = Object.defineProperty({}, 'a', { value: 1 });
+  expect(() => Object.defineProperty(fixed, 'a', { value: 2, ...plain })).toThrow(TypeError);
+});

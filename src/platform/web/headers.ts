@@ -22,17 +22,17 @@ export function securityHeaders(issuer: URL): Koa.Middleware {
       }),
     ),
     [
-      'Permissions-Policy',
+      'permissions-policy',
       'camera=(), microphone=(), geolocation=(), payment=(), usb=(), ' +
         'publickey-credentials-get=(self), publickey-credentials-create=(self)',
     ],
-    ['Cache-Control', 'no-store'],
+    ['cache-control', 'no-store'],
   ] as const;
   return (ctx, next) => {
     for (const [name, value] of fixed) ctx.res.setHeader(name, value);
     const { nonce } = visitOf(ctx);
     ctx.res.setHeader(
-      'Content-Security-Policy',
+      'content-security-policy',
       `default-src 'none';script-src 'self' 'nonce-${nonce}';style-src 'self' 'nonce-${nonce}';` +
         "img-src 'self' data:;connect-src 'self';manifest-src 'self';form-action 'self';frame-ancestors 'none';base-uri 'none'",
     );
@@ -42,12 +42,12 @@ export function securityHeaders(issuer: URL): Koa.Middleware {
 
 type RawMiddleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void;
 
-/* The same for every answer, so they are asked for once. */
+/* The same for every answer, so they are asked for once; in lower case, which Node need not make of them at each answer. */
 function headersOf(middleware: RawMiddleware): readonly (readonly [string, string])[] {
   const headers = new Map<string, string>();
   const answer = {
-    setHeader: (name: string, value: unknown) => void headers.set(name, String(value)),
-    removeHeader: (name: string) => void headers.delete(name),
+    setHeader: (name: string, value: unknown) => void headers.set(name.toLowerCase(), String(value)),
+    removeHeader: (name: string) => void headers.delete(name.toLowerCase()),
   };
   middleware({} as IncomingMessage, answer as unknown as ServerResponse, error => {
     if (error) throw error;
