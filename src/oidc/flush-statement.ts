@@ -96,22 +96,32 @@ function match(draft: Draft, model: string, id: string): string {
 /** Kinds of which a second one with the same id, or the same code to type, is a conflict. */
 const ONCE: ReadonlySet<string> = new Set(['ReplayDetection', 'DeviceCode']);
 
+/* By kind and first place: a kind has few, and the text is the same each time. */
+const inserts = new Map<string, string>();
+
+function insertText(model: string, first: number): string {
+  const known = inserts.get(`${model} ${first}`);
+  if (known !== undefined) return known;
+  const artefact = artefactOf(model);
+  const columns = [
+    { column: artefact.key, type: keyType(model) },
+    ...artefact.columns,
+    ...(artefact.slotted ? [{ column: 'slot', type: 'smallint' }] : []),
+  ];
+  const names = columns.map(({ column }) => column).join(', ');
+  const bound = columns.map(({ type }, i) => `$${first + i}::${type}`).join(', ');
+  const once = ONCE.has(model) ? ' ON CONFLICT DO NOTHING RETURNING 1' : '';
+  const text = ` AS (INSERT INTO ${artefact.table} (${names}) VALUES (${bound})${once})`;
+  inserts.set(`${model} ${first}`, text);
+  return text;
+}
+
 function insert(draft: Draft, part: string, model: string, id: string, payload: Payload): void {
   const artefact = artefactOf(model);
-  const values = columnValues(artefact, payload);
-  const columns: string[] = [artefact.key, ...artefact.columns.map(c => c.column)];
-  const bound = [
-    draft.bind(keyOf(model, id), keyType(model)),
-    ...artefact.columns.map((c, i) => draft.bind(values[i], c.type)),
-  ];
-  if (artefact.slotted) {
-    columns.push('slot');
-    bound.push(draft.bind(slotAt(Date.now()), 'smallint'));
-  }
-  const once = ONCE.has(model) ? ' ON CONFLICT DO NOTHING RETURNING 1' : '';
-  draft.parts.push(
-    `${part} AS (INSERT INTO ${artefact.table} (${columns.join(', ')}) VALUES (${bound.join(', ')})${once})`,
-  );
+  draft.parts.push(part + insertText(model, draft.values.length + 1));
+  draft.values.push(keyOf(model, id), ...columnValues(artefact, payload));
+  if (artefact.slotted) draft.values.push(slotAt(Date.now()));
+  const once = ONCE.has(model);
   if (once) draft.requires.push(`keyhold_require(EXISTS (SELECT FROM ${part}), '${conflictOf(model, id)}')`);
 }
 
