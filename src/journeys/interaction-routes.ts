@@ -25,13 +25,19 @@ import { comeBack, submitProvider } from './sign-in/federated.js';
 import { goBack, submitIdentifier } from './sign-in/identifier.js';
 import { CONSENT_STEPS, STEPS, type Step } from './sign-in/next-step.js';
 import { showPending } from './sign-in/pages.js';
-import { skipPasskey, submitPassword } from './sign-in/password.js';
+import { skipPasskey, submitPassword, WHOSE_PASSWORD } from './sign-in/password.js';
 import { submitAccount } from './sign-up/account.js';
 import { submitSignUpEmail } from './sign-up/email.js';
 import { denyLink, showLink, useLink } from './sign-up/link.js';
 import { openTurn, type Turn, toStep } from './turn.js';
 
-type Post = readonly [path: string, from: readonly Step[], act: (turn: Turn) => Promise<void> | void];
+type Post = readonly [
+  path: string,
+  from: readonly Step[],
+  act: (turn: Turn) => Promise<void> | void,
+  /** What it wants to know along with the pending request. */
+  along?: string,
+];
 
 const BEFORE_CONSENT = STEPS.filter(step => !CONSENT_STEPS.includes(step));
 
@@ -43,7 +49,7 @@ const FORMS: readonly Post[] = [
   ['/back', BEFORE_CONSENT, goBack],
   ['/organisation', ['organisation'], submitOrganisation],
   ['/organisation/around', ['organisation'], goAround],
-  ['/password', ['password'], submitPassword],
+  ['/password', ['password'], submitPassword, WHOSE_PASSWORD],
   [
     '/code/send',
     ['password', 'sign-in-code', 'sign-up-code', 'recovery-code', 'lost-code'],
@@ -100,7 +106,7 @@ const SCRIPTS: readonly Post[] = [
 export function interactionRoutes(router: Router, parts: Parts): void {
   const at = (path: string) => `/interaction/:uid${path}`;
   router.get(at(''), async ctx => showPending(await openTurn(ctx, parts)));
-  for (const [path, from, act] of FORMS) router.post(at(path), ctx => takeForm(ctx, parts, from, act));
+  for (const [path, ...post] of FORMS) router.post(at(path), ctx => takeForm(ctx, parts, post));
   for (const [path, from, act] of SCRIPTS) router.post(at(path), ctx => takeScript(ctx, parts, from, act));
   router.get(at('/federated/:trip'), async ctx => comeBackAt(await openTurn(ctx, parts)));
   router.get(at('/link/:token'), ctx => showLink(ctx, parts));
@@ -112,8 +118,12 @@ async function comeBackAt(turn: Turn): Promise<void> {
   return BEFORE_CONSENT.includes(turn.step) ? comeBack(turn) : toStep(turn);
 }
 
-async function takeForm(ctx: Koa.Context, parts: Parts, from: Post[1], act: Post[2]): Promise<void> {
-  const turn = await openTurn(ctx, parts, await readForm(ctx, parts.csrf));
+async function takeForm(
+  ctx: Koa.Context,
+  parts: Parts,
+  [from, act, along]: readonly [Post[1], Post[2], Post[3]?],
+): Promise<void> {
+  const turn = await openTurn(ctx, parts, await readForm(ctx, parts.csrf), along);
   return from.includes(turn.step) ? act(turn) : toStep(turn);
 }
 

@@ -74,10 +74,17 @@ export function show<Name extends keyof PageModels>(
   parts.pages.show(ctx, name, model);
 }
 
-/** The pending request that a route's `:uid` names; its language wish and its redirect apply to the page. */
-export async function pendingRequest(ctx: Koa.Context, parts: Parts): Promise<PendingRequest> {
+/**
+ * The pending request that a route's `:uid` names; its language wish and its redirect apply to the page. What is wanted `along`
+ * is an expression on its row, `i`.
+ */
+export async function pendingRequest(
+  ctx: Koa.Context,
+  parts: Parts,
+  along?: string,
+): Promise<PendingRequest> {
   const { uid } = ctx['params'] as { readonly uid: string };
-  const pending = await parts.interactions.current(ctx, uid);
+  const pending = await parts.interactions.current(ctx, uid, along);
   const wish = pending.params['ui_locales'];
   if (typeof wish === 'string') ctx.state['uiLocales'] = wish;
   ctx.state['clientId'] = pending.app.clientId;

@@ -18,9 +18,14 @@ export interface Turn {
 }
 
 /** Finds the pending request that the route names, and where on its way it is. */
-export async function openTurn(ctx: Koa.Context, parts: Parts, sent: Turn['sent'] = {}): Promise<Turn> {
+export async function openTurn(
+  ctx: Koa.Context,
+  parts: Parts,
+  sent: Turn['sent'] = {},
+  along?: string,
+): Promise<Turn> {
   const cameAt = new Date();
-  const pending = await pendingRequest(ctx, parts);
+  const pending = await pendingRequest(ctx, parts, along);
   return at({ ctx, parts, pending, sent, cameAt }, progressOf(pending));
 }
 

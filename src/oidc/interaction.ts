@@ -58,12 +58,14 @@ export interface PendingRequest {
   readonly settled: Payload;
   /** The journey's own notes; nothing of them outlives the request. */
   readonly progress: Payload;
+  /** What was asked for along with it. */
+  readonly along: Payload | null | undefined;
 }
 
 /** All that journeys may know and do about a pending request. */
 export interface Interactions {
-  /** The pending request of this browser under `/interaction/:uid`, or a refusal. */
-  current(ctx: Koa.Context, uid: string): Promise<PendingRequest>;
+  /** The pending request of this browser under `/interaction/:uid`, or a refusal; with what an expression says of its row, `i`. */
+  current(ctx: Koa.Context, uid: string, along?: string): Promise<PendingRequest>;
   remember(pending: PendingRequest, progress: Payload): void;
   /** Each answers with the address where the request goes on, once the answer is on record. */
   signIn(ctx: Koa.Context, authentication: Authentication, more?: Payload): Promise<string>;
@@ -91,7 +93,8 @@ export function openInteractions(provider: Provider): Interactions {
     }
   };
   return {
-    current: async (ctx, uid) => {
+    current: async (ctx, uid, along) => {
+      if (along !== undefined) requestScope().along.expression = along;
       const interaction = await find(ctx);
       if (interaction.uid !== uid || !requestScope().begunHere(uid)) {
         throw new Refusal('missing', 'request_gone', 'This request was begun in another browser.');
@@ -187,5 +190,6 @@ async function pendingOf(provider: Provider, interaction: Interaction): Promise<
     demand: demandOfApp(client, params),
     settled,
     progress: requestScope().progress(interaction.uid),
+    along: requestScope().along.found,
   };
 }

@@ -74,6 +74,8 @@ export type ReadRow = Partial<
   readonly told?: Readonly<Record<string, readonly string[]>> | null;
   /** How many people are signed in in the browser that asks. */
   readonly crowd?: number;
+  /** What a journey wants to know along with its pending request. */
+  readonly along?: Payload | null;
   /** Everybody who is signed in there, each with their account. */
   readonly people?: readonly ReadRow[] | null;
 };
@@ -97,7 +99,14 @@ export interface Memory {
   readonly begunIn: Map<string, string>;
   /** References of devices that a pending request of this browser is about. */
   readonly devices: Set<string>;
+  readonly along: ReadAlong;
   readonly browser: BrowserMarks;
+}
+
+/** An expression that is read along with a pending request (`i`), and what it gave. */
+export interface ReadAlong {
+  expression?: string;
+  found?: Payload | null | undefined;
 }
 
 /** What the request tells of its browser, each as a digest of a cookie of ours. */
@@ -132,6 +141,7 @@ export function openMemory(): Memory {
     progress: new Map(),
     begunIn: new Map(),
     devices: new Set(),
+    along: {},
     browser: {},
   };
 }

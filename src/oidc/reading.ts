@@ -54,6 +54,7 @@ export function openReading(pool: StatementPool, keyring: Keyring, memory: Memor
         const row = await read(...readOf(model, id, memory));
         keep(memory, model, id, row);
         if (row && 'people' in row) meet(row.people ?? []);
+        if (row && 'along' in row) memory.along.found = row.along;
       }
       return memory.artefacts.get(key);
     },
@@ -97,14 +98,19 @@ export function openReading(pool: StatementPool, keyring: Keyring, memory: Memor
   };
 }
 
-function readOf(model: string, id: string, { browser }: Memory): [text: string, values: unknown[]] {
+function readOf(model: string, id: string, { along, browser }: Memory): [text: string, values: unknown[]] {
   switch (model) {
     case 'Grant':
       return [reads.GRANT_READ, [id]];
     case 'Interaction':
       if (browser.choosing && browser.people)
         return [reads.CHOICE_READ, [id, liveSlots(Date.now()), browser.people]];
-      return [reads.INTERACTION_READ, [id, liveSlots(Date.now())]];
+      return [
+        along.expression === undefined
+          ? reads.INTERACTION_READ
+          : reads.interactionReadAlong(along.expression),
+        [id, liveSlots(Date.now())],
+      ];
     default:
       return [
         reads.tokenRead(model),

@@ -87,6 +87,18 @@ const OF_PERSON = `
 export const INTERACTION_READ = `${SELECT_PENDING} ${PENDING}
   LEFT JOIN sessions s ON s.uid = i.session ->> 'uid' AND s.ended_at IS NULL ${OF_PERSON}`;
 
+const alongside = new Map<string, string>();
+
+/** The same with what an expression on it says (`i`), under the name `along`. */
+export function interactionReadAlong(expression: string): string {
+  let text = alongside.get(expression);
+  if (text === undefined) {
+    text = INTERACTION_READ.replace(PENDING, () => `, ${expression} AS along ${PENDING}`);
+    alongside.set(expression, text);
+  }
+  return text;
+}
+
 const LIVE = 'ended_at IS NULL AND expires_at > extract(epoch FROM now())';
 /** The same at the choice of an account: with everybody who is signed in in browser $3, as `PEOPLE_READ` finds them. */
 export const CHOICE_READ = `${SELECT_PENDING}, (

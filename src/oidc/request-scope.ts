@@ -21,6 +21,7 @@ import {
   consentKey,
   type Memory,
   openMemory,
+  type ReadAlong,
   toldKey,
 } from './memory.js';
 import { openPendingWrites, type PendingWrites } from './pending-writes.js';
@@ -54,6 +55,8 @@ export interface RequestScope {
   /** The hashes of what an app was told last about somebody in one way, as far as the request has read it along. */
   knownAnswers(accountId: string, clientId: string, way: string): readonly string[];
   progress(interactionId: string): Payload;
+  /** Reads what an expression says of the pending request (`i`) with it; `found` once that was read. */
+  readonly along: ReadAlong;
   /** Whether a pending request was begun in the browser that asks. */
   begunHere(interactionId: string): boolean;
   /** By which session at an identity provider a session that was read came, and whose it is. */
@@ -104,6 +107,7 @@ export function openScope(pool: StatementPool, keyring: Keyring, hints: Hints): 
     consentInHand: (accountId, clientId) => memory.consents.get(consentKey(accountId, clientId)),
     knownAnswers: (accountId, clientId, way) => memory.told.get(toldKey(accountId, clientId, way)) ?? [],
     progress: id => memory.progress.get(id) ?? {},
+    along: memory.along,
     begunHere: id => {
       const begunIn = memory.begunIn.get(id);
       return begunIn !== undefined && begunIn === memory.browser.form?.toString('hex');

@@ -53,7 +53,8 @@ export {
 export { isPasswordTooLong, PASSWORD_MAXIMUM, PASSWORD_MINIMUM, type PasswordReason } from './password.js';
 export { openPasswordHasher, type PasswordHasher, type PasswordHasherOptions } from './password-hash.js';
 export {
-  findClaimed,
+  claimedBy,
+  claimedOf,
   findPasskey,
   findPassword,
   findWaysIn,

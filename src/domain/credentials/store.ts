@@ -1,4 +1,4 @@
-import { type Db, type StatementPool, statement, type Tx } from '../../platform/storage/db.js';
+import type { Db, Tx } from '../../platform/storage/db.js';
 import { removeRows } from '../../platform/storage/removing.js';
 import { type Account, type AccountRow, presentAccount } from '../accounts/accounts.js';
 import type { Passkey } from './passkey.js';
@@ -22,25 +22,54 @@ export async function findPassword(db: Db, accountId: string): Promise<StoredPas
   return row && { hash: row.hash, changedAt: row.changed_at, lastUsedAt: row.last_used_at };
 }
 
-const CLAIMED_SQL = `
+const CLAIMED = `
   SELECT a.id, a.state, a.language, a.opened_at, a.proofs_from, a.signed_out_before, a.subject_key, a.dormancy_notices,
     a.second_step, a.roles, a.sale_choice, a.leaving_at,
     p.hash, p.changed_at, p.last_used_at
   FROM identified_accounts a LEFT JOIN passwords p ON p.account_id = a.id
-  WHERE a.kind = 'email' AND a.value = $1`;
+  WHERE a.kind = 'email' AND a.value =`;
 
-/** Whom an e-mail address leads to, and the password that proves it: one read, whether there is anybody or not. */
-export async function findClaimed(
-  hot: StatementPool,
-  email: string,
-): Promise<{ readonly account?: Account; readonly password?: StoredPassword }> {
-  type Row = AccountRow & { hash: string | null; changed_at: Date; last_used_at: Date | null };
-  const { rows } = await hot.query<Row>(statement(CLAIMED_SQL, [email]));
-  const [row] = rows;
+type ClaimedRow = AccountRow & { hash: string | null; changed_at: Date; last_used_at: Date | null };
+
+/** Whom an address leads to, if it leads to anybody, and the password that proves it. */
+export interface Claimed {
+  readonly account?: Account;
+  readonly password?: StoredPassword;
+}
+
+function presentClaimed(row: ClaimedRow | undefined): Claimed {
   if (!row) return {};
   const account = presentAccount(row);
   if (row.hash === null) return { account };
   return { account, password: { hash: row.hash, changedAt: row.changed_at, lastUsedAt: row.last_used_at } };
+}
+
+/**
+ * Whom an e-mail address leads to, and the password that proves it, as an expression in another statement, where `email` says the
+ * address there: JSON for `claimedOf`, or null.
+ */
+export const claimedBy = (email: string): string =>
+  `(SELECT to_json(claimed) FROM (${CLAIMED} ${email}) claimed)`;
+
+const INSTANTS = [
+  'opened_at',
+  'proofs_from',
+  'signed_out_before',
+  'leaving_at',
+  'changed_at',
+  'last_used_at',
+] as const;
+
+/** What `claimedBy` found. */
+export function claimedOf(json: Readonly<Record<string, unknown>> | null): Claimed {
+  if (!json) return {};
+  const instants = INSTANTS.flatMap(name => {
+    const said = json[name];
+    return typeof said === 'string' ? [[name, new Date(said)] as const] : [];
+  });
+  const sealed = json['subject_key'];
+  const subject_key = typeof sealed === 'string' ? Buffer.from(sealed.slice(2), 'hex') : null;
+  return presentClaimed({ ...json, ...Object.fromEntries(instants), subject_key } as unknown as ClaimedRow);
 }
 
 /** Which ways to sign in an account has that count, in one look. */

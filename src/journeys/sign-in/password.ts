@@ -1,6 +1,7 @@
 import type { Account } from '../../domain/accounts/accounts.js';
 import {
-  findClaimed,
+  claimedBy,
+  claimedOf,
   isPasswordTooLong,
   listPasskeys,
   notePasswordUse,
@@ -18,13 +19,16 @@ import { advance, type Turn, toStep } from '../turn.js';
 import { BY_PASSWORD, failedSignIn, finish, goOn, turnAway } from './going-on.js';
 import { showProblems } from './pages.js';
 
+/** Whom the address that a pending request noted leads to, read with it. */
+export const WHOSE_PASSWORD = claimedBy("i.progress ->> 'email'");
+
 /** Takes a password: counted before it is looked at, checked off the event loop, the same work for nobody's address. */
 export async function submitPassword(turn: Turn): Promise<void> {
-  const { parts, progress, sent } = turn;
+  const { parts, pending, progress, sent } = turn;
   const { email = '' } = progress;
   const password = typeof sent['password'] === 'string' ? sent['password'] : '';
   if (password === '') return showProblems(turn, [{ word: 'password_missing', field: 'password' }]);
-  const { account, password: stored } = await findClaimed(parts.pool, email);
+  const { account, password: stored } = claimedOf(pending.along ?? null);
   const counted = await countTry(turn, PASSWORDS, { email, account });
   const right = await unlessBusy(turn, counted, () => checked(parts, password, stored));
   if (right && isArchived(account)) {
