@@ -310,13 +310,16 @@ function leave(draft: Draft, facts: readonly EventRow[], jobs: readonly object[]
   if (jobs.length > 0) draft.requires.push(`keyhold_add_jobs(${draft.bind(JSON.stringify(jobs), 'jsonb')})`);
 }
 
-/** Losing one of these costs a click: begun requests. All else waits for the disk. */
+/*
+ * What need not be on disk before the answer goes out: begun requests, and what somebody proved on the way of one, since their
+ * session comes later, waits for the disk, and takes all along that was written before it (docs/decisions/0042).
+ */
 function mayBeLost(writes: readonly Write[], facts: readonly EventRow[], jobs: readonly object[]): boolean {
-  return (
-    facts.length === 0 &&
-    jobs.length === 0 &&
-    writes.every(w => w.act === 'insert' && w.model === 'Interaction')
-  );
+  if (jobs.length > 0) return false;
+  if (facts.length === 0) return writes.every(w => w.act === 'insert' && w.model === 'Interaction');
+  const notes = (w: Write) =>
+    w.act === 'along' || w.act === 'progress' || (w.act === 'update' && w.model === 'Interaction');
+  return facts.every(({ type }) => type === 'session.authenticated') && writes.every(notes);
 }
 
 /** All writes of a request, its facts and its jobs as one statement: all of it happens, or nothing and an error KH001. */

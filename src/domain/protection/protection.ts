@@ -78,10 +78,12 @@ const keyOf = ({ name, per, subject, readable }: Limit) =>
 /*
  * A row of tries is a bucket with a leak (GCRA): `window_ends_at` is when it will be empty. One try too many adds
  * nothing, so that whoever hammers never puts off the next try; and the first such one is told apart from the others.
+ * Nothing waits for the disk: what a try leads to does, and takes the count along (docs/decisions/0042).
  */
 const COUNT_SQL = `
   WITH asked AS (
-    SELECT * FROM unnest($1::text[], $2::int[], $3::text[], $6::int[]) AS l(subject, secs, among, most))
+    SELECT l.* FROM unnest($1::text[], $2::int[], $3::text[], $6::int[]) AS l(subject, secs, among, most),
+      set_config('synchronous_commit', 'off', true))
   INSERT INTO attempts AS a (subject, count, window_ends_at)
   SELECT subject, 1, now() + make_interval(secs => secs) FROM asked
   WHERE among = 'all' OR (among = 'known') = EXISTS (
