@@ -20,6 +20,9 @@ export interface Pace {
   readonly connections: number;
 }
 
+/* Milliseconds of each operation and variant: in less, what there is the most code of is still being compiled. */
+const WARM_UP = 3_000;
+
 /** Loads each variant with each operation in turn, round after round; who goes first changes with the round. */
 export async function compare(
   cluster: Cluster,
@@ -35,7 +38,7 @@ export async function compare(
   const targets = COMPARED.map(variant => openTarget(servers[variant], seed, pace.connections));
   for (let round = 0; round <= pace.rounds; round += 1) {
     /* The first round only warms up: code gets compiled and connections opened. */
-    const stretch = round === 0 ? Math.min(1_000, pace.stretch) : pace.stretch;
+    const stretch = round === 0 ? WARM_UP : pace.stretch;
     for (const operation of operations) {
       for (const target of ordered(targets, round)) {
         const visitors = await inviteVisitors(target, operation, scheme, pace.connections);
