@@ -70,6 +70,7 @@ export interface Arrival {
 
 /** A browser is known for ninety days from its last sign-in, and until what was proved before does not count any more. */
 export const KNOWN_DAYS = 90;
+const KNOWN_UNTIL = `now() + interval '${KNOWN_DAYS} days'`;
 
 /* Subjects are kept as digests: the table is no list of addresses. */
 const keyOf = ({ name, per, subject, readable }: Limit) =>
@@ -117,26 +118,27 @@ function welcomeClause({ accountId, before, browser, forget, whenUnknown }: Arri
   return bind => {
     const [account, name] = [bind(accountId, 'uuid'), bind(browser, 'bytea')];
     const [former, now] = [bind(before ?? null, 'bytea'), bind(new Date(), 'timestamptz')];
-    /* The device stays the same when its browser gets a new name. */
-    const parts = [
+    /* The device stays the same when its browser gets a new name, also where it was known so long ago that it counts no more. */
+    const parts = before
+      ? [
+          `kept AS (UPDATE known_browsers SET browser = ${name}, signed_in_at = ${now}, expires_at = ${KNOWN_UNTIL},
+            device = coalesce(device, gen_random_uuid()), first_seen_at = coalesce(first_seen_at, ${now})
+            WHERE browser = ${former} AND account_id = ${account} AND expires_at > now() RETURNING 1)`,
+          `departed AS (DELETE FROM known_browsers WHERE browser = ${former} AND account_id = ${account} AND expires_at <= now())`,
+          `renamed AS (UPDATE known_browsers SET browser = ${name} WHERE browser = ${former} AND account_id <> ${account})`,
+        ]
+      : [];
+    const isKnown = before ? 'EXISTS (SELECT FROM kept)' : 'false';
+    parts.push(
       `arrival AS (INSERT INTO known_browsers (account_id, browser, signed_in_at, expires_at, device, first_seen_at)
-        VALUES (${account}, ${name}, ${now}, now() + interval '${KNOWN_DAYS} days',
-          coalesce(${knownDevice('device', account, former)}, gen_random_uuid()),
-          coalesce(${knownDevice('first_seen_at', account, former)}, ${now})))`,
-    ];
+        SELECT ${account}, ${name}, ${now}, ${KNOWN_UNTIL}, coalesce(${knownDevice('device', account, former)}, gen_random_uuid()),
+          coalesce(${knownDevice('first_seen_at', account, former)}, ${now}) WHERE NOT ${isKnown})`,
+    );
     if (forget.length > 0) {
       const subjects = bind(forget.map(keyOf), 'text[]');
       parts.push(`forgotten AS (DELETE FROM attempts WHERE subject = ANY (${subjects}))`);
     }
-    if (before) {
-      parts.push(
-        `renamed AS (UPDATE known_browsers SET browser = ${name} WHERE browser = ${former} AND account_id <> ${account})`,
-        `departed AS (DELETE FROM known_browsers WHERE browser = ${former} AND account_id = ${account}
-          RETURNING expires_at > now() AS known)`,
-      );
-    }
     if (!whenUnknown) return { parts };
-    const isKnown = before ? 'EXISTS (SELECT FROM departed WHERE known)' : 'false';
     const job = bind(JSON.stringify([jobSpec(whenUnknown)]), 'jsonb');
     return { parts, selected: [`keyhold_add_jobs(CASE WHEN NOT ${isKnown} THEN ${job} END)`] };
   };

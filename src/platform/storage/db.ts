@@ -105,6 +105,8 @@ export function openStatementPool(url: string, limits: DatabaseLimits = DATABASE
     connectionString: url,
     application_name: 'keyhold',
     max: limits.poolSize,
+    /* A connection that was closed after a quiet moment would have to plan everything anew for whoever comes next. */
+    min: limits.poolSize,
     connectionTimeoutMillis: limits.acquireTimeout,
     statement_timeout: limits.statementTimeout,
     keepAlive: true,
