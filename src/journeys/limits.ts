@@ -165,7 +165,7 @@ export function welcome(
   const browser = renameBrowser(turn);
   const clause = turn.parts.protection.welcome({ accountId, before, browser, forget, whenUnknown });
   if (!clause) return undefined;
-  turn.parts.interactions.along(clause);
+  turn.parts.interactions.along(clause, false);
   return browser;
 }
 

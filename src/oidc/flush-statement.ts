@@ -60,7 +60,7 @@ export type Write =
   | { readonly act: 'end-grants'; readonly ids: readonly string[] }
   | { readonly act: 'settle-device'; readonly reference: string; readonly how: 'claimed' | 'denied' }
   | { readonly act: 'progress'; readonly id: string; readonly progress: Payload }
-  | { readonly act: 'along'; readonly clause: Clause };
+  | { readonly act: 'along'; readonly clause: Clause; readonly waits: boolean };
 
 interface Draft {
   readonly parts: string[];
@@ -318,7 +318,9 @@ function mayBeLost(writes: readonly Write[], facts: readonly EventRow[], jobs: r
   if (jobs.length > 0) return false;
   if (facts.length === 0) return writes.every(w => w.act === 'insert' && w.model === 'Interaction');
   const notes = (w: Write) =>
-    w.act === 'along' || w.act === 'progress' || (w.act === 'update' && w.model === 'Interaction');
+    (w.act === 'along' && !w.waits) ||
+    w.act === 'progress' ||
+    (w.act === 'update' && w.model === 'Interaction');
   return facts.every(({ type }) => type === 'session.authenticated') && writes.every(notes);
 }
 

@@ -76,8 +76,8 @@ export interface Interactions {
   choose(ctx: Koa.Context, accountId: string): Promise<string>;
   refuse(ctx: Koa.Context, error: string, description: string): Promise<string>;
   account(pending: PendingRequest): Promise<AccountSnapshot | undefined>;
-  /** Writes what another room leaves in the very statement of this request's flush. */
-  along(clause: Clause): void;
+  /** Writes what another room leaves in the very statement of this request's flush; see `PendingWrites.along`. */
+  along(clause: Clause, waits?: boolean): void;
   /** Records a fact with this request's flush, e.g. a failed try. */
   record(fact: Fact, actor: Actor): void;
 }
@@ -130,7 +130,7 @@ export function openInteractions(provider: Provider): Interactions {
         { mergeWithLastSubmission: false },
       ),
     account: async pending => (pending.accountId ? requestScope().account(pending.accountId) : undefined),
-    along: clause => requestScope().writes.along(clause),
+    along: (clause, waits) => requestScope().writes.along(clause, waits),
     record: (fact, actor) => requestScope().record(fact, actor),
   };
 }

@@ -11,8 +11,8 @@ export interface PendingWrites {
   putSession(payload: Payload): void;
   setProgress(interactionId: string, progress: Payload): void;
   consume(model: string, id: string): void;
-  /** What another room writes in the same statement. */
-  along(clause: Clause): void;
+  /** What another room writes in the same statement; without `waits` it may be lost as what was proved before a session may. */
+  along(clause: Clause, waits?: boolean): void;
   /** Somebody says whether a device is theirs. */
   settleDevice(reference: string, how: 'claimed' | 'denied'): void;
   remove(model: string, id: string): void;
@@ -62,7 +62,7 @@ export function openPendingWrites(memory: Memory): PendingWrites {
       writes.push({ act: 'progress', id, progress });
     },
     consume: (model, id) => void writes.push({ act: 'consume', model, id }),
-    along: clause => void writes.push({ act: 'along', clause }),
+    along: (clause, waits = true) => void writes.push({ act: 'along', clause, waits }),
     settleDevice: (reference, how) => void writes.push({ act: 'settle-device', reference, how }),
     remove: (model, id) => {
       const key = artefactKey(model, id);

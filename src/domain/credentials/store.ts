@@ -60,9 +60,10 @@ const INSTANTS = [
   'last_used_at',
 ] as const;
 
-/** What `claimedBy` found. */
-export function claimedOf(json: Readonly<Record<string, unknown>> | null): Claimed {
-  if (!json) return {};
+/** What `claimedBy` found; nobody is null, and what was not read is nobody's to say. */
+export function claimedOf(json: Readonly<Record<string, unknown>> | null | undefined): Claimed {
+  if (json === undefined) throw new Error('whom the address leads to was not read');
+  if (json === null) return {};
   const instants = INSTANTS.flatMap(name => {
     const said = json[name];
     return typeof said === 'string' ? [[name, new Date(said)] as const] : [];

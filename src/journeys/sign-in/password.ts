@@ -28,7 +28,7 @@ export async function submitPassword(turn: Turn): Promise<void> {
   const { email = '' } = progress;
   const password = typeof sent['password'] === 'string' ? sent['password'] : '';
   if (password === '') return showProblems(turn, [{ word: 'password_missing', field: 'password' }]);
-  const { account, password: stored } = claimedOf(pending.along ?? null);
+  const { account, password: stored } = claimedOf(pending.along);
   const counted = await countTry(turn, PASSWORDS, { email, account });
   const right = await unlessBusy(turn, counted, () => checked(parts, password, stored));
   if (right && isArchived(account)) {
