@@ -47,6 +47,25 @@ test('somebody signs up with a password and signs in with it', async () => {
   await dora.close();
 });
 
+test('who presses "Sign in" twice signs in once', async () => {
+  const dora = await browser.newPerson({ passkeys: false });
+  const { page, sees, press, fill } = walk(dora, keyhold.mailbox);
+  const authenticated = async () =>
+    (await keyhold.db('events').where({ type: 'session.authenticated' })).length;
+  const before = await authenticated();
+  await page.goto((await app.authorizationUrl()).href);
+  await sees('Sign in');
+  await fill('Email', EMAIL);
+  await press('Continue');
+  await sees('Enter your password');
+  await fill('Password', GOOD_PASSWORD);
+  await page.getByRole('button', { name: 'Sign in', exact: true }).dblclick();
+  await sees(AT_APP);
+  expect(await authenticated()).toBe(before + 1);
+  expect(dora.complaints).toEqual([]);
+  await dora.close();
+});
+
 test('somebody signs in with a mailed code', async () => {
   const dora = await browser.newPerson({ passkeys: false });
   const { page, sees, press, fill, typeCode } = walk(dora, keyhold.mailbox);
