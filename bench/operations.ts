@@ -25,7 +25,7 @@ export interface Operation {
 const member = { asMember: true, writes: true } as const;
 const nobody = { asMember: false, writes: false } as const;
 
-export const LOGIN = 'login (4 requests, PKCE, no hash)';
+export const LOGIN = 'login (PKCE, no hash)';
 export const CC_JWT = 'client credentials, JWT';
 
 /** Every operation but sign-ins with a hash. */

@@ -137,8 +137,8 @@ const pathOf = (location: string) => location.replace(/^https?:\/\/[^/]+/, '');
 const KNOWN = 'keyhold_known';
 
 /**
- * Four requests of somebody whose session is over, in the browser that they always use: the authorization request, the
- * password, its resumption, the token. The first time it is a new browser, of which its owner is told.
+ * What somebody sends whose session is over, in the browser that they always use: the authorization request, the password, its
+ * resumption unless that was done along with the password, the token. The first time it is a new browser, of which its owner is told.
  */
 export async function signIn(target: Target, visitor: Visitor): Promise<void> {
   const known = visitor.cookies.get(KNOWN);
@@ -155,8 +155,11 @@ export async function signIn(target: Target, visitor: Visitor): Promise<void> {
       : { email: visitor.account.email, password: PASSWORD },
     expected: 303,
   });
-  const resumed = await send(target, { path: pathOf(answered.location), visitor, expected: 303 });
-  await redeem(target, visitor, resumed.location, verifier);
+  const atApp = answered.location.startsWith(REDIRECT_URI);
+  const { location } = atApp
+    ? answered
+    : await send(target, { path: pathOf(answered.location), visitor, expected: 303 });
+  await redeem(target, visitor, location, verifier);
 }
 
 /** The same in a browser that nobody has seen before. */
