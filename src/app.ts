@@ -39,6 +39,7 @@ import { choosePeople } from './oidc/people.js';
 import { postedRequests } from './oidc/posted-requests.js';
 import { openProvider } from './oidc/provider.js';
 import { openQuestions } from './oidc/questions.js';
+import { straightOn } from './oidc/straight-on.js';
 import { openSubjects } from './oidc/subjects.js';
 import { flushing, preparedMetadata, unavailability } from './oidc/surface.js';
 import { openDataUse } from './oidc/uses.js';
@@ -149,12 +150,12 @@ export async function openApp(config: Config, telemetry: Telemetry, tryUrl?: str
     provider.use(preparedMetadata());
     provider.use(exactPaths());
     provider.use(postedRequests());
-    provider.use(flushing(base.pool, keyring, base.noteReplay, { disclosing, subjectOf }));
+    provider.use(flushing(base.pool, keyring, base.noteReplay, { disclosing, subjectOf, log }));
     provider.use(signingOutThere(parts));
     provider.use(unavailability(provider));
     provider.use(choosePeople(provider, base.csrf, issuer, subjectOf));
     provider.use(tellByBrowser(parts));
-    provider.use(pastRoutes(routing(router)));
+    provider.use(straightOn(provider, issuer, pastRoutes(routing(router))));
     return { provider, listener: provider.callback() };
   };
 

@@ -17,8 +17,10 @@ import type { RequestNames } from './platform/web/observing.js';
 
 /** A request's route and client by name; what matches no route has none. */
 export function namesOf(ctx: Koa.Context): RequestNames {
-  const { route, client = ctx.state['clientId'] as string | undefined } = protocolNames(ctx);
-  const matched = ctx.state['route'] ?? (ctx as { readonly _matchedRoute?: unknown })._matchedRoute;
+  const { route: asked, client = ctx.state['clientId'] as string | undefined } = protocolNames(ctx);
+  /* What a route of ours says itself comes first: it may have gone on with a request of the protocol. */
+  const route = (ctx.state['route'] as string | undefined) ?? asked;
+  const matched = (ctx as { readonly _matchedRoute?: unknown })._matchedRoute;
   if (route !== undefined) return { route, client };
   if (typeof matched === 'string') return { route: matched, client };
   return { route: ctx.path.startsWith('/assets/') && ctx.status < 400 ? '/assets/*' : 'none', client };

@@ -76,7 +76,7 @@ export function show<Name extends keyof PageModels>(
 
 /**
  * The pending request that a route's `:uid` names; its language wish and its redirect apply to the page. What is wanted `along`
- * is an expression on its row, `i`.
+ * is a query on its row, `i`.
  */
 export async function pendingRequest(
   ctx: Koa.Context,

@@ -1,4 +1,4 @@
-import { knownDevice } from '../domain/protection/protection.js';
+import { arrivingDevice, knownDevice } from '../domain/protection/protection.js';
 import type { Keyring } from '../platform/crypto/keyring.js';
 import { digest } from '../platform/crypto/tokens.js';
 import {
@@ -27,6 +27,8 @@ export interface SignInPlace {
   readonly browser?: Buffer;
   /** What their account knows the browser by. */
   readonly known?: Buffer;
+  /** That is so as of this very statement. */
+  readonly arriving?: boolean;
   /** The session at an identity provider that they came by. */
   readonly there?: string;
   /** Sealed under their account's key, as JSON takes it. */
@@ -41,7 +43,12 @@ export type Write =
       readonly id: string;
       readonly payload: Payload;
     }
-  | { readonly act: 'consume' | 'remove'; readonly model: string; readonly id: string }
+  | {
+      readonly act: 'consume' | 'remove';
+      readonly model: string;
+      readonly id: string;
+      readonly once?: boolean;
+    }
   | ({ readonly act: 'insert-session'; readonly payload: Payload } & SignInPlace)
   | ({
       readonly act: 'update-session';
@@ -148,13 +155,15 @@ type SessionWrite<Act extends Write['act']> = Extract<Write, { readonly act: Act
 
 function place(
   draft: Draft,
-  { browser, known, there, origin, payload }: SignInPlace & { readonly payload: Payload },
+  { browser, known, arriving, there, origin, payload }: SignInPlace & { readonly payload: Payload },
 ) {
   const columns: [column: string, value: string][] = [];
   if (browser) columns.push(['browser', draft.bind(browser, 'bytea')]);
   if (origin) columns.push(['origin', draft.bind(origin, 'bytea')]);
   if (there) columns.push(['upstream', draft.bind(there, 'uuid')]);
-  if (known) {
+  if (known && arriving) {
+    columns.push(['device', arrivingDevice('device')], ['first_seen_at', arrivingDevice('first_seen_at')]);
+  } else if (known) {
     const [account, name] = [draft.bind(payload['accountId'] ?? null, 'uuid'), draft.bind(known, 'bytea')];
     columns.push(['device', knownDevice('device', account, name)]);
     columns.push(['first_seen_at', knownDevice('first_seen_at', account, name)]);
@@ -279,8 +288,9 @@ function write(draft: Draft, part: string, entry: Write, keyring: Keyring): void
       return consume(draft, part, entry.model, entry.id);
     case 'remove':
       draft.parts.push(
-        `${part} AS (DELETE FROM ${artefactOf(entry.model).table} WHERE ${match(draft, entry.model, entry.id)})`,
+        `${part} AS (DELETE FROM ${artefactOf(entry.model).table} WHERE ${match(draft, entry.model, entry.id)} RETURNING 1)`,
       );
+      if (entry.once) draft.requires.push(`keyhold_require(EXISTS (SELECT FROM ${part}), '${entry.model}')`);
       return;
     case 'end-session':
       return endSession(draft, part, entry.uid, entry.reason);

@@ -39,6 +39,11 @@ export interface Authentication {
   readonly known?: Buffer | undefined;
   /** The session at an identity provider that they came by. */
   readonly there?: string | undefined;
+  /**
+   * Nothing of their account was changed since it was read with the pending request, so that this can go on at once; and whether
+   * their browser came by a name.
+   */
+  readonly asRead?: { readonly named: boolean } | undefined;
 }
 
 /** A request that waits for a person, in the browser that began it. */
@@ -64,7 +69,7 @@ export interface PendingRequest {
 
 /** All that journeys may know and do about a pending request. */
 export interface Interactions {
-  /** The pending request of this browser under `/interaction/:uid`, or a refusal; with what an expression says of its row, `i`. */
+  /** The pending request of this browser under `/interaction/:uid`, or a refusal; with what a query on its row finds, `i`. */
   current(ctx: Koa.Context, uid: string, along?: string): Promise<PendingRequest>;
   remember(pending: PendingRequest, progress: Payload): void;
   /** Each answers with the address where the request goes on, once the answer is on record. */
@@ -94,7 +99,7 @@ export function openInteractions(provider: Provider): Interactions {
   };
   return {
     current: async (ctx, uid, along) => {
-      if (along !== undefined) requestScope().along.expression = along;
+      if (along !== undefined) requestScope().along.query = along;
       const interaction = await find(ctx);
       if (interaction.uid !== uid || !requestScope().begunHere(uid)) {
         throw new Refusal('missing', 'request_gone', 'This request was begun in another browser.');
@@ -116,7 +121,10 @@ export function openInteractions(provider: Provider): Interactions {
         ...(known && { known: known.toString('hex') }),
         ...(there !== undefined && { there }),
       };
-      return provider.interactionResult(ctx.req, ctx.res, { login, ...more });
+      const to = await provider.interactionResult(ctx.req, ctx.res, { login, ...more });
+      const { asRead } = authentication;
+      if (asRead) requestScope().goesOn = { interactionId: interaction.uid, accountId, to, ...asRead };
+      return to;
     },
     choose: (ctx, accountId) =>
       provider.interactionResult(ctx.req, ctx.res, { select_account: { accountId } }),

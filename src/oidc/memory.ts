@@ -103,9 +103,9 @@ export interface Memory {
   readonly browser: BrowserMarks;
 }
 
-/** An expression that is read along with a pending request (`i`), and what it gave. */
+/** A query that is read along with a pending request (`i`), and what it gave. */
 export interface ReadAlong {
-  expression?: string;
+  query?: string;
   found?: Payload | null | undefined;
 }
 
@@ -119,6 +119,8 @@ export interface BrowserMarks {
   renamed?: Buffer | undefined;
   /** What the account of whoever has signed in knows it by. */
   known?: Buffer | undefined;
+  /** It is this very request that makes it known, and goes on with the pending one. */
+  arriving?: boolean;
   /** The session at an identity provider that they came by. */
   there?: string | undefined;
   /** The request is about who of them is meant. */

@@ -20,6 +20,10 @@ export interface PendingWrites {
   endGrants(ids: readonly string[]): void;
   /** The uids of the sessions that end with this flush. */
   ending(): readonly string[];
+  /** All that waits, so that it may wait again. */
+  waiting(): readonly Write[];
+  /** What waited then waits again, and nothing else. */
+  putBack(waited: readonly Write[]): void;
   /** All writes, each row touched once; nothing waits afterwards. */
   take(): readonly Write[];
 }
@@ -67,7 +71,9 @@ export function openPendingWrites(memory: Memory): PendingWrites {
     remove: (model, id) => {
       const key = artefactKey(model, id);
       drop(write => isOf(write, model, id) || (write.act === 'progress' && write.id === id));
-      if (!inserted.has(key)) writes.push({ act: 'remove', model, id });
+      /* Somebody may have finished the request, or given it up, since it was read. */
+      const once = model === 'Interaction' && memory.browser.arriving === true;
+      if (!inserted.has(key)) writes.push({ act: 'remove', model, id, once });
       memory.artefacts.set(key, undefined);
     },
     endSession: id => {
@@ -82,6 +88,10 @@ export function openPendingWrites(memory: Memory): PendingWrites {
       for (const id of fresh) memory.artefacts.set(artefactKey('Grant', id), undefined);
     },
     ending: () => writes.flatMap(write => (write.act === 'end-session' ? [write.uid] : [])),
+    waiting: () => [...writes],
+    putBack: waited => {
+      writes = [...waited];
+    },
     take: () => {
       const taken = withBrowser(withProgress(writes), memory);
       writes = [];
@@ -124,7 +134,7 @@ function withBrowser(writes: readonly Write[], { browser }: Memory): Write[] {
     return {
       ...write,
       browser: browser.renamed,
-      ...(browser.known && { known: browser.known }),
+      ...(browser.known && { known: browser.known, arriving: browser.arriving === true }),
       ...(browser.there !== undefined && { there: browser.there }),
       ...(browser.people && { from: browser.people }),
     };

@@ -85,6 +85,7 @@ function handOver(provider: Provider): void {
 }
 
 const PEOPLE = 'keyhold_people';
+const peopleCookie = ({ protocol }: URL) => (protocol === 'https:' ? `__Host-${PEOPLE}` : PEOPLE);
 const FORM = 'keyhold_form';
 const MONTH = 30 * 86_400_000;
 const RESUMING = /^\/(?:authorize|device)\/([\w-]+)$/;
@@ -101,8 +102,7 @@ export function choosePeople(
 ): Koa.Middleware {
   handOver(provider);
   const secure = issuer.protocol === 'https:';
-  const cookie = secure ? `__Host-${PEOPLE}` : PEOPLE;
-  const options = { signed: false, httpOnly: true, sameSite: 'lax', secure } as const;
+  const cookie = peopleCookie(issuer);
   const formCookie = secure ? `__Secure-${FORM}` : FORM;
   const formOptions = {
     signed: true,
@@ -130,13 +130,7 @@ export function choosePeople(
       mustBeNamedByCookie(provider, ctx, resuming);
       const uid = await scope.resume(resuming);
       await mustBeBegunHere(resuming);
-      decisions.set(ctx.req, { uid, unclear: uid === undefined && (await isOpenToAll(resuming)) });
-      if (await comesToLiveHere(resuming, uid)) {
-        mustHaveRoom(uid);
-        const renamed = randomToken();
-        scope.browser.renamed = digest(renamed);
-        ctx.cookies.set(cookie, renamed, { ...options, maxAge: MONTH });
-      }
+      await resumeAs(ctx, issuer, { interactionId: resuming, uid });
     } else if (ctx.path === '/end-session') {
       const decision = await meantToLeave(provider, ctx.query, subjectOf);
       decisions.set(ctx.req, decision);
@@ -148,6 +142,25 @@ export function choosePeople(
     if (ctx.path === '/end-session') rememberForm(ctx, formCookie, formOptions);
     withholdEngineCookie(provider, ctx);
   };
+}
+
+/**
+ * Decides whose session a request of this browser means that resumes, and gives the browser a new name where somebody has just
+ * signed in there. `uid` is the session there of whoever answered, if they have one.
+ */
+export async function resumeAs(
+  ctx: Koa.Context,
+  issuer: URL,
+  { interactionId, uid }: { readonly interactionId: string; readonly uid?: string | undefined },
+): Promise<void> {
+  decisions.set(ctx.req, { uid, unclear: uid === undefined && (await isOpenToAll(interactionId)) });
+  if (!(await comesToLiveHere(interactionId, uid))) return;
+  mustHaveRoom(uid);
+  const name = randomToken();
+  requestScope().browser.renamed = digest(name);
+  const secure = issuer.protocol === 'https:';
+  const options = { signed: false, httpOnly: true, sameSite: 'lax', secure, maxAge: MONTH } as const;
+  ctx.cookies.set(peopleCookie(issuer), name, options);
 }
 
 /* The engine goes by its cookie alone: one that another site of the same domain planted may name another request. */

@@ -55,6 +55,7 @@ export function openReading(pool: StatementPool, keyring: Keyring, memory: Memor
         keep(memory, model, id, row);
         if (row && 'people' in row) meet(row.people ?? []);
         if (row && 'along' in row) memory.along.found = row.along;
+        if (row?.crowd !== undefined) memory.browser.crowd = row.crowd;
       }
       return memory.artefacts.get(key);
     },
@@ -105,12 +106,9 @@ function readOf(model: string, id: string, { along, browser }: Memory): [text: s
     case 'Interaction':
       if (browser.choosing && browser.people)
         return [reads.CHOICE_READ, [id, liveSlots(Date.now()), browser.people]];
-      return [
-        along.expression === undefined
-          ? reads.INTERACTION_READ
-          : reads.interactionReadAlong(along.expression),
-        [id, liveSlots(Date.now())],
-      ];
+      if (along.query !== undefined)
+        return [reads.interactionReadAlong(along.query), [id, liveSlots(Date.now()), browser.people ?? null]];
+      return [reads.INTERACTION_READ, [id, liveSlots(Date.now())]];
     default:
       return [
         reads.tokenRead(model),

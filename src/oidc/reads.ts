@@ -73,40 +73,46 @@ export const SESSION_READ = `
 export const SESSION_BY_UID_READ = SESSION_READ.replace('s.id_digest = $1', 's.uid = $1');
 
 const PENDING = 'FROM interactions i';
+const LIVE = 'ended_at IS NULL AND expires_at > extract(epoch FROM now())';
 const ANSWERED = `coalesce(i.result -> 'login' ->> 'accountId', i.result -> 'select_account' ->> 'accountId')::uuid`;
 const PERSON = `coalesce(${ANSWERED}, (i.session ->> 'accountId')::uuid)`;
+const CROWD = `(SELECT count(*)::int FROM sessions WHERE browser = $3::bytea AND ${LIVE}) AS crowd`;
 const SELECT_PENDING = `SELECT to_json(i) AS artefact, to_json(s) AS session, to_json(g) AS "grant",
   to_json(a) AS account, to_json(c) AS consent`;
-const OF_PERSON = `
+const ofPerson = (person: string) => `
   LEFT JOIN grants g ON g.id = s.authorizations -> (i.params ->> 'client_id') ->> 'grantId'
-  ${ACCOUNT} ${PERSON}
-  LEFT JOIN consent_snapshots c ON c.account_id = ${PERSON} AND c.client_id = i.params ->> 'client_id'
+  ${ACCOUNT} ${person}
+  LEFT JOIN consent_snapshots c ON c.account_id = ${person} AND c.client_id = i.params ->> 'client_id'
   WHERE i.id = $1 AND i.slot = ANY ($2::smallint[])`;
+const OF_PERSON = ofPerson(PERSON);
+const ITS_SESSION = `LEFT JOIN sessions s ON s.uid = i.session ->> 'uid' AND s.ended_at IS NULL`;
 
 /** A pending request ($1, in slots $2) with its session and who answers. */
-export const INTERACTION_READ = `${SELECT_PENDING} ${PENDING}
-  LEFT JOIN sessions s ON s.uid = i.session ->> 'uid' AND s.ended_at IS NULL ${OF_PERSON}`;
+export const INTERACTION_READ = `${SELECT_PENDING} ${PENDING} ${ITS_SESSION} ${OF_PERSON}`;
 
 const alongside = new Map<string, string>();
 
-/** The same with what an expression on it says (`i`), under the name `along`. */
-export function interactionReadAlong(expression: string): string {
-  let text = alongside.get(expression);
+/**
+ * The same with the row that a query on it (`i`) finds, under the name `along`, and with the account of that row's `id` where the
+ * request is about nobody yet. And how crowded browser $3 is.
+ */
+export function interactionReadAlong(query: string): string {
+  let text = alongside.get(query);
   if (text === undefined) {
-    text = INTERACTION_READ.replace(PENDING, () => `, ${expression} AS along ${PENDING}`);
-    alongside.set(expression, text);
+    text = `${SELECT_PENDING}, to_json(along) AS along, ${CROWD} ${PENDING}
+      LEFT JOIN LATERAL ${query} along ON true ${ITS_SESSION} ${ofPerson(`coalesce(${PERSON}, along.id)`)}`;
+    alongside.set(query, text);
   }
   return text;
 }
 
-const LIVE = 'ended_at IS NULL AND expires_at > extract(epoch FROM now())';
 /** The same at the choice of an account: with everybody who is signed in in browser $3, as `PEOPLE_READ` finds them. */
 export const CHOICE_READ = `${SELECT_PENDING}, (
     SELECT jsonb_agg(jsonb_build_object('session', to_jsonb(here), 'account', to_jsonb(theirs)) ORDER BY here.login_ts DESC, here.uid)
     FROM (SELECT * FROM sessions WHERE browser = $3::bytea AND account_id IS NOT NULL AND ${LIVE}
       ORDER BY login_ts DESC, uid LIMIT 20) here
     LEFT JOIN account_snapshots theirs ON theirs.account_id = here.account_id) AS people ${PENDING}
-  LEFT JOIN sessions s ON s.uid = i.session ->> 'uid' AND s.ended_at IS NULL ${OF_PERSON}`;
+  ${ITS_SESSION} ${OF_PERSON}`;
 
 const isNew = (answer: string) => `i.result -> '${answer}' IS NOT NULL
     AND i.result -> '${answer}' IS DISTINCT FROM i.last_submission -> '${answer}'`;
@@ -116,8 +122,7 @@ const isNew = (answer: string) => `i.result -> '${answer}' IS NOT NULL
  * there, or else the very session that the request is about, provided that it is there. A sign-in or choice of an
  * earlier step made its session then: if that has ended, nothing brings it back. And how crowded the browser is.
  */
-export const RESUME_READ = `${SELECT_PENDING},
-  (SELECT count(*)::int FROM sessions WHERE browser = $3::bytea AND ${LIVE}) AS crowd ${PENDING}
+export const RESUME_READ = `${SELECT_PENDING}, ${CROWD} ${PENDING}
   LEFT JOIN LATERAL (SELECT * FROM sessions WHERE browser = $3::bytea AND ${LIVE}) s ON CASE
     WHEN ${isNew('login')} THEN s.account_id = (i.result -> 'login' ->> 'accountId')::uuid
     WHEN ${isNew('select_account')} THEN s.account_id = (i.result -> 'select_account' ->> 'accountId')::uuid

@@ -43,6 +43,14 @@ export class FlushConflict extends Error {
   }
 }
 
+/** A pending request that somebody just signed in to; `named` where their browser came by a name. */
+export interface GoesOn {
+  readonly interactionId: string;
+  readonly accountId: string;
+  readonly to: string;
+  readonly named: boolean;
+}
+
 /** One request's view of the protocol's storage: reads are remembered, writes wait for `flush`. */
 export interface RequestScope {
   /** An artefact or, under `Session`, a session by its id; the caller may change what it gets. */
@@ -55,7 +63,7 @@ export interface RequestScope {
   /** The hashes of what an app was told last about somebody in one way, as far as the request has read it along. */
   knownAnswers(accountId: string, clientId: string, way: string): readonly string[];
   progress(interactionId: string): Payload;
-  /** Reads what an expression says of the pending request (`i`) with it; `found` once that was read. */
+  /** Reads what a query on the pending request (`i`) finds with it; `found` once that was read. */
   readonly along: ReadAlong;
   /** Whether a pending request was begun in the browser that asks. */
   begunHere(interactionId: string): boolean;
@@ -66,11 +74,20 @@ export interface RequestScope {
   /** Changes what the engine will find of a pending request, in this request only. */
   rewrite(interactionId: string, change: Payload): void;
   readonly browser: BrowserMarks;
+  /** The pending request that somebody just signed in to, with all that its resumption needs already read; and where that is. */
+  goesOn?: GoesOn;
   /** Grants that once reached further than what their person allows now. */
   readonly narrowed: Set<string>;
   readonly writes: PendingWrites;
   record(fact: Fact, actor: Actor): void;
   enqueue(job: Job): void;
+  /**
+   * Remembers what waits so far: what comes is tried, and may be taken back, by a failure of the flush as well. Then `otherwise`
+   * answers. What was read meanwhile stays as the attempt left it.
+   */
+  attempt(otherwise: () => void): void;
+  /** Takes back what came since the attempt began; false where there was none. */
+  takeBack(): boolean;
   /** Drops what waits: the request failed and nothing of it shall stay. */
   discard(): void;
   /** Writes all that waits in one statement; throws `FlushConflict` when a condition did not hold, and nothing is written. */
@@ -98,6 +115,7 @@ export function openScope(pool: StatementPool, keyring: Keyring, hints: Hints): 
   const writes = openPendingWrites(memory);
   let facts: EventRow[] = [];
   let jobs: object[] = [];
+  let before: (() => void) | undefined;
   const scope: RequestScope = {
     find: async (model, id) =>
       copyOf(await (model === 'Session' ? reading.session(id) : reading.find(model, id))),
@@ -129,6 +147,23 @@ export function openScope(pool: StatementPool, keyring: Keyring, hints: Hints): 
     writes,
     record: (fact, actor) => void facts.push(eventRow(fact, actor, new Date())),
     enqueue: job => void jobs.push(jobSpec(job)),
+    attempt: otherwise => {
+      const [waiting, happened, enqueued] = [writes.waiting(), [...facts], [...jobs]];
+      const { renamed, arriving } = memory.browser;
+      before = () => {
+        writes.putBack(waiting);
+        facts = happened;
+        jobs = enqueued;
+        Object.assign(memory.browser, { renamed, arriving });
+        otherwise();
+      };
+    },
+    takeBack: () => {
+      const back = before;
+      before = undefined;
+      back?.();
+      return back !== undefined;
+    },
     discard: () => {
       writes.take();
       facts = [];

@@ -22,6 +22,12 @@ const UNSTORABLE = new Set(['22021', '22P05', '22P02']);
 const malformed = (cause?: unknown) =>
   new Refusal('invalid', 'malformed', 'What was sent has a character that no text may have.', { cause });
 
+interface FlushParts {
+  readonly disclosing: Disclosing;
+  readonly subjectOf: SubjectOf;
+  readonly log: FlushLog;
+}
+
 /**
  * Serves each request within a scope and flushes what it left before the answer goes out. A failed flush lets no cookie
  * and no body leave: the caller's error handling answers instead, a lost race with the error of the artefact.
@@ -30,7 +36,7 @@ export function flushing(
   pool: StatementPool,
   keyring: Keyring,
   noteReplay: NoteReplay,
-  { disclosing, subjectOf }: { readonly disclosing: Disclosing; readonly subjectOf: SubjectOf },
+  { disclosing, subjectOf, log }: FlushParts,
 ): Koa.Middleware {
   return async (ctx, next) => {
     if (/%00/.test(ctx.url)) throw malformed();
@@ -48,7 +54,7 @@ export function flushing(
       await disclosing.finished(ctx);
       rememberSubject(ctx, scope, subjectOf);
       try {
-        await scope.flush();
+        await flushed(scope, log);
       } catch (error) {
         if (UNSTORABLE.has(String((error as { code?: unknown }).code))) throw malformed(error);
         if (!(error instanceof FlushConflict)) throw error;
@@ -56,6 +62,27 @@ export function flushing(
       }
     });
   };
+}
+
+/*
+ * What was tried along and could not be written is left to the next request, which tells of it if it cannot write it either. A
+ * request that was finished or given up meanwhile is so for all of what was tried.
+ */
+async function flushed(scope: RequestScope, log: FlushLog): Promise<void> {
+  try {
+    await scope.flush();
+  } catch (error) {
+    const lost = error instanceof FlushConflict;
+    if (lost ? error.model === 'Interaction' : isUnavailable(error)) throw error;
+    if (!scope.takeBack()) throw error;
+    if (!lost) log.warn({ err: error }, 'a request could not go on at once');
+    await scope.flush();
+  }
+}
+
+/** Where it is noted that something was done in two requests that should have been done in one. */
+interface FlushLog {
+  warn(about: object, message: string): void;
 }
 
 /**
@@ -67,7 +94,8 @@ export function unavailability(provider: Provider): Koa.Middleware {
   provider.on('server_error', (ctx, error) => void failures.set(ctx.req, error));
   return async (ctx, next) => {
     await next();
-    const failure = failures.get(ctx.req);
+    /* Where the engine's answer was taken back, nothing of it is left in the request. */
+    const failure = (ctx as unknown as EngineContext).oidc && failures.get(ctx.req);
     if (isUnavailable(failure)) throw failure;
   };
 }

@@ -7,7 +7,14 @@ import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
 import { accountOf, peopleOnRecord } from '../support/ledger.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
-import { memberOf, postScript, sendStep, toPasskeyOffer, toPassword } from '../support/steps.js';
+import {
+  ENDS_IN_A_PAGE,
+  memberOf,
+  postScript,
+  sendStep,
+  toPasskeyOffer,
+  toPassword,
+} from '../support/steps.js';
 import { GOOD_PASSWORD } from '../support/walk.js';
 
 // B. Sessions and the way to them: what was true once is not true for ever.
@@ -50,7 +57,7 @@ async function intruderOf(email: string) {
 
 test('C22: a sign-in that waits while the password is changed signs nobody in', async () => {
   const { accountId, person } = await intruderOf('waits@example.test');
-  await toPassword(person, house, 'waits@example.test');
+  await toPassword(person, house, 'waits@example.test', ENDS_IN_A_PAGE);
   const { headers } = await sendStep(person, '/password', { password: GOOD_PASSWORD });
   await secure(accountId);
   await person.goto(new URL(headers.get('location') ?? '', keyhold.origin));
@@ -130,7 +137,7 @@ test.each([
 
 test('C14: a request goes on by its own cookie: one planted for another request leads nowhere', async () => {
   const { accountId, person } = await intruderOf('planted@example.test');
-  await toPassword(person, house, 'planted@example.test');
+  await toPassword(person, house, 'planted@example.test', ENDS_IN_A_PAGE);
   const { headers } = await sendStep(person, '/password', { password: GOOD_PASSWORD });
   const theirs = new URL(headers.get('location') ?? '', keyhold.origin);
   const resume = (await person.cookies(theirs)).get('keyhold_resume') ?? '';

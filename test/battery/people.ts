@@ -5,7 +5,7 @@ import { signIn } from '../support/journeys.js';
 import { type Answer, asks, silently, subjectIn } from '../support/people.js';
 import { newPerson, type Person } from '../support/person.js';
 import { openRelyingParty, type RelyingParty } from '../support/relying-party.js';
-import { sendStep } from '../support/steps.js';
+import { csrfOf, requestPath, sendStep } from '../support/steps.js';
 import { GOOD_PASSWORD } from '../support/walk.js';
 import { newcomer } from './races.js';
 import type { Rig } from './rig.js';
@@ -153,15 +153,42 @@ async function meanwhile(ground: Ground, person: Person, email: string, act: () 
   return (await Promise.all(asking)).flat();
 }
 
-/** Opens a page to sign somebody in at, in a tab of its own; what comes back finishes it. */
+/**
+ * Opens a page to sign somebody in at, in a tab of its own, up to the last request: the resumption or, where nobody is signed in
+ * yet, the password itself. What comes back sends it.
+ */
 async function loginTab(ground: Ground, person: Person, email: string): Promise<() => Promise<Answer>> {
   await toSignIn(ground, person);
   person.fill('Email', email);
   await person.press('Continue');
-  const { headers } = await sendStep(person, '/password', { password: GOOD_PASSWORD });
-  const resume = new URL(headers.get('location') ?? '', ground.rig.issuer);
-  match(resume.pathname, /^\/authorize\//);
-  return () => asks(person, resume, ground.way);
+  const here = (await person.cookies(ground.rig.issuer)).has('keyhold_people');
+  const fields = { csrf: csrfOf(person), password: GOOD_PASSWORD };
+  const form = [`${ground.rig.issuer}${requestPath(person)}/password`, fields] as const;
+  const finish = async ({ headers }: SentForm) => {
+    const to = new URL(headers.get('location') ?? '', ground.rig.issuer);
+    equal(/^\/authorize\//.test(to.pathname), here, `the answer led to ${to.pathname}`);
+    return here ? asks(person, to, ground.way) : Object.fromEntries(to.searchParams);
+  };
+  if (!here) return async () => finish(await sendForm(ground, person, ...form));
+  const answered = await sendForm(ground, person, ...form);
+  return () => finish(answered);
+}
+
+type SentForm = Awaited<ReturnType<typeof sendForm>>;
+
+/** Sends a form as one of the browser's tabs, and keeps its cookies. */
+async function sendForm(
+  { way }: Ground,
+  person: Person,
+  url: string,
+  fields: Readonly<Record<string, string>>,
+) {
+  const headers = { cookie: await person.jar.getCookieString(url) };
+  const body = new URLSearchParams(fields);
+  const answer = await fetch(url, { method: 'POST', redirect: 'manual', headers, body, dispatcher: way });
+  await answer.text();
+  for (const cookie of answer.headers.getSetCookie()) await person.jar.setCookie(cookie, url);
+  return answer;
 }
 
 async function whoIsHere({ rig }: Ground, person: Person): Promise<readonly string[]> {
@@ -184,19 +211,7 @@ async function signOutOf(ground: Ground, person: Person, email: string): Promise
   await person.goto(ground.house.endSessionUrl(hint(ground, email)));
   const xsrf = /name="xsrf" value="([^"]+)"/.exec(person.page.html)?.[1] ?? '';
   const url = `${ground.rig.issuer}/end-session/confirm`;
-  return async () => {
-    const headers = { cookie: await person.jar.getCookieString(url) };
-    const body = new URLSearchParams({ xsrf, logout: 'yes' });
-    const answer = await fetch(url, {
-      method: 'POST',
-      redirect: 'manual',
-      headers,
-      body,
-      dispatcher: ground.way,
-    });
-    await answer.text();
-    return answer.status;
-  };
+  return async () => (await sendForm(ground, person, url, { xsrf, logout: 'yes' })).status;
 }
 
 async function signInAmongRenewals(ground: Ground) {

@@ -349,7 +349,7 @@ test('an app that its owner disowns is gone within a day; afterwards whoever rea
   expect((await keyhold.db('accounts').where({ id: accountId }).first()).second_step).toBe(false);
 });
 
-test('a sign-in with a second step asks the database no more than one without', async () => {
+test('a password that a second step follows asks the database no more than any other, but for the page of that step', async () => {
   const plain = `plain${count}@example.test`;
   await newMember(keyhold, app, plain);
   const person = personAt(keyhold);
@@ -357,10 +357,11 @@ test('a sign-in with a second step asks the database no more than one without', 
   const without = await keyhold.trips.during(() =>
     postStep(person, '/password', { password: GOOD_PASSWORD }),
   );
+  expect(person.page.heading).toBe('Back in the app');
   const other = personAt(keyhold);
   await toPassword(other, app, email);
   const withOne = await keyhold.trips.during(() => postStep(other, '/password', { password: GOOD_PASSWORD }));
   expect(other.page.heading).toBe(STEP);
-  expect(withOne.length).toBeLessThanOrEqual(without.length);
+  expect(withOne.length).toBeLessThanOrEqual(without.length + 1);
   await signInBeside(personAt(keyhold), app, plain);
 });

@@ -168,6 +168,9 @@ test('C20: a request that was begun in another browser is neither shown nor resu
   await victim.goto(page);
   expect([victim.page.status, victim.page.heading]).toEqual([404, 'Request error']);
 
+  /* Somebody is signed in there already, so that the request resumes at an address of its own. */
+  await signInBeside(thief, house, BOB);
+  await thief.goto(await house.authorizationUrl({ prompt: 'login' }));
   thief.fill('Email', MALLORY);
   await thief.press('Continue');
   const { headers } = await sendStep(thief, '/password', {

@@ -76,7 +76,7 @@ async function postJson(person: Person, path: string, body: object, csrf: string
 /* Of a page that is no step of a pending request. */
 const WHOLE = /^\/(interaction|account)\//;
 
-/** A form as the open page would send it, without following where it leads. */
+/** A form as the open page would send it, without following where it leads; the browser keeps its cookies. */
 export async function sendStep(
   person: Person,
   path: string,
@@ -95,6 +95,7 @@ export async function sendStep(
     },
     body: new URLSearchParams({ csrf: csrfOf(person), ...wordingOn(person), ...fields }),
   });
+  for (const cookie of answer.headers.getSetCookie()) await person.jar.setCookie(cookie, url.href);
   return { status: answer.status, headers: new Headers([...answer.headers]), text: await answer.text() };
 }
 
@@ -103,9 +104,17 @@ export async function memberOf(keyhold: TestKeyhold, app: RelyingParty, email: s
   await signUp(newPerson({ origin: keyhold.origin }), app, email);
 }
 
+/** What makes a request end in a page: it goes on from the password at an address of its own then. */
+export const ENDS_IN_A_PAGE = { response_mode: 'form_post' };
+
 /** Types the address on the "Sign in" page of a new request. */
-export async function toPassword(person: Person, app: RelyingParty, email: string): Promise<void> {
-  await person.goto(await app.authorizationUrl());
+export async function toPassword(
+  person: Person,
+  app: RelyingParty,
+  email: string,
+  parameters: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await person.goto(await app.authorizationUrl(parameters));
   person.fill('Email', email);
   await person.press('Continue');
 }

@@ -45,11 +45,10 @@ function presentClaimed(row: ClaimedRow | undefined): Claimed {
 }
 
 /**
- * Whom an e-mail address leads to, and the password that proves it, as an expression in another statement, where `email` says the
- * address there: JSON for `claimedOf`, or null.
+ * Whom an e-mail address leads to, and the password that proves it, as a query within another statement, where `email` says the
+ * address there: a row for `claimedOf`, of the account `id`, or none.
  */
-export const claimedBy = (email: string): string =>
-  `(SELECT to_json(claimed) FROM (${CLAIMED} ${email}) claimed)`;
+export const claimedBy = (email: string): string => `(${CLAIMED} ${email})`;
 
 const INSTANTS = [
   'opened_at',

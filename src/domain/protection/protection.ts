@@ -114,6 +114,16 @@ export function knownDevice(column: 'device' | 'first_seen_at', account: string,
   return `(SELECT k.${column} FROM known_browsers k WHERE k.account_id = ${account} AND k.browser = ${browser})`;
 }
 
+/** The same of a browser that becomes known in the very statement, before this in it. */
+export const arrivingDevice = (column: 'device' | 'first_seen_at'): string =>
+  `(SELECT ${column} FROM arrived)`;
+
+/**
+ * That a browser which came by a name still had it, before this in the statement: each sign-in gives it another. One that nobody
+ * here knows by its name has lost it, or never had it.
+ */
+export const STILL_NAMED = '(EXISTS (SELECT FROM kept) OR EXISTS (SELECT FROM renamed))';
+
 function welcomeClause({ accountId, before, browser, forget, whenUnknown }: Arrival): Clause {
   return bind => {
     const [account, name] = [bind(accountId, 'uuid'), bind(browser, 'bytea')];
@@ -123,16 +133,18 @@ function welcomeClause({ accountId, before, browser, forget, whenUnknown }: Arri
       ? [
           `kept AS (UPDATE known_browsers SET browser = ${name}, signed_in_at = ${now}, expires_at = ${KNOWN_UNTIL},
             device = coalesce(device, gen_random_uuid()), first_seen_at = coalesce(first_seen_at, ${now})
-            WHERE browser = ${former} AND account_id = ${account} AND expires_at > now() RETURNING 1)`,
+            WHERE browser = ${former} AND account_id = ${account} AND expires_at > now() RETURNING device, first_seen_at)`,
           `departed AS (DELETE FROM known_browsers WHERE browser = ${former} AND account_id = ${account} AND expires_at <= now())`,
-          `renamed AS (UPDATE known_browsers SET browser = ${name} WHERE browser = ${former} AND account_id <> ${account})`,
+          `renamed AS (UPDATE known_browsers SET browser = ${name} WHERE browser = ${former} AND account_id <> ${account} RETURNING 1)`,
         ]
       : [];
     const isKnown = before ? 'EXISTS (SELECT FROM kept)' : 'false';
     parts.push(
       `arrival AS (INSERT INTO known_browsers (account_id, browser, signed_in_at, expires_at, device, first_seen_at)
         SELECT ${account}, ${name}, ${now}, ${KNOWN_UNTIL}, coalesce(${knownDevice('device', account, former)}, gen_random_uuid()),
-          coalesce(${knownDevice('first_seen_at', account, former)}, ${now}) WHERE NOT ${isKnown})`,
+          coalesce(${knownDevice('first_seen_at', account, former)}, ${now}) WHERE NOT ${isKnown}
+        RETURNING device, first_seen_at)`,
+      `arrived AS (SELECT device, first_seen_at FROM arrival${before ? ' UNION ALL SELECT device, first_seen_at FROM kept' : ''})`,
     );
     if (forget.length > 0) {
       const subjects = bind(forget.map(keyOf), 'text[]');

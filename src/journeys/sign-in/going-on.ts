@@ -9,6 +9,7 @@ import { linkIfProved, takeWhatCame } from '../federated/linking.js';
 import { elsewhereDemanded } from '../federated/required.js';
 import { BROUGHT } from '../federated/strength.js';
 import { seeOther } from '../journey.js';
+import { knownBrowser } from '../known-browser.js';
 import { PASSWORDS, SECOND_STEPS, welcome } from '../limits.js';
 import { newDeviceJob } from '../notices/new-device.js';
 import { waitingUrl } from '../privacy/deletion/waiting.js';
@@ -116,8 +117,8 @@ export async function goOn(turn: Turn, authentication: Authentication, account?:
     (await elsewhereDemanded(turn, authentication, account)) ??
     (await stillDemanded(turn, authentication, account));
   if (demanded) return leadTo(turn, demanded);
-  await wake(turn, account);
-  await heedSignal(turn, authentication.accountId, account);
+  const woken = await wake(turn, account);
+  const heeded = await heedSignal(turn, authentication.accountId, account);
   const { ctx, parts, pending, step } = turn;
   const { accountId, acr } = authentication;
   const there = (await linkIfProved(turn, accountId)) ?? turn.progress.there;
@@ -129,7 +130,12 @@ export async function goOn(turn: Turn, authentication: Authentication, account?:
   const known = welcome(turn, accountId, PROVED[acr], isTold ? undefined : newDeviceJob(turn, accountId));
   const at = authenticatedFrom(authentication.at ?? turn.cameAt, account);
   const since = knownSince(turn, authentication, { at, account });
-  const to = await parts.interactions.signIn(ctx, { ...authentication, at, since, known, there }, answered);
+  const { federated, came } = turn.progress;
+  const changed = woken || heeded || federated || came;
+  const named = known !== undefined && knownBrowser(turn) !== undefined;
+  const asRead = changed ? undefined : { named };
+  const proved = { ...authentication, at, since, known, there, asRead };
+  const to = await parts.interactions.signIn(ctx, proved, answered);
   return account?.leavingAt ? waitingUrl(ctx, parts, accountId, to) : to;
 }
 

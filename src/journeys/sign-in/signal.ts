@@ -7,10 +7,18 @@ export function sendsSignal({ ctx }: Pick<Turn, 'ctx'>): boolean {
   return ctx.get('Sec-GPC') === '1';
 }
 
-/** Heeds the signal of whoever signs in, once: what they have said themselves stands, and it costs nothing from then on. */
-export async function heedSignal(turn: Turn, accountId: string, account: Account | undefined): Promise<void> {
-  if (!sendsSignal(turn) || account?.saleChoice !== undefined) return;
+/**
+ * Heeds the signal of whoever signs in, once: what they have said themselves stands, and it costs nothing from then on. Says
+ * whether it was heeded.
+ */
+export async function heedSignal(
+  turn: Turn,
+  accountId: string,
+  account: Account | undefined,
+): Promise<boolean> {
+  if (!sendsSignal(turn) || account?.saleChoice !== undefined) return false;
   await openWork(turn.parts.db, { kind: 'person', id: accountId }, work =>
     chooseSale(work, accountId, 'opted_out', 'signal'),
   );
+  return true;
 }
