@@ -5,6 +5,7 @@ import { checkRecoveryCode, replaceCodes, useRecoveryCode } from '../../src/doma
 import { openWork } from '../../src/platform/storage/work.js';
 import { openAuthenticator } from '../support/authenticator.js';
 import { appCode, type SetUp, setUpApp } from '../support/authenticator-app.js';
+import { heldAt } from '../support/held.js';
 import { until } from '../support/jobs.js';
 import { personAt } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
@@ -48,28 +49,6 @@ beforeEach(async () => {
 
 const asOwner = { kind: 'person', id: '' } as const;
 
-/** Lets `act` go as far as a write to this table, and `meanwhile` happen before it goes on. */
-async function heldAt(
-  table: string,
-  act: () => Promise<unknown>,
-  meanwhile: () => Promise<unknown>,
-): Promise<void> {
-  const held = await keyhold.db.transaction();
-  await held.raw(`LOCK TABLE ${table} IN EXCLUSIVE MODE`);
-  const acting = act();
-  const waits = async () => {
-    const { rows } = await keyhold.db.raw(
-      `SELECT FROM pg_locks WHERE relation = ?::regclass AND NOT granted`,
-      [table],
-    );
-    return rows.length > 0;
-  };
-  await until(waits);
-  await meanwhile();
-  await held.commit();
-  await acting;
-}
-
 /** The owner sets another password. */
 const changePassword = () =>
   openWork(keyhold.db, { ...asOwner, id: accountId }, work =>
@@ -89,6 +68,7 @@ test('C22: a second step that is under way while the password is changed signs n
   const person = await toSecond();
   const before = await signedIn();
   await heldAt(
+    keyhold.db,
     'authenticator_apps',
     () => postStep(person, '/second-step', { by: 'app', code: appCode(mine.secret) }),
     changePassword,
@@ -104,7 +84,12 @@ test('C22: a password that was looked at while it was changed signs nobody in', 
   const person = personAt(keyhold);
   await toPassword(person, app, plain);
   const before = await signedIn();
-  await heldAt('attempts', () => postStep(person, '/password', { password: GOOD_PASSWORD }), changePassword);
+  await heldAt(
+    keyhold.db,
+    'attempts',
+    () => postStep(person, '/password', { password: GOOD_PASSWORD }),
+    changePassword,
+  );
   expect(person.page.heading).not.toBe('Back in the app');
   expect(await signedIn()).toHaveLength(before.length);
 });

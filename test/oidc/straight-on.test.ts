@@ -5,6 +5,7 @@ import { digest } from '../../src/platform/crypto/tokens.js';
 import { openWork, type Work } from '../../src/platform/storage/work.js';
 import { openLog } from '../../src/platform/telemetry/log.js';
 import { logOnly } from '../../src/platform/telemetry/telemetry.js';
+import { heldAt } from '../support/held.js';
 import { until } from '../support/jobs.js';
 import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
@@ -54,6 +55,28 @@ async function answerTo(person: Person, password = GOOD_PASSWORD): Promise<URL> 
 }
 
 const isResumption = ({ origin, pathname }: URL) => origin === keyhold.origin && RESUMPTION.test(pathname);
+
+/** The answer leads to the resumption, and afterwards both people are in the browser. */
+async function resumesBesideBob(person: Person, to: URL): Promise<void> {
+  expect(isResumption(to)).toBe(true);
+  await person.goto(to);
+  expect(person.page.heading).toBe('Back in the app');
+  await person.goto(keyhold.origin);
+  for (const email of [ADA, BOB]) expect(person.page.text).toContain(email);
+}
+
+/** Ends every session of these people without a word to their browsers. */
+const endSessionsOf = (...emails: readonly string[]) =>
+  Promise.all(
+    emails.map(async email =>
+      keyhold
+        .db('sessions')
+        .where({ account_id: await accountOf(keyhold.db, email), ended_at: null })
+        .update({ ended_at: new Date(), ended_reason: 'signed-out' }),
+    ),
+  );
+
+const authenticated = async () => (await eventsOf(keyhold.db, 'session.authenticated')).length;
 
 test('the right password leads to the app at once: one read, one count, one write, and everything is there', async () => {
   await toPassword(ada, house, ADA);
@@ -109,14 +132,13 @@ test('a wrong password leads nowhere and makes nothing but its event', async () 
 
 test('the browser stays the device that it was, and is told of once', async () => {
   const live = () => keyhold.db('sessions').where({ account_id: accountId, ended_at: null });
-  const endAll = () => live().update({ ended_at: new Date(), ended_reason: 'signed-out' });
-  await endAll();
+  await endSessionsOf(ADA);
   await toPassword(ada, house, ADA);
   await answerTo(ada);
   const [first, ...others] = await live();
   expect(others).toEqual([]);
   expect(first.device).toEqual(expect.any(String));
-  await endAll();
+  await endSessionsOf(ADA);
   await toPassword(ada, house, ADA);
   expect((await answerTo(ada)).href).toContain('code=');
   const [second] = await live();
@@ -131,12 +153,7 @@ test('where somebody is signed in already, the resumption decides, and both are 
   both.fill('Email', ADA);
   await both.press('Continue');
   const to = await answerTo(both);
-  expect(isResumption(to)).toBe(true);
-  await both.goto(to);
-  expect(both.page.heading).toBe('Back in the app');
-  await both.goto(keyhold.origin);
-  expect(both.page.text).toContain(ADA);
-  expect(both.page.text).toContain(BOB);
+  await resumesBesideBob(both, to);
 });
 
 test('an answer that is a page of its own has its own address', async () => {
@@ -156,25 +173,9 @@ test('what a browser signals is heeded before anything is decided', async () => 
   expect(account.sale_choice).toBe('opted_out');
 });
 
-/** Waits until so many statements wait for somebody else's lock. */
-const waiting = (count: number) =>
-  until(async () => {
-    const { rows } = await keyhold.db.raw(
-      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-    );
-    return rows.length >= count;
-  });
-
 /** Lets passwords be sent, and something happen before they are counted; gives where the answers lead. */
-async function meanwhile<T>(send: () => Promise<T>, change: () => Promise<unknown>, count = 1): Promise<T> {
-  const held = await keyhold.db.transaction();
-  await held.raw('LOCK TABLE attempts IN EXCLUSIVE MODE');
-  const sent = send();
-  await waiting(count);
-  await change();
-  await held.commit();
-  return sent;
-}
+const meanwhile = <T>(send: () => Promise<T>, change: () => Promise<unknown>, count = 1) =>
+  heldAt(keyhold.db, 'attempts', send, change, count);
 
 const asOperator = (change: (work: Work) => Promise<unknown>) => () =>
   openWork(keyhold.db, { kind: 'operator' }, change);
@@ -195,10 +196,11 @@ test.each([
   'C22: whoever is %s while the password is checked does not come to live in the browser',
   async (_what, change) => {
     await toPassword(ada, house, ADA);
-    const before = await made();
+    const before = [await made(), await authenticated()];
     const to = await meanwhile(() => answerTo(ada), change);
     expect(isResumption(to)).toBe(true);
-    expect(await made()).toEqual(before);
+    /* That the password was right is on record, and nothing else came of it. */
+    expect([await made(), await authenticated()]).toEqual([before[0], Number(before[1]) + 1]);
     await ada.goto(to);
     expect(ada.page.heading).toBe('Sign in');
     expect(await silently(ada, house)).toMatchObject(GONE);
@@ -217,7 +219,7 @@ test('C22: whoever is given a role meanwhile shows what the role demands', async
 
 test('C06: a request that is given up while the password is checked is over', async () => {
   await toPassword(ada, house, ADA);
-  const before = await made();
+  const before = [await made(), await authenticated()];
   const page = ada.page;
   const { status, text } = await meanwhile(
     () => sendStep(ada, '/password', { password: GOOD_PASSWORD }),
@@ -228,7 +230,7 @@ test('C06: a request that is given up while the password is checked is over', as
     },
   );
   expect([status, text]).toEqual([409, expect.stringContaining('finished')]);
-  expect(await made()).toEqual(before);
+  expect([await made(), await authenticated()]).toEqual(before);
   expect(await silently(ada, house)).toMatchObject(GONE);
 });
 
@@ -247,17 +249,6 @@ test('C48: of two right passwords for one request one is answered, and makes one
   expect(more).toEqual([1, 1, 1, -1, 1]);
 });
 
-/** Ends every session of these people without a word to their browsers. */
-const endSessionsOf = (...emails: readonly string[]) =>
-  Promise.all(
-    emails.map(async email =>
-      keyhold
-        .db('sessions')
-        .where({ account_id: await accountOf(keyhold.db, email), ended_at: null })
-        .update({ ended_at: new Date(), ended_reason: 'signed-out' }),
-    ),
-  );
-
 test.each([
   ['that had people before', 'keyhold_none'],
   ['that is only known', 'keyhold_people'],
@@ -271,17 +262,17 @@ test.each([
   const held = await keyhold.db.transaction();
   await held('attempts').where('subject', 'like', 'password:known-%').forUpdate();
   const answering = answerTo(both);
-  await waiting(1);
+  await until(async () => {
+    const { rows } = await keyhold.db.raw(
+      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    return rows.length > 0;
+  });
   await toPassword(both, house, BOB);
   expect((await answerTo(both)).href).toContain('code=');
   await held.commit();
   const to = await answering;
-  expect(isResumption(to)).toBe(true);
-  await both.goto(to);
-  expect(both.page.heading).toBe('Back in the app');
-  await both.goto(keyhold.origin);
-  expect(both.page.text).toContain(ADA);
-  expect(both.page.text).toContain(BOB);
+  await resumesBesideBob(both, to);
 });
 
 test('a request that was begun before somebody came is about whom they choose', async () => {
@@ -291,12 +282,7 @@ test('a request that was begun before somebody came is about whom they choose', 
   await answerTo(ada);
   await ada.goto(begun);
   const to = await answerTo(ada);
-  expect(isResumption(to)).toBe(true);
-  await ada.goto(to);
-  expect(ada.page.heading).toBe('Back in the app');
-  await ada.goto(keyhold.origin);
-  expect(ada.page.text).toContain(ADA);
-  expect(ada.page.text).toContain(BOB);
+  await resumesBesideBob(ada, to);
 });
 
 test('a pushed request that is kept no more gives no code', async () => {
@@ -315,7 +301,6 @@ test('a pushed request that is kept no more gives no code', async () => {
 
 test('what could not be done at once leaves what was proved, and the resumption signs in', async () => {
   const here = async (name: string) => (await ada.cookies(keyhold.origin)).get(name) ?? '';
-  const authenticated = async () => (await eventsOf(keyhold.db, 'session.authenticated')).length;
   await toPassword(ada, house, ADA);
   await answerTo(ada);
   await endSessionsOf(ADA);
