@@ -117,12 +117,19 @@ test('what is under way when the stop comes is finished, on a connection that en
   expect(await ask(idle, `${keyhold.origin}/jwks`)).toMatchObject({ status: 200, closes: false });
   const slow = openRequest(`${keyhold.origin}/token`, {
     method: 'POST',
-    headers: { 'Content-Type': 'application/x-www-form-urlencoded', 'Content-Length': GRANT.length },
+    headers: {
+      'Content-Type': 'application/x-www-form-urlencoded',
+      'Content-Length': GRANT.length,
+      /* The server says that it has begun with it. */
+      Expect: '100-continue',
+    },
     agent: new Agent({ keepAlive: true }),
   });
   const answered = once(slow, 'response');
+  const begun = once(slow, 'continue');
+  slow.flushHeaders();
+  await begun;
   slow.write(GRANT.slice(0, 10));
-  await until(async () => (await ask(idle, `${keyhold.origin}/jwks`)).status === 200);
   const ended = keyhold.stop();
   await until(() =>
     ask(new Agent(), `${keyhold.origin}/health/live`).then(

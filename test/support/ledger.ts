@@ -1,4 +1,5 @@
 import type { Db } from '../../src/platform/storage/db.js';
+import { jobsDone } from './jobs.js';
 
 /** An event as it is on record. */
 export interface Recorded {
@@ -37,8 +38,9 @@ export async function peopleOnRecord(db: Db): Promise<string> {
   return rows.map((row: { name: string; rows: string }) => `${row.name}\n${row.rows}`).join('\n\n');
 }
 
-/** The events that `act` leaves, oldest first. */
+/** The events that `act` leaves, oldest first; what jobs of earlier acts leave is not among them. */
 export async function recordedDuring(db: Db, act: () => Promise<unknown>): Promise<readonly Recorded[]> {
+  await jobsDone(db);
   const before = await listIds(db);
   await act();
   const columns = ['id', 'type', 'account_id', 'client_id', 'detail'];
