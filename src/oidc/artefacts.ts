@@ -1,3 +1,5 @@
+import { LIFETIMES } from './lifetimes.js';
+
 /** How a field of the engine's payload is kept. `seconds` and `flag` are the engine's own number and boolean. */
 type ColumnType = 'bytea' | 'text' | 'uuid' | 'jsonb' | 'boolean' | 'integer' | 'bigint' | 'text[]';
 
@@ -12,8 +14,8 @@ export interface Artefact {
   readonly table: string;
   /** `digest`: only SHA-256 of the id is stored; `id`: the id is no secret. */
   readonly key: 'digest' | 'id';
-  /** Lives in hourly slots. */
-  readonly slotted: boolean;
+  /** Lives in hourly slots, for so many seconds. */
+  readonly slotted?: number;
   readonly columns: readonly Column[];
 }
 
@@ -53,7 +55,6 @@ export const ARTEFACTS: Readonly<Record<string, Artefact>> = {
   Grant: {
     table: 'grants',
     key: 'id',
-    slotted: false,
     columns: [
       ...TIMES,
       CLIENT,
@@ -67,7 +68,6 @@ export const ARTEFACTS: Readonly<Record<string, Artefact>> = {
   AccessToken: {
     table: 'access_tokens',
     key: 'digest',
-    slotted: false,
     columns: [
       ...TIMES,
       ...GRANTED,
@@ -80,7 +80,6 @@ export const ARTEFACTS: Readonly<Record<string, Artefact>> = {
   RefreshToken: {
     table: 'refresh_tokens',
     key: 'digest',
-    slotted: false,
     columns: [
       ...TIMES,
       ...GRANTED,
@@ -96,7 +95,6 @@ export const ARTEFACTS: Readonly<Record<string, Artefact>> = {
   ClientCredentials: {
     table: 'client_credentials_tokens',
     key: 'digest',
-    slotted: false,
     columns: [
       ...TIMES,
       CLIENT,
@@ -110,7 +108,7 @@ export const ARTEFACTS: Readonly<Record<string, Artefact>> = {
   AuthorizationCode: {
     table: 'authorization_codes',
     key: 'digest',
-    slotted: true,
+    slotted: LIFETIMES.authorizationCode,
     columns: [
       ...TIMES,
       ...GRANTED,
@@ -126,7 +124,7 @@ export const ARTEFACTS: Readonly<Record<string, Artefact>> = {
   Interaction: {
     table: 'interactions',
     key: 'id',
-    slotted: true,
+    slotted: LIFETIMES.interaction,
     columns: [
       ...TIMES,
       column('returnTo', 'text'),
@@ -147,7 +145,6 @@ export const ARTEFACTS: Readonly<Record<string, Artefact>> = {
   DeviceCode: {
     table: 'device_codes',
     key: 'digest',
-    slotted: false,
     columns: [
       ...TIMES,
       ...GRANTED,
@@ -165,7 +162,8 @@ export const ARTEFACTS: Readonly<Record<string, Artefact>> = {
   PushedAuthorizationRequest: {
     table: 'pushed_authorization_requests',
     key: 'digest',
-    slotted: true,
+    /* It is looked at again when the request that it began goes on. */
+    slotted: LIFETIMES.interaction,
     columns: [
       ...TIMES,
       CONSUMED,
@@ -178,7 +176,6 @@ export const ARTEFACTS: Readonly<Record<string, Artefact>> = {
   ReplayDetection: {
     table: 'replays',
     key: 'id',
-    slotted: false,
     columns: [...TIMES, column('iss', 'text')],
   },
 };
@@ -251,8 +248,14 @@ export function slotAt(now: number): number {
   return Math.floor(now / 3_600_000) % SLOT_COUNT;
 }
 
-/** The slots that may hold something alive, with an hour of tolerance for a clock that is ahead. */
-export function liveSlots(now: number): number[] {
-  const slot = slotAt(now);
-  return [slot, (slot + SLOT_COUNT - 1) % SLOT_COUNT, (slot + 1) % SLOT_COUNT];
+/* Milliseconds by which the clock of a machine may be ahead of another's. */
+const AHEAD = 300_000;
+
+/** The three slots, not always different ones, that may hold something which lives for so many seconds. */
+export function liveSlots(lifetime: number, now = Date.now()): number[] {
+  return [slotAt(now - lifetime * 1000), slotAt(now), slotAt(now + AHEAD)];
 }
+
+/** That a row is in one of those slots. Each is named by itself: so the other ones are not even opened. */
+export const inSlots = (column: string, slots: string): string =>
+  `${column} IN (${[1, 2, 3].map(at => `(${slots}::smallint[])[${at}]`).join(', ')})`;

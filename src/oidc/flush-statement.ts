@@ -13,6 +13,7 @@ import {
   artefactOf,
   columnValues,
   conflictOf,
+  inSlots,
   liveSlots,
   type Payload,
   slotAt,
@@ -94,9 +95,8 @@ const keyColumn = (model: string) => artefactOf(model).key;
 const keyType = (model: string) => (artefactOf(model).key === 'digest' ? 'bytea' : 'text');
 
 function match(draft: Draft, model: string, id: string): string {
-  const slots = artefactOf(model).slotted
-    ? ` AND slot = ANY (${draft.bind(liveSlots(Date.now()), 'smallint[]')})`
-    : '';
+  const { slotted } = artefactOf(model);
+  const slots = slotted ? ` AND ${inSlots('slot', draft.bind(liveSlots(slotted), 'smallint[]'))}` : '';
   return `${keyColumn(model)} = ${draft.bind(keyOf(model, id), keyType(model))}${slots}`;
 }
 

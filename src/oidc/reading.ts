@@ -4,6 +4,7 @@ import type { StatementPool } from '../platform/storage/db.js';
 import { statement } from '../platform/storage/db.js';
 import { artefactOf, liveSlots, type Payload, payloadOf } from './artefacts.js';
 import { deviceDigest } from './flush-statement.js';
+import { LIFETIMES } from './lifetimes.js';
 import {
   type AccountSnapshot,
   artefactKey,
@@ -85,7 +86,11 @@ export function openReading(pool: StatementPool, keyring: Keyring, memory: Memor
       return rows.map(row => String(row.session?.uid)).filter(uid => memory.sessions.get(uid));
     },
     resume: async id => {
-      const row = await read(reads.RESUME_READ, [id, liveSlots(Date.now()), memory.browser.people ?? null]);
+      const row = await read(reads.RESUME_READ, [
+        id,
+        liveSlots(LIFETIMES.interaction),
+        memory.browser.people ?? null,
+      ]);
       keep(memory, 'Interaction', id, row);
       memory.browser.crowd = row?.crowd;
       const uid = row?.session?.uid;
@@ -100,23 +105,18 @@ export function openReading(pool: StatementPool, keyring: Keyring, memory: Memor
 }
 
 function readOf(model: string, id: string, { along, browser }: Memory): [text: string, values: unknown[]] {
+  const { slotted } = artefactOf(model);
+  const slots = slotted ? [liveSlots(slotted)] : [];
   switch (model) {
     case 'Grant':
       return [reads.GRANT_READ, [id]];
     case 'Interaction':
-      if (browser.choosing && browser.people)
-        return [reads.CHOICE_READ, [id, liveSlots(Date.now()), browser.people]];
+      if (browser.choosing && browser.people) return [reads.CHOICE_READ, [id, ...slots, browser.people]];
       if (along.query !== undefined)
-        return [reads.interactionReadAlong(along.query), [id, liveSlots(Date.now()), browser.people ?? null]];
-      return [reads.INTERACTION_READ, [id, liveSlots(Date.now())]];
+        return [reads.interactionReadAlong(along.query), [id, ...slots, browser.people ?? null]];
+      return [reads.INTERACTION_READ, [id, ...slots]];
     default:
-      return [
-        reads.tokenRead(model),
-        [
-          deviceDigest(model, id) ?? digest(id),
-          ...(artefactOf(model).slotted ? [liveSlots(Date.now())] : []),
-        ],
-      ];
+      return [reads.tokenRead(model), [deviceDigest(model, id) ?? digest(id), ...slots]];
   }
 }
 

@@ -1,4 +1,4 @@
-import { ARTEFACTS } from './artefacts.js';
+import { ARTEFACTS, inSlots } from './artefacts.js';
 
 /*
  * The reads of the protocol: each fetches along what the engine will ask next, so that a request reads once.
@@ -31,7 +31,7 @@ const CONSENT_OF = (row: string) =>
 export function tokenRead(model: string): string {
   const artefact = ARTEFACTS[model];
   if (!artefact) throw new Error(`no table for ${model}`);
-  const found = `WHERE t.digest = $1${artefact.slotted ? ' AND t.slot = ANY ($2::smallint[])' : ''}`;
+  const found = `WHERE t.digest = $1${artefact.slotted ? ` AND ${inSlots('t.slot', '$2')}` : ''}`;
   if (!artefact.columns.some(({ field }) => field === 'grantId')) {
     return `SELECT to_json(t) AS artefact FROM ${artefact.table} t ${found}`;
   }
@@ -83,7 +83,7 @@ const ofPerson = (person: string) => `
   LEFT JOIN grants g ON g.id = s.authorizations -> (i.params ->> 'client_id') ->> 'grantId'
   ${ACCOUNT} ${person}
   LEFT JOIN consent_snapshots c ON c.account_id = ${person} AND c.client_id = i.params ->> 'client_id'
-  WHERE i.id = $1 AND i.slot = ANY ($2::smallint[])`;
+  WHERE i.id = $1 AND ${inSlots('i.slot', '$2')}`;
 const OF_PERSON = ofPerson(PERSON);
 const ITS_SESSION = `LEFT JOIN sessions s ON s.uid = i.session ->> 'uid' AND s.ended_at IS NULL`;
 
