@@ -310,12 +310,27 @@ function write(draft: Draft, part: string, entry: Write, keyring: Keyring): void
   }
 }
 
+/* Each value by itself: to take records apart again costs a third of what the row does. */
+const FACT_COLUMNS = [
+  ['id', 'uuid'],
+  ['at', 'timestamptz'],
+  ['type', 'text'],
+  ['actor_kind', 'text'],
+  ['actor_id', 'text'],
+  ['account_id', 'uuid'],
+  ['client_id', 'text'],
+  ['detail', 'jsonb'],
+  ['sealed', 'bytea'],
+] as const satisfies readonly (readonly [keyof EventRow, string])[];
+
+const FACT_NAMES = FACT_COLUMNS.map(([column]) => column).join(', ');
+
 function leave(draft: Draft, facts: readonly EventRow[], jobs: readonly object[]): void {
   if (facts.length > 0) {
-    draft.parts.push(`facts AS (INSERT INTO events (id, at, type, actor_kind, actor_id, account_id, client_id, detail, sealed)
-      SELECT id, at, type, actor_kind, actor_id, account_id, client_id, detail, sealed
-      FROM jsonb_to_recordset(${draft.bind(JSON.stringify(facts), 'jsonb')}) AS f(id uuid, at timestamptz, type text,
-        actor_kind text, actor_id text, account_id uuid, client_id text, detail jsonb, sealed bytea))`);
+    const rows = facts.map(
+      fact => `(${FACT_COLUMNS.map(([column, type]) => draft.bind(fact[column], type)).join(', ')})`,
+    );
+    draft.parts.push(`facts AS (INSERT INTO events (${FACT_NAMES}) VALUES ${rows.join(', ')})`);
   }
   if (jobs.length > 0) draft.requires.push(`keyhold_add_jobs(${draft.bind(JSON.stringify(jobs), 'jsonb')})`);
 }

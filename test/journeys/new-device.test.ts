@@ -87,10 +87,33 @@ test('a browser that is known to somebody else is new to this one', async () => 
   expect(await told()).toBeUndefined();
 });
 
-test('a browser that was known for ninety days and no more is new again', async () => {
-  await keyhold.db('known_browsers').update({ expires_at: new Date() });
+const knownTo = (id: string) => keyhold.db('known_browsers').where({ account_id: id });
+
+test('a browser that was known for ninety days and no more is new again, and the same device', async () => {
+  await knownTo(accountId).update({ expires_at: new Date() });
+  const [before] = await knownTo(accountId);
   await signInBeside(home, app, email);
   expect(await told()).toBeDefined();
+  const { device, first_seen_at } = before;
+  expect(await knownTo(accountId)).toMatchObject([{ device, first_seen_at }]);
+  await signInBeside(home, app, email);
+  await told();
+  expect(await times()).toBe(1);
+});
+
+test('a sign-in gives the browser its new name for everybody who is known there, and changes nothing else for them', async () => {
+  const other = `other${count}@example.test`;
+  await newMember(keyhold, app, other);
+  await signInBeside(home, app, other);
+  const others = await accountOf(keyhold.db, other);
+  const [mine] = await knownTo(accountId);
+  const [theirs] = await knownTo(others).where({ browser: mine.browser });
+  await signInBeside(home, app, other);
+  const [after] = await knownTo(others).where({ device: theirs.device });
+  expect(after.browser).not.toEqual(theirs.browser);
+  expect(after.first_seen_at).toEqual(theirs.first_seen_at);
+  expect(after.signed_in_at.getTime()).toBeGreaterThan(theirs.signed_in_at.getTime());
+  expect(await knownTo(accountId)).toEqual([{ ...mine, browser: after.browser }]);
 });
 
 test('"this wasn\'t me" ends that session and all others, and freezes the account', async () => {

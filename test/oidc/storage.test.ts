@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { SLOT_COUNT, slotAt } from '../../src/oidc/artefacts.js';
+import fc from 'fast-check';
+import { ARTEFACTS, liveSlots, SLOT_COUNT, slotAt } from '../../src/oidc/artefacts.js';
 import { sweepArtefacts } from '../../src/oidc/jobs.js';
 import { personAt, signIn } from '../support/journeys.js';
 import { startKeyhold, type TestKeyhold } from '../support/keyhold.js';
@@ -170,4 +171,35 @@ test('codes and requests live in hourly slots, and the slot that is long over is
   await sweep();
   expect(await inSlots('interactions')).toEqual([0, 0, 0, 0]);
   expect(await inSlots('authorization_codes')).toEqual([0, 0, 0, 0]);
+});
+
+test('whatever lives is looked for in the slot that it went to, also where another machine has it five minutes later', () => {
+  const lifetimes = Object.values(ARTEFACTS).flatMap(({ slotted }) => slotted ?? []);
+  expect(Math.max(...lifetimes)).toBe(3_600);
+  const moment = fc.integer({ min: 0, max: 86_400_000 });
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...lifetimes),
+      moment,
+      fc.nat(),
+      fc.nat(300_000),
+      (lifetime, at, age, ahead) => {
+        const read = 1_800_000_000_000 + at;
+        const written = read - (age % (lifetime * 1_000)) + ahead;
+        return liveSlots(lifetime, read).includes(slotAt(written));
+      },
+    ),
+    { numRuns: 5_000 },
+  );
+});
+
+test('a request goes on that lies in the slot of the hour before', async () => {
+  const person = personAt(keyhold);
+  await person.goto(await app.authorizationUrl());
+  /* In the last seconds of an hour in that of the next one, which is looked into as well. */
+  const now = Date.now();
+  const isLast = slotAt(now) !== slotAt(now + 10_000);
+  await keyhold.db('interactions').update({ slot: slotAt(isLast ? now + 10_000 : now - 3_600_000) });
+  await signIn(person, 'ada@example.test');
+  expect(person.page.heading).toBe('Back in the app');
 });

@@ -79,14 +79,13 @@ const keyOf = ({ name, per, subject, readable }: Limit) =>
 /*
  * A row of tries is a bucket with a leak (GCRA): `window_ends_at` is when it will be empty. One try too many adds
  * nothing, so that whoever hammers never puts off the next try; and the first such one is told apart from the others.
- * Nothing waits for the disk: what a try leads to does, and takes the count along (docs/decisions/0042).
+ * Nothing waits for the disk: what a try leads to does, and takes the count along (docs/decisions/0042). `OFFSET 0` keeps what is
+ * worked out once from being worked out at each mention.
  */
 const COUNT_SQL = `
-  WITH asked AS (
-    SELECT l.* FROM unnest($1::text[], $2::int[], $3::text[], $6::int[]) AS l(subject, secs, among, most),
-      set_config('synchronous_commit', 'off', true))
   INSERT INTO attempts AS a (subject, count, window_ends_at)
-  SELECT subject, 1, now() + make_interval(secs => secs) FROM asked
+  SELECT subject, 1, now() + make_interval(secs => secs)
+  FROM unnest($1::text[], $2::int[], $3::text[]) AS asked(subject, secs, among)
   WHERE among = 'all' OR (among = 'known') = EXISTS (
     SELECT FROM known_browsers k JOIN accounts a ON a.id = k.account_id
     WHERE k.account_id = $4::uuid AND k.browser = $5::bytea AND k.expires_at > now()
@@ -97,9 +96,11 @@ const COUNT_SQL = `
         WHEN filled <= most THEN filled WHEN a.count <= most THEN most + 1 ELSE most + 2 END,
       CASE WHEN a.window_ends_at <= now() THEN excluded.window_ends_at WHEN most = 0 THEN a.window_ends_at
         WHEN filled > most THEN a.window_ends_at ELSE a.window_ends_at + make_interval(secs => secs) END
-    FROM (SELECT *, ceil(extract(epoch FROM a.window_ends_at - now()) / secs - 0.01)::int + 1 AS filled
-      FROM asked WHERE asked.subject = excluded.subject) AS l)
-  RETURNING subject, count, ceil(extract(epoch FROM window_ends_at - clock_timestamp()))::int AS left`;
+    FROM (SELECT ($2::int[])[at] AS secs, ($6::int[])[at] AS most,
+        ceil(extract(epoch FROM a.window_ends_at - now()) / ($2::int[])[at] - 0.01)::int + 1 AS filled
+      FROM (SELECT array_position($1::text[], excluded.subject) AS at OFFSET 0) AS place OFFSET 0) AS l)
+  RETURNING subject, count, ceil(extract(epoch FROM window_ends_at - clock_timestamp()))::int AS left,
+    set_config('synchronous_commit', 'off', true)`;
 
 /* The rows are locked in the order in which they are counted, so that two statements never wait for each other. */
 const TAKE_BACK_SQL = `
@@ -122,29 +123,29 @@ export const arrivingDevice = (column: 'device' | 'first_seen_at'): string =>
  * That a browser which came by a name still had it, before this in the statement: each sign-in gives it another. One that nobody
  * here knows by its name has lost it, or never had it.
  */
-export const STILL_NAMED = '(EXISTS (SELECT FROM kept) OR EXISTS (SELECT FROM renamed))';
+export const STILL_NAMED = 'EXISTS (SELECT FROM renamed)';
 
 function welcomeClause({ accountId, before, browser, forget, whenUnknown }: Arrival): Clause {
   return bind => {
     const [account, name] = [bind(accountId, 'uuid'), bind(browser, 'bytea')];
-    const [former, now] = [bind(before ?? null, 'bytea'), bind(new Date(), 'timestamptz')];
+    const now = bind(new Date(), 'timestamptz');
+    const former = before && bind(before, 'bytea');
+    const ours = (column: string, known: string) =>
+      `${column} = CASE WHEN account_id = ${account} THEN ${known} ELSE ${column} END`;
     /* The device stays the same when its browser gets a new name, also where it was known so long ago that it counts no more. */
-    const parts = before
+    const parts = former
       ? [
-          `kept AS (UPDATE known_browsers SET browser = ${name}, signed_in_at = ${now}, expires_at = ${KNOWN_UNTIL},
-            device = coalesce(device, gen_random_uuid()), first_seen_at = coalesce(first_seen_at, ${now})
-            WHERE browser = ${former} AND account_id = ${account} AND expires_at > now() RETURNING device, first_seen_at)`,
-          `departed AS (DELETE FROM known_browsers WHERE browser = ${former} AND account_id = ${account} AND expires_at <= now())`,
-          `renamed AS (UPDATE known_browsers SET browser = ${name} WHERE browser = ${former} AND account_id <> ${account} RETURNING 1)`,
+          `renamed AS (UPDATE known_browsers SET browser = ${name}, ${ours('signed_in_at', now)}, ${ours('expires_at', KNOWN_UNTIL)},
+            ${ours('device', 'coalesce(device, gen_random_uuid())')}, ${ours('first_seen_at', `coalesce(first_seen_at, ${now})`)}
+            WHERE browser = ${former} RETURNING account_id, device, first_seen_at)`,
+          `kept AS (SELECT device, first_seen_at FROM renamed WHERE account_id = ${account})`,
         ]
       : [];
-    const isKnown = before ? 'EXISTS (SELECT FROM kept)' : 'false';
     parts.push(
       `arrival AS (INSERT INTO known_browsers (account_id, browser, signed_in_at, expires_at, device, first_seen_at)
-        SELECT ${account}, ${name}, ${now}, ${KNOWN_UNTIL}, coalesce(${knownDevice('device', account, former)}, gen_random_uuid()),
-          coalesce(${knownDevice('first_seen_at', account, former)}, ${now}) WHERE NOT ${isKnown}
+        SELECT ${account}, ${name}, ${now}, ${KNOWN_UNTIL}, gen_random_uuid(), ${now}${former ? ' WHERE NOT EXISTS (SELECT FROM kept)' : ''}
         RETURNING device, first_seen_at)`,
-      `arrived AS (SELECT device, first_seen_at FROM arrival${before ? ' UNION ALL SELECT device, first_seen_at FROM kept' : ''})`,
+      `arrived AS (SELECT device, first_seen_at FROM arrival${former ? ' UNION ALL SELECT device, first_seen_at FROM kept' : ''})`,
     );
     if (forget.length > 0) {
       const subjects = bind(forget.map(keyOf), 'text[]');
@@ -152,7 +153,12 @@ function welcomeClause({ accountId, before, browser, forget, whenUnknown }: Arri
     }
     if (!whenUnknown) return { parts };
     const job = bind(JSON.stringify([jobSpec(whenUnknown)]), 'jsonb');
-    return { parts, selected: [`keyhold_add_jobs(CASE WHEN NOT ${isKnown} THEN ${job} END)`] };
+    /* Renamed, and of a name that counted before the statement. */
+    const isKnown = former
+      ? `EXISTS (SELECT FROM kept) AND EXISTS (SELECT FROM known_browsers WHERE account_id = ${account} AND browser = ${former}
+          AND expires_at > now())`
+      : 'false';
+    return { parts, selected: [`keyhold_add_jobs(CASE WHEN NOT (${isKnown}) THEN ${job} END)`] };
   };
 }
 
