@@ -29,7 +29,7 @@ const only = option('only');
 const operations = OPERATIONS.filter(({ name }) => only === undefined || name.includes(only));
 const pace: Pace = {
   rounds: quick ? 2 : 5,
-  stretch: Number(option('stretch') ?? (quick ? 1_000 : 2_500)),
+  stretch: Number(option('stretch') ?? (quick ? 1_000 : 5_000)),
   connections: 16,
 };
 

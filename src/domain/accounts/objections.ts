@@ -1,6 +1,7 @@
 import { digest, randomToken } from '../../platform/crypto/tokens.js';
 import type { JobDefinition } from '../../platform/jobs/jobs.js';
 import type { Db } from '../../platform/storage/db.js';
+import { removeFirst } from '../../platform/storage/removing.js';
 import type { Work } from '../../platform/storage/work.js';
 
 /** So long a notice's link works, by the database's clock. */
@@ -137,14 +138,8 @@ const BATCH = 1_000;
 
 /** Removes links a month after they expired, in batches so small that none holds a lock for long. */
 export function sweepObjections(db: Db): JobDefinition {
-  const sweep = async (): Promise<number> => {
-    const { rowCount } = await db.raw<{ rowCount: number }>(
-      `DELETE FROM objections WHERE digest IN (SELECT digest FROM objections
-         WHERE expires_at < now() - interval '30 days' ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
-      [BATCH],
-    );
-    return rowCount;
-  };
+  const old = { where: `expires_at < now() - interval '30 days'`, by: 'expires_at' };
+  const sweep = () => removeFirst(db, 'objections', old, BATCH);
   return {
     name: 'sweep-objections',
     every: '17 3 * * *',

@@ -17,12 +17,16 @@ export async function lockChain(tx: Tx): Promise<boolean> {
   return rows[0]?.mine === true;
 }
 
-/** Takes the marks off events that wait for the chain, the oldest first, and gives those events. */
+/**
+ * Takes the marks off events that wait for the chain, the oldest first, and gives those events. Each is looked up by itself, whatever
+ * the planner expects: where it had last seen no marks it would compare each mark with each, and of few events read all there are.
+ */
 export async function takeUnsealed(tx: Tx, limit: number): Promise<readonly KeptEvent[]> {
   const { rows } = await tx.raw<{ rows: KeptEvent[] }>(
-    `WITH due AS (DELETE FROM unsealed_events WHERE id IN (
-       SELECT u.id FROM unsealed_events u JOIN events e ON e.id = u.id ORDER BY u.id LIMIT ?) RETURNING id)
-     SELECT ${EVENT} FROM due JOIN events e ON e.id = due.id ORDER BY e.id`,
+    `WITH due AS (DELETE FROM unsealed_events WHERE id = ANY (ARRAY(
+       SELECT u.id FROM unsealed_events u CROSS JOIN LATERAL (SELECT FROM events WHERE id = u.id LIMIT 1) kept
+       ORDER BY u.id LIMIT ?)) RETURNING id)
+     SELECT ${EVENT} FROM due CROSS JOIN LATERAL (SELECT * FROM events WHERE id = due.id LIMIT 1) e ORDER BY e.id`,
     [limit],
   );
   return rows;

@@ -1,4 +1,5 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
+import { removeFirst } from '../../platform/storage/removing.js';
 import type { Command, CommandName } from './command.js';
 
 /** A command that this process tells now. */
@@ -152,21 +153,16 @@ export async function listOverdue(
 /** Forgets, of up to `limit` commands that ended before, by what apps know the person; says how many. */
 export async function forgetEnded(tx: Tx, before: Date, limit: number): Promise<number> {
   const { rowCount } = await tx.raw<{ rowCount: number }>(
-    `UPDATE commands SET sealed = NULL WHERE id IN (
-       SELECT id FROM commands WHERE ended_at < ? AND sealed IS NOT NULL ORDER BY ended_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
+    `UPDATE commands SET sealed = NULL WHERE ctid = ANY (ARRAY(
+       SELECT ctid FROM commands WHERE ended_at < ? AND sealed IS NOT NULL ORDER BY ended_at LIMIT ? FOR UPDATE SKIP LOCKED))`,
     [before, limit],
   );
   return rowCount;
 }
 
 /** Removes up to `limit` commands that ended before; says how many. */
-export async function removeEnded(tx: Tx, before: Date, limit: number): Promise<number> {
-  const { rowCount } = await tx.raw<{ rowCount: number }>(
-    `DELETE FROM commands WHERE id IN (
-       SELECT id FROM commands WHERE ended_at < ? ORDER BY ended_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
-    [before, limit],
-  );
-  return rowCount;
+export function removeEnded(tx: Tx, before: Date, limit: number): Promise<number> {
+  return removeFirst(tx, 'commands', { where: 'ended_at < ?', values: [before], by: 'ended_at' }, limit);
 }
 
 /** Which secret an app's webhooks are signed with, and since when; the first, since ever, unless it was replaced. */

@@ -1,4 +1,5 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
+import { removeFirst } from '../../platform/storage/removing.js';
 import { PROOF_MINUTES, PROOF_TRIES, type ProofEnd, type ProofPurpose } from './contact.js';
 
 /** A proof as it is begun. */
@@ -187,12 +188,7 @@ export async function findProof(db: Db, linkDigest: Buffer): Promise<FoundProof 
 }
 
 /** Removes up to `limit` proofs that ended an hour ago or longer; gives how many. */
-export async function removeOldProofs(tx: Tx, limit: number): Promise<number> {
-  const result = await tx.raw(
-    `DELETE FROM email_proofs WHERE id IN (
-       SELECT id FROM email_proofs WHERE expires_at < now() - interval '1 hour'
-       ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
-    [limit],
-  );
-  return result.rowCount as number;
+export function removeOldProofs(tx: Tx, limit: number): Promise<number> {
+  const ended = { where: `expires_at < now() - interval '1 hour'`, by: 'expires_at' };
+  return removeFirst(tx, 'email_proofs', ended, limit);
 }

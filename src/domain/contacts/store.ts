@@ -1,5 +1,5 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
-import { removeRows } from '../../platform/storage/removing.js';
+import { removeFirst, removeRows } from '../../platform/storage/removing.js';
 import type { ChangeWhat, Contact, ContactChange, ContactKind, EmailAddress } from './contact.js';
 
 /** Where each kind is kept, and under which name. */
@@ -227,13 +227,9 @@ export async function endOpenChanges(tx: Tx, accountId: string, at: Date): Promi
 }
 
 /** Removes up to `limit` changes that cannot be undone any more since a week; gives how many. */
-export async function removeOldChanges(tx: Tx, limit: number): Promise<number> {
-  const { rowCount } = await tx.raw<{ rowCount: number }>(
-    `DELETE FROM contact_changes WHERE (account_id, id) IN (SELECT account_id, id FROM contact_changes
-       WHERE undo_until < now() - interval '7 days' ORDER BY undo_until LIMIT ? FOR UPDATE SKIP LOCKED)`,
-    [limit],
-  );
-  return rowCount;
+export function removeOldChanges(tx: Tx, limit: number): Promise<number> {
+  const over = { where: `undo_until < now() - interval '7 days'`, by: 'undo_until' };
+  return removeFirst(tx, 'contact_changes', over, limit);
 }
 
 /*

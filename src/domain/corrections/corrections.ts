@@ -4,7 +4,7 @@ import type { Keyring } from '../../platform/crypto/keyring.js';
 import type { JobDefinition } from '../../platform/jobs/jobs.js';
 import type { Db, Tx } from '../../platform/storage/db.js';
 import { type ExportFile, type Exporting, instant, tableFile } from '../../platform/storage/export-file.js';
-import { removeRows } from '../../platform/storage/removing.js';
+import { removeFirst, removeRows } from '../../platform/storage/removing.js';
 import type { Work } from '../../platform/storage/work.js';
 import { lockAccount } from '../accounts/accounts.js';
 
@@ -181,15 +181,8 @@ const BATCH = 1_000;
 
 /** Forgets what was settled a year ago. */
 export function sweepCorrections(db: Db): JobDefinition {
-  const sweep = async (): Promise<number> => {
-    const { rowCount } = await db.raw<{ rowCount: number }>(
-      `DELETE FROM corrections WHERE (account_id, id) IN (SELECT account_id, id FROM corrections
-         WHERE state <> 'open' AND settled_at < now() - interval '365 days'
-         ORDER BY settled_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
-      [BATCH],
-    );
-    return rowCount;
-  };
+  const settled = `state <> 'open' AND settled_at < now() - interval '365 days'`;
+  const sweep = () => removeFirst(db, 'corrections', { where: settled, by: 'settled_at' }, BATCH);
   return {
     name: 'sweep-corrections',
     every: '37 3 * * *',

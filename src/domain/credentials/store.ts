@@ -1,5 +1,5 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
-import { removeRows } from '../../platform/storage/removing.js';
+import { removeFirst, removeRows } from '../../platform/storage/removing.js';
 import { type Account, type AccountRow, presentAccount } from '../accounts/accounts.js';
 import type { Passkey } from './passkey.js';
 
@@ -355,13 +355,8 @@ export async function takeChallenge(
 }
 
 /** Removes up to `limit` challenges whose time is over; says how many. */
-export async function removeExpiredChallenges(tx: Tx, limit: number): Promise<number> {
-  const { rowCount } = await tx.raw<{ rowCount: number }>(
-    `DELETE FROM passkey_challenges WHERE id IN (
-       SELECT id FROM passkey_challenges WHERE expires_at < now() ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
-    [limit],
-  );
-  return rowCount;
+export function removeExpiredChallenges(tx: Tx, limit: number): Promise<number> {
+  return removeFirst(tx, 'passkey_challenges', { where: 'expires_at < now()', by: 'expires_at' }, limit);
 }
 
 /** Removes for good, a batch at a time: every password and passkey of an account. */

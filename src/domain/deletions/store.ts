@@ -1,4 +1,5 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
+import { removeFirst } from '../../platform/storage/removing.js';
 import type { AuditState, Deletion, DeletionRecipient, DeletionState, RecipientState } from './deletion.js';
 
 const COLUMNS = `d.id, d.state, d.cause, d.asked_at AS "askedAt", d.begins_at AS "beginsAt", d.undone_at AS "undoneAt",
@@ -282,19 +283,11 @@ export async function countRecipients(db: Db, id: string): Promise<Readonly<Reco
 }
 
 /** Removes deletions that have been over since before then, a batch at a time; says how many. */
-export async function removeOver(
-  tx: Tx,
-  before: { undone: Date; audited: Date },
-  batch: number,
-): Promise<number> {
-  const { rowCount } = await tx.raw<{ rowCount: number }>(
-    `DELETE FROM deletions WHERE id IN (SELECT id FROM deletions WHERE state IN ('undone', 'audited')
-       AND coalesce(audited_at, undone_at) < CASE state WHEN 'undone' THEN CAST(:undone AS timestamptz)
-         ELSE CAST(:audited AS timestamptz) END
-       ORDER BY coalesce(audited_at, undone_at) LIMIT :batch FOR UPDATE SKIP LOCKED)`,
-    { ...before, batch },
-  );
-  return rowCount;
+export function removeOver(tx: Tx, before: { undone: Date; audited: Date }, batch: number): Promise<number> {
+  const where = `state IN ('undone', 'audited') AND coalesce(audited_at, undone_at) <
+    CASE state WHEN 'undone' THEN CAST(? AS timestamptz) ELSE CAST(? AS timestamptz) END`;
+  const over = { where, values: [before.undone, before.audited], by: 'coalesce(audited_at, undone_at)' };
+  return removeFirst(tx, 'deletions', over, batch);
 }
 
 /** The marks of what was erased since then, oldest first, with what the list says beside each. */

@@ -1,5 +1,5 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
-import { removeRows } from '../../platform/storage/removing.js';
+import { removeFirst, removeRows } from '../../platform/storage/removing.js';
 import type { Factors } from './factor.js';
 
 /** The authenticator apps of an account, those that count and those that do not, and how many recovery codes it has left; one read. */
@@ -248,13 +248,8 @@ export async function findRemembered(
 }
 
 /** Removes up to `limit` remembered browsers whose time is over; says how many. */
-export async function removeExpiredBrowsers(tx: Tx, limit: number): Promise<number> {
-  const { rowCount } = await tx.raw<{ rowCount: number }>(
-    `DELETE FROM remembered_browsers WHERE (account_id, digest) IN (
-       SELECT account_id, digest FROM remembered_browsers WHERE expires_at < now() ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
-    [limit],
-  );
-  return rowCount;
+export function removeExpiredBrowsers(tx: Tx, limit: number): Promise<number> {
+  return removeFirst(tx, 'remembered_browsers', { where: 'expires_at < now()', by: 'expires_at' }, limit);
 }
 
 /** Forgets every browser that was remembered for an account; says how many. */

@@ -1,4 +1,5 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
+import { removeFirst } from '../../platform/storage/removing.js';
 import { TRIP_MINUTES } from './link.js';
 
 /** Keeps a trial that may begin, once, within the time of a trip. */
@@ -56,12 +57,6 @@ export async function takeOutcome(tx: Tx, id: string): Promise<Buffer | undefine
 }
 
 /** Removes up to `limit` trials whose time is over; gives how many. */
-export async function removeOldTrials(tx: Tx, limit: number): Promise<number> {
-  const { rowCount } = await tx.raw<{ rowCount: number }>(
-    `DELETE FROM federation_trials WHERE id IN (
-       SELECT id FROM federation_trials WHERE expires_at < now()
-       ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
-    [limit],
-  );
-  return rowCount;
+export function removeOldTrials(tx: Tx, limit: number): Promise<number> {
+  return removeFirst(tx, 'federation_trials', { where: 'expires_at < now()', by: 'expires_at' }, limit);
 }

@@ -1,4 +1,5 @@
 import type { Tx } from '../../platform/storage/db.js';
+import { removeFirst } from '../../platform/storage/removing.js';
 import { TRIP_MINUTES, type TripPurpose } from './link.js';
 
 /** A trip to a provider as it begins. */
@@ -84,12 +85,7 @@ export async function useTrip(
 }
 
 /** Removes up to `limit` trips that ended an hour ago or longer; gives how many. */
-export async function removeOldTrips(tx: Tx, limit: number): Promise<number> {
-  const { rowCount } = await tx.raw<{ rowCount: number }>(
-    `DELETE FROM federated_requests WHERE id IN (
-       SELECT id FROM federated_requests WHERE expires_at < now() - interval '1 hour'
-       ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
-    [limit],
-  );
-  return rowCount;
+export function removeOldTrips(tx: Tx, limit: number): Promise<number> {
+  const ended = { where: `expires_at < now() - interval '1 hour'`, by: 'expires_at' };
+  return removeFirst(tx, 'federated_requests', ended, limit);
 }

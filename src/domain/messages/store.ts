@@ -1,6 +1,6 @@
 import type { Delivery, Outgoing } from '../../platform/jobs/delivery.js';
 import type { Db, Tx } from '../../platform/storage/db.js';
-import { removeRows } from '../../platform/storage/removing.js';
+import { removeFirst, removeRows } from '../../platform/storage/removing.js';
 import type { Agreed, Channel, Message, MessageFilter, MessageKind, MessageState } from './message.js';
 
 /** How messages are left with the last statement of a work. */
@@ -141,11 +141,6 @@ export function forgetMessages(tx: Tx, accountId: string, most: number): Promise
 }
 
 /** Removes up to `limit` messages that were queued before a moment; says how many. */
-export async function removeOldMessages(tx: Tx, before: Date, limit: number): Promise<number> {
-  const { rowCount } = await tx.raw<{ rowCount: number }>(
-    `DELETE FROM messages WHERE (account_id, id) IN (SELECT account_id, id FROM messages
-       WHERE queued_at < ? ORDER BY queued_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
-    [before, limit],
-  );
-  return rowCount;
+export function removeOldMessages(tx: Tx, before: Date, limit: number): Promise<number> {
+  return removeFirst(tx, 'messages', { where: 'queued_at < ?', values: [before], by: 'queued_at' }, limit);
 }

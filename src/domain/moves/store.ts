@@ -1,5 +1,5 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
-import { removeRows } from '../../platform/storage/removing.js';
+import { removeFirst, removeRows } from '../../platform/storage/removing.js';
 import type { Move, MoveKind, MoveState } from './move.js';
 
 const COLUMNS = `account_id, id, state, started_at, until, proved_at, ended_at, session_uid, remembered, started_from, browser,
@@ -178,13 +178,8 @@ export async function endOverdue(
 }
 
 /** Removes up to `limit` moves that ended before; says how many. */
-export async function removeEnded(tx: Tx, before: Date, limit: number): Promise<number> {
-  const { rowCount } = await tx.raw<{ rowCount: number }>(
-    `DELETE FROM moves WHERE (account_id, id) IN (
-       SELECT account_id, id FROM moves WHERE ended_at < ? ORDER BY ended_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
-    [before, limit],
-  );
-  return rowCount;
+export function removeEnded(tx: Tx, before: Date, limit: number): Promise<number> {
+  return removeFirst(tx, 'moves', { where: 'ended_at < ?', values: [before], by: 'ended_at' }, limit);
 }
 
 /** Removes for good, a batch at a time: every move to another phone. */

@@ -17,10 +17,10 @@ export async function deleteExpired(
 ): Promise<readonly string[]> {
   const { rows } = await tx.raw<{ rows: { account_id: string }[] }>(
     `WITH gone AS (
-       DELETE FROM profile_attributes WHERE attribute = :attribute AND account_id IN (
-         SELECT account_id FROM profile_attributes WHERE attribute = :attribute AND recorded_at < :before
+       DELETE FROM profile_attributes WHERE ctid = ANY (ARRAY(
+         SELECT ctid FROM profile_attributes WHERE attribute = :attribute AND recorded_at < :before
            AND (CAST(:toldBefore AS timestamptz) IS NULL OR ends_told_at <= :toldBefore)
-         ORDER BY recorded_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+         ORDER BY recorded_at LIMIT :limit FOR UPDATE SKIP LOCKED))
        RETURNING account_id
      ), left_behind AS (
        DELETE FROM profile_changes c USING gone WHERE c.account_id = gone.account_id AND c.attribute = :attribute

@@ -1,5 +1,5 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
-import { removeRows } from '../../platform/storage/removing.js';
+import { removeFirst, removeRows } from '../../platform/storage/removing.js';
 import type { Attribute } from './attribute.js';
 
 /** What an identity provider sent, by its id. */
@@ -281,24 +281,18 @@ export async function replaceDeclarations(
 /** Forgets values whose undo window is over; says how many. */
 export async function forgetBefore(db: Db, at: Date, limit: number): Promise<number> {
   const { rowCount } = await db.raw<{ rowCount: number }>(
-    `UPDATE profile_changes SET value_before = NULL WHERE (account_id, id) IN (
-       SELECT account_id, id FROM profile_changes WHERE value_before IS NOT NULL AND undo_until <= ?
-       ORDER BY undo_until LIMIT ? FOR UPDATE SKIP LOCKED)`,
+    `UPDATE profile_changes SET value_before = NULL WHERE ctid = ANY (ARRAY(
+       SELECT ctid FROM profile_changes WHERE value_before IS NOT NULL AND undo_until <= ?
+       ORDER BY undo_until LIMIT ? FOR UPDATE SKIP LOCKED))`,
     [at, limit],
   );
   return rowCount;
 }
 
 /** Removes settled changes that were asked for before a moment; says how many. */
-export async function deleteOldChanges(db: Db, before: Date, limit: number): Promise<number> {
-  const { rowCount } = await db.raw<{ rowCount: number }>(
-    `DELETE FROM profile_changes WHERE (account_id, id) IN (
-       SELECT account_id, id FROM profile_changes
-       WHERE state NOT IN ('waiting', 'scheduled') AND value_before IS NULL AND asked_at < ?
-       ORDER BY asked_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
-    [before, limit],
-  );
-  return rowCount;
+export function deleteOldChanges(db: Db, before: Date, limit: number): Promise<number> {
+  const settled = `state NOT IN ('waiting', 'scheduled') AND value_before IS NULL AND asked_at < ?`;
+  return removeFirst(db, 'profile_changes', { where: settled, values: [before], by: 'asked_at' }, limit);
 }
 
 /** The attributes that anybody has a value of, found by stepping from one to the next in the index. */

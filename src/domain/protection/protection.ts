@@ -1,6 +1,6 @@
 import { digest } from '../../platform/crypto/tokens.js';
 import { type Clause, type Db, type StatementPool, statement, type Tx } from '../../platform/storage/db.js';
-import { removeRows } from '../../platform/storage/removing.js';
+import { removeFirst, removeRows } from '../../platform/storage/removing.js';
 import { type Job, jobSpec } from '../../platform/storage/work.js';
 
 export { exportBrowsers } from './exported.js';
@@ -248,17 +248,8 @@ export async function listReadable(db: Db, name: 'sms'): Promise<readonly Readab
 
 /** Removes browsers that are known no more, and counts whose window has passed, a bounded batch at a time; says how many. */
 export async function sweepAttempts(db: Db, batch = 1000): Promise<number> {
-  await db.raw(
-    `DELETE FROM known_browsers WHERE ctid IN (
-       SELECT ctid FROM known_browsers WHERE expires_at < now() ORDER BY expires_at LIMIT ?)`,
-    [batch],
-  );
-  const { rowCount } = await db.raw<{ rowCount: number }>(
-    `DELETE FROM attempts WHERE subject IN (
-       SELECT subject FROM attempts WHERE window_ends_at < now() ORDER BY window_ends_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
-    [batch],
-  );
-  return rowCount;
+  await removeFirst(db, 'known_browsers', { where: 'expires_at < now()', by: 'expires_at' }, batch);
+  return removeFirst(db, 'attempts', { where: 'window_ends_at < now()', by: 'window_ends_at' }, batch);
 }
 
 /** The same until none are left. */

@@ -1,5 +1,5 @@
 import type { Db, Tx } from '../../platform/storage/db.js';
-import { removeRows } from '../../platform/storage/removing.js';
+import { removeFirst, removeRows } from '../../platform/storage/removing.js';
 import { RECOVERY_EDGES, type Recovery, type RecoveryState, type RecoveryStep } from './recovery.js';
 
 interface Row {
@@ -152,11 +152,7 @@ export function forgetRecoveries(tx: Tx, accountId: string, most: number): Promi
 }
 
 /** Removes up to `limit` recoveries that ended before a moment; says how many. What can be undone has not ended. */
-export async function removeEnded(tx: Tx, before: Date, limit: number): Promise<number> {
-  const { rowCount } = await tx.raw<{ rowCount: number }>(
-    `DELETE FROM recoveries WHERE (account_id, id) IN (SELECT account_id, id FROM recoveries
-       WHERE ended_at < ? AND look_at IS NULL ORDER BY ended_at LIMIT ? FOR UPDATE SKIP LOCKED)`,
-    [before, limit],
-  );
-  return rowCount;
+export function removeEnded(tx: Tx, before: Date, limit: number): Promise<number> {
+  const ended = { where: 'ended_at < ? AND look_at IS NULL', values: [before], by: 'ended_at' };
+  return removeFirst(tx, 'recoveries', ended, limit);
 }

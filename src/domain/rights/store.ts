@@ -1,6 +1,6 @@
 import type { Keyring } from '../../platform/crypto/keyring.js';
 import type { Db, Tx } from '../../platform/storage/db.js';
-import { removeRows } from '../../platform/storage/removing.js';
+import { removeFirst, removeRows } from '../../platform/storage/removing.js';
 import type { Outcome, RequestState, Right, RightsRequest } from './right.js';
 
 interface RequestRow {
@@ -344,18 +344,13 @@ export async function countDue(
 
 /** Forgets requests that were decided before an instant and hold nothing back, and mandates that ended before it. */
 export async function removeDecided(tx: Tx, before: Date, most: number): Promise<number> {
-  const { rowCount: requests } = await tx.raw<{ rowCount: number }>(
-    `DELETE FROM rights_requests WHERE (account_id, id) IN (SELECT account_id, id FROM rights_requests
-       WHERE decided_at < :before AND (holds_from IS NULL OR lifted_at < :before)
-       ORDER BY decided_at LIMIT :most FOR UPDATE SKIP LOCKED)`,
-    { before, most },
+  const decided = 'decided_at < ? AND (holds_from IS NULL OR lifted_at < ?)';
+  const requests = { where: decided, values: [before, before], by: 'decided_at' };
+  const mandates = { where: 'expires_at < ?', values: [before], by: 'expires_at' };
+  return Math.max(
+    await removeFirst(tx, 'rights_requests', requests, most),
+    await removeFirst(tx, 'rights_mandates', mandates, most),
   );
-  const { rowCount: mandates } = await tx.raw<{ rowCount: number }>(
-    `DELETE FROM rights_mandates WHERE (account_id, id) IN (SELECT account_id, id FROM rights_mandates
-       WHERE expires_at < :before ORDER BY expires_at LIMIT :most FOR UPDATE SKIP LOCKED)`,
-    { before, most },
-  );
-  return Math.max(requests, mandates);
 }
 
 /** Removes for good, a batch at a time: what somebody asked for, and whom they let ask. */
