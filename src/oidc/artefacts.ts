@@ -1,5 +1,3 @@
-import { LIFETIMES } from './lifetimes.js';
-
 /** How a field of the engine's payload is kept. `seconds` and `flag` are the engine's own number and boolean. */
 type ColumnType = 'bytea' | 'text' | 'uuid' | 'jsonb' | 'boolean' | 'integer' | 'bigint' | 'text[]';
 
@@ -14,8 +12,8 @@ export interface Artefact {
   readonly table: string;
   /** `digest`: only SHA-256 of the id is stored; `id`: the id is no secret. */
   readonly key: 'digest' | 'id';
-  /** Lives in hourly slots, for so many seconds. */
-  readonly slotted?: number;
+  /** Lives in hourly slots. */
+  readonly slotted?: true;
   readonly columns: readonly Column[];
 }
 
@@ -108,7 +106,7 @@ export const ARTEFACTS: Readonly<Record<string, Artefact>> = {
   AuthorizationCode: {
     table: 'authorization_codes',
     key: 'digest',
-    slotted: LIFETIMES.authorizationCode,
+    slotted: true,
     columns: [
       ...TIMES,
       ...GRANTED,
@@ -124,7 +122,7 @@ export const ARTEFACTS: Readonly<Record<string, Artefact>> = {
   Interaction: {
     table: 'interactions',
     key: 'id',
-    slotted: LIFETIMES.interaction,
+    slotted: true,
     columns: [
       ...TIMES,
       column('returnTo', 'text'),
@@ -162,8 +160,7 @@ export const ARTEFACTS: Readonly<Record<string, Artefact>> = {
   PushedAuthorizationRequest: {
     table: 'pushed_authorization_requests',
     key: 'digest',
-    /* It is looked at again when the request that it began goes on. */
-    slotted: LIFETIMES.interaction,
+    slotted: true,
     columns: [
       ...TIMES,
       CONSUMED,
@@ -240,20 +237,25 @@ export function payloadOf(artefact: Artefact, id: string, row: Payload): Payload
   return payload;
 }
 
+const HOUR = 3_600_000;
+
 /** How many hourly slots there are; an artefact in them lives for an hour at most. */
 export const SLOT_COUNT = 4;
 
 /** The slot of an instant in milliseconds. */
 export function slotAt(now: number): number {
-  return Math.floor(now / 3_600_000) % SLOT_COUNT;
+  return Math.floor(now / HOUR) % SLOT_COUNT;
 }
 
 /* Milliseconds by which the clock of a machine may be ahead of another's. */
 const AHEAD = 300_000;
 
-/** The three slots, not always different ones, that may hold something which lives for so many seconds. */
-export function liveSlots(lifetime: number, now = Date.now()): number[] {
-  return [slotAt(now - lifetime * 1000), slotAt(now), slotAt(now + AHEAD)];
+/**
+ * The three slots, not always different ones, that may hold something of the last hour. What lives for less is looked for as long:
+ * a code that comes again after its time has leaked all the same.
+ */
+export function liveSlots(now = Date.now()): number[] {
+  return [slotAt(now - HOUR), slotAt(now), slotAt(now + AHEAD)];
 }
 
 /** That a row is in one of those slots. Each is named by itself: so the other ones are not even opened. */

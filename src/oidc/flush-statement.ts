@@ -96,7 +96,7 @@ const keyType = (model: string) => (artefactOf(model).key === 'digest' ? 'bytea'
 
 function match(draft: Draft, model: string, id: string): string {
   const { slotted } = artefactOf(model);
-  const slots = slotted ? ` AND ${inSlots('slot', draft.bind(liveSlots(slotted), 'smallint[]'))}` : '';
+  const slots = slotted ? ` AND ${inSlots('slot', draft.bind(liveSlots(), 'smallint[]'))}` : '';
   return `${keyColumn(model)} = ${draft.bind(keyOf(model, id), keyType(model))}${slots}`;
 }
 

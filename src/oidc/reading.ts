@@ -4,7 +4,6 @@ import type { StatementPool } from '../platform/storage/db.js';
 import { statement } from '../platform/storage/db.js';
 import { artefactOf, liveSlots, type Payload, payloadOf } from './artefacts.js';
 import { deviceDigest } from './flush-statement.js';
-import { LIFETIMES } from './lifetimes.js';
 import {
   type AccountSnapshot,
   artefactKey,
@@ -86,11 +85,7 @@ export function openReading(pool: StatementPool, keyring: Keyring, memory: Memor
       return rows.map(row => String(row.session?.uid)).filter(uid => memory.sessions.get(uid));
     },
     resume: async id => {
-      const row = await read(reads.RESUME_READ, [
-        id,
-        liveSlots(LIFETIMES.interaction),
-        memory.browser.people ?? null,
-      ]);
+      const row = await read(reads.RESUME_READ, [id, liveSlots(), memory.browser.people ?? null]);
       keep(memory, 'Interaction', id, row);
       memory.browser.crowd = row?.crowd;
       const uid = row?.session?.uid;
@@ -105,8 +100,7 @@ export function openReading(pool: StatementPool, keyring: Keyring, memory: Memor
 }
 
 function readOf(model: string, id: string, { along, browser }: Memory): [text: string, values: unknown[]] {
-  const { slotted } = artefactOf(model);
-  const slots = slotted ? [liveSlots(slotted)] : [];
+  const slots = artefactOf(model).slotted ? [liveSlots()] : [];
   switch (model) {
     case 'Grant':
       return [reads.GRANT_READ, [id]];
